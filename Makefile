@@ -1,0 +1,39 @@
+# Plain python3 (3.11 or later) and make are all that these need; everything else goes into .venv, from pins.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: compare test setup lint clean lock
+
+compare: setup
+	$(BIN)/serverlab compare
+
+test: setup
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q
+
+setup: $(READY)
+
+$(READY): requirements/lock.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "serverlab needs Python 3.11 or later; try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+	  { echo "this python3 lacks venv: install your system's python3-venv package" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lock.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Refresh the pins (needs pip-tools): names, versions and hashes, no addresses.
+lock:
+	pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras \
+	  --allow-unsafe --no-header --output-file requirements/lock.txt requirements/lock.in
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
