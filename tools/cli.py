@@ -1,0 +1,150 @@
+"""The command line `serverlab`: a table of commands, each imported only when it is the one asked for.
+
+A command is a function for typer; what it returns is the exit status (None is 0). It raises
+`typer.BadParameter` where the command line was wrong (status 2) and `tools.failure.Failure` where it ran
+and failed (status 1); either becomes one line on stderr.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from tools.__main__ import replace
+from tools.failure import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HELP = "Serve one service in many ways, fire clients at it, and measure what each way costs."
+
+
+class Command(NamedTuple):
+    """Where a command's function is, and its line in the help."""
+
+    module: str
+    function: str
+    summary: str
+
+
+COMMANDS = {
+    "models": Command("tools.cli", "models", "List the server models: name, and what each is."),
+    "serve": Command("tools.cli", "replaced", "Start a server: serve MODEL [--protocol P] [--port N] ..."),
+    "talk": Command("tools.cli", "replaced", "Talk to a server by hand: talk HOST:PORT."),
+    "load": Command("tools.cli", "replaced", "Fire concurrent connections at a server: load ADDRESS ..."),
+    "compare": Command(
+        "tools.commands_compare", "compare", "Measure models side by side, and write a report."
+    ),
+    "report": Command("tools.commands_compare", "report", "Draw a saved comparison again; nothing is run."),
+    "monitor": Command(
+        "tools.monitor", "monitor", "Show what a process and its descendants cost: monitor -- COMMAND."
+    ),
+}
+
+UNTOUCHED = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+SETTINGS = {"serve": UNTOUCHED, "talk": UNTOUCHED, "load": UNTOUCHED}
+"""Typer's settings for a command, where its arguments are not ours to read."""
+
+
+def run(arguments: list[str]) -> int:
+    """Carry out `serverlab ARGUMENTS` and return its exit status."""
+    try:
+        status = typer.main.get_command(application(arguments)).main(
+            arguments, prog_name="serverlab", standalone_mode=False, obj=arguments
+        )
+        sys.stdout.flush()
+    except typer.TyperException as wrong:
+        return failed(wrong.format_message(), wrong.exit_code)
+    except Failure as failure:
+        return failed(str(failure), 1)
+    except typer.Abort:
+        return failed("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # the interpreter flushes once more at its end
+        return 1
+    return status if isinstance(status, int) else 0
+
+
+def failed(message: str, status: int) -> int:
+    """Say why, on one line, and return the status."""
+    print("serverlab:", " ".join(message.split()), file=sys.stderr)
+    return status
+
+
+def application(arguments: list[str]) -> typer.Typer:
+    """Return the typer application in which only the command that was asked for is imported."""
+    app = typer.Typer(
+        help=HELP,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        no_args_is_help=False,
+    )
+    app.callback(invoke_without_command=True)(top)
+    asked = next((argument for argument in arguments if argument in COMMANDS), None)
+    for name, command in COMMANDS.items():
+        function = function_of(command) if name == asked else replaced
+        app.command(name, short_help=command.summary, context_settings=SETTINGS.get(name))(function)
+    return app
+
+
+def function_of(command: Command) -> Callable[..., int | None]:
+    """Import a command's function."""
+    function: Callable[..., int | None] = getattr(importlib.import_module(command.module), command.function)
+    return function
+
+
+def top(
+    context: typer.Context,
+    *,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+) -> None:
+    """What happens before any command, or without one."""
+    if show_version:
+        print("serverlab", installed_version())
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(2)
+
+
+def installed_version() -> str:
+    """Return the version of the distribution, or say that there is none."""
+    try:
+        return version("serverlab")
+    except PackageNotFoundError:
+        return "(a checkout that is not installed)"
+
+
+def replaced(context: typer.Context) -> None:
+    """Run as another program: all arguments are its own."""
+    name = context.info_name or ""
+    replace(name, context.obj[context.obj.index(name) + 1 :])
+
+
+def models(
+    *,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON array of name, module and summary.")
+    ] = False,
+) -> None:
+    """List the server models: name, and what each is."""
+    from servers.registry import MODELS  # noqa: PLC0415 - only this command needs it
+
+    entries = [
+        {"name": name, "module": entry.module, "summary": entry.summary} for name, entry in MODELS.items()
+    ]
+    if as_json:
+        print(json.dumps(entries, indent=2))
+        return
+    width = max(len(entry["name"]) for entry in entries)
+    for entry in entries:
+        print(f"{entry['name']:<{width}}  {entry['summary']}")
