@@ -1,0 +1,269 @@
+"""A comparison as a folder of files, written cell by cell and read back whole.
+
+    DIR/cells.jsonl        first line: the header (what ran, on what); then one line for each cell
+    DIR/samples/*.npy      the latencies of each cell, in nanoseconds, as one array of 64-bit integers
+    DIR/report.html        drawn from the two above, and from nothing else
+
+A line is written and flushed when its cell has ended, and after its samples, so that a comparison that is
+killed keeps every cell that it finished; the line that a kill cut short is left out, and said so. Any other
+line that is not what it should be makes the whole folder unreadable: figures are either all there or not to
+be trusted.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import numpy as np
+
+from tools.failure import Failure
+from tools.machine import Division, Interpreter, Machine  # noqa: TC001 - read at run time, by record_from
+from tools.records import DamagedError, Record, as_json, record_from
+from tools.workloads import Workload  # noqa: TC001 - read at run time, by record_from
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+FORMAT = "serverlab-comparison"
+VERSION = 1  # to be raised whenever a reader of the last version would misread a file
+CELLS, SAMPLES, REPORT = "cells.jsonl", "samples", "report.html"
+
+
+class ResultsError(Failure):
+    """A results folder that cannot be made or read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelNote:
+    """A model as it was compared: its name and its one line from the registry."""
+
+    name: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What was to be run, and on what; `duration` is each cell's window, `warm_up` what comes before it."""
+
+    started: str
+    command: tuple[str, ...]
+    seed: int
+    rounds: int
+    duration: float
+    warm_up: float
+    models: tuple[ModelNote, ...]
+    workloads: tuple[Workload, ...]
+    division: Division
+    machine: Machine
+    interpreter: Interpreter
+
+    @property
+    def planned_cells(self) -> int:
+        """How many cells the comparison would have if it ran to its end."""
+        return len(self.models) * len(self.workloads) * self.rounds
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the clients saw in the window, which was `window` seconds as measured and not as asked.
+
+    `requests` counts right answers. Of `connections` clients at a time, `served` got an answer. `errors`
+    counts by kind and `examples` holds one of each in words. `unfinished` requests were under way when the
+    window closed.
+    """
+
+    window: float
+    requests: int
+    connections: int
+    served: int
+    unfinished: int
+    errors: dict[str, int]
+    examples: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """CPU seconds of the server and its children over `interval` seconds, which all but covers the window.
+
+    `method` names how they were counted. Where `complete` is false it cannot see all of them, and `reason`
+    says why.
+    """
+
+    total: float
+    user: float
+    system: float
+    interval: float
+    method: str
+    complete: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Peaks:
+    """The most that the server and its children had at once in any sample, and what taking the samples cost.
+
+    `pss_bytes` is memory with shared pages divided among those that share them; None where it cannot be read.
+    """
+
+    pss_bytes: int | None
+    processes: int
+    threads: int
+    descriptors: int | None
+    samples: int
+    own_cpu: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One model on one workload in one round, from a server's start to its stop.
+
+    `error` says why the cell has no figures, or not all; it is empty where all went well. `stopped` is the
+    server's own last line, whole and as it came. `samples` names the file of its latencies. `position` counts
+    the cells in the order in which they ran.
+    """
+
+    workload: str
+    model: str
+    round: int
+    position: int
+    started: str
+    took: float
+    error: str
+    load: Load | None
+    cpu: Cpu | None
+    peaks: Peaks | None
+    stopped: dict[str, Any] | None
+    samples: str
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """A results folder as read: header, cells in the order of their running, and what a reader must know."""
+
+    folder: Path
+    header: Header
+    cells: tuple[Cell, ...]
+    notices: tuple[str, ...]
+
+    def of(self, workload: str, model: str) -> tuple[Cell, ...]:
+        """The cells of one model on one workload, in the order of their rounds."""
+        chosen = (cell for cell in self.cells if (cell.workload, cell.model) == (workload, model))
+        return tuple(sorted(chosen, key=lambda cell: cell.round))
+
+    def latencies(self, cell: Cell) -> NDArray[np.int64]:
+        """The cell's latencies in nanoseconds, in the order of their requests' ends; empty where it has none.
+
+        Raises:
+            ResultsError: Its file is not there or not such an array.
+        """
+        if not cell.samples:
+            return np.empty(0, dtype=np.int64)
+        path = (
+            self.folder / SAMPLES / Path(cell.samples).name
+        )  # a name only: nothing outside the folder is read
+        try:
+            samples = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise ResultsError(f"{path} is damaged: {error}") from error
+        if not isinstance(samples, np.ndarray) or samples.dtype != np.int64 or samples.ndim != 1:
+            raise ResultsError(f"{path} is damaged: not an array of 64-bit integers")
+        return samples
+
+
+class Writer:
+    """Appends cells to a results folder that `writing` opened."""
+
+    def __init__(self, folder: Path, stream: TextIO) -> None:
+        self._folder = folder
+        self._stream = stream
+
+    def add_header(self, header: Header) -> None:
+        """Write the first line; to be called once and before any cell."""
+        self._line({"format": FORMAT, "version": VERSION, **as_json(header)})
+
+    def add(self, cell: Cell) -> None:
+        """Write a cell's line and flush it; its samples must have been written before."""
+        self._line(as_json(cell))
+
+    def add_samples(self, name: str, latencies_ns: NDArray[np.int64]) -> str:
+        """Write a cell's latencies and return the name by which its line must refer to them."""
+        file_name = f"{name}.npy"
+        np.save(self._folder / SAMPLES / file_name, latencies_ns.astype(np.int64), allow_pickle=False)
+        return file_name
+
+    def _line(self, record: dict[str, Any]) -> None:
+        self._stream.write(json.dumps(record, separators=(",", ":")) + "\n")
+        self._stream.flush()
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[Writer]:
+    """Make the folder of a new comparison and yield its writer.
+
+    Raises:
+        ResultsError: The folder holds something already, or cannot be made or written to.
+    """
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ResultsError(f"{folder} exists and is not an empty folder: choose another with --output")
+        (folder / SAMPLES).mkdir(parents=True)
+        stream = (folder / CELLS).open("x", encoding="utf-8")
+    except OSError as error:
+        raise ResultsError(f"cannot write to {folder}: {error.strerror or error}") from error
+    with stream:
+        yield Writer(folder, stream)
+
+
+def read_results(folder: Path) -> Results:
+    """Read a results folder back.
+
+    Raises:
+        ResultsError: There is none, it is of another format or version, or a line of it is damaged.
+    """
+    path = folder / CELLS
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise ResultsError(f"{folder} holds no comparison: {path.name}: {error.strerror}") from error
+    last = lines.pop()  # what follows the last newline: nothing, unless a kill cut a line short
+    if not lines:
+        raise ResultsError(f"{folder} holds no comparison: {path.name} has no whole line")
+    header = _header(path, lines[0])
+    cells = tuple(_cell(path, number, line) for number, line in enumerate(lines[1:], start=2))
+    notices = (f"the last line of {path.name} was cut short and is left out",) if last else ()
+    return Results(folder, header, cells, notices)
+
+
+def _header(path: Path, line: bytes) -> Header:
+    data = _parsed(path, 1, line)
+    if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
+        raise ResultsError(f"{path} is not a comparison of serverlab's")
+    if (version := data.pop("version", None)) != VERSION:
+        raise ResultsError(
+            f"{path} has format version {version!r}, and this serverlab reads version {VERSION} only"
+        )
+    return _record(path, 1, Header, data)
+
+
+def _cell(path: Path, number: int, line: bytes) -> Cell:
+    return _record(path, number, Cell, _parsed(path, number, line))
+
+
+def _parsed(path: Path, number: int, line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:  # a byte that is no UTF-8 is a ValueError too
+        raise ResultsError(f"{path}, line {number} is damaged: {error}") from error
+
+
+def _record(path: Path, number: int, kind: type[Record], data: object) -> Record:
+    try:
+        return record_from(kind, data)
+    except DamagedError as error:
+        raise ResultsError(f"{path}, line {number} is damaged: {error}") from error

@@ -1,0 +1,96 @@
+"""From samples and rounds to the figures of a table: no files, no clocks, no text.
+
+Two rules hold everywhere. A percentile is taken from the merged samples of all rounds, never averaged over
+percentiles, and only where enough samples stand behind it. A figure over rounds is their median, with the
+lowest and the highest round beside it, because the unit of replication is a server start and not a request.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+BEHIND_A_PERCENTILE = (
+    10  # slower samples that must lie beyond a percentile before it is more than an anecdote
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A figure over rounds: their median, the lowest and the highest, and how many there were."""
+
+    median: float
+    low: float
+    high: float
+    rounds: int
+
+    @property
+    def share(self) -> float:
+        """Half the distance from lowest to highest as a share of the median: 0.03 is plus or minus 3 %."""
+        return (self.high - self.low) / 2 / abs(self.median) if self.median else 0.0
+
+
+def spread(values: Iterable[float]) -> Spread | None:
+    """The spread of one figure over its rounds, None where there is no round."""
+    known = list(values)
+    if not known:
+        return None
+    return Spread(statistics.median(known), min(known), max(known), len(known))
+
+
+def samples_needed(share: float) -> int:
+    """How many samples the percentile at `share` (0.99 for p99) needs: 10 / (1 - share)."""
+    return math.ceil(round(BEHIND_A_PERCENTILE / (1 - share), 6))  # 1 - 0.99 is not quite 0.01
+
+
+def percentile(samples: NDArray[np.int64], share: float) -> int | None:
+    """The smallest sample that at least `share` of the samples do not exceed; None where they are too few."""
+    if len(samples) < samples_needed(share):
+        return None
+    return int(np.quantile(samples, share, method="inverted_cdf"))
+
+
+def percentile_curve(samples: NDArray[np.int64], points: int = 80) -> tuple[list[float], list[int]]:
+    """Shares from 0 up to the highest that the samples can bear, and the percentile at each.
+
+    The shares lie closer together towards 1. Both lists are empty where the samples are too few for a median.
+    """
+    if len(samples) < samples_needed(0.5):
+        return [], []
+    beyond = np.geomspace(1, BEHIND_A_PERCENTILE / len(samples), points)
+    shares = 1 - beyond
+    values = np.quantile(samples, shares, method="inverted_cdf")
+    return [float(share) for share in shares], [int(value) for value in values]
+
+
+def per_request(cpu_seconds: float, cpu_interval: float, requests: int, window: float) -> float | None:
+    """CPU seconds that one request cost, None where there was none.
+
+    The meter is read a little after the window opened and closed. So the two rates are divided and not the
+    two counts: CPU per second between the instants at which it was really read, by requests per second in the
+    window.
+    """
+    if requests <= 0 or cpu_interval <= 0 or window <= 0:
+        return None
+    return (cpu_seconds / cpu_interval) / (requests / window)
+
+
+def paired_differences(figures: Mapping[int, float], baseline: Mapping[int, float]) -> list[float]:
+    """Two models' differences within each round that both have: a slow spell of the machine cancels."""
+    return [figures[number] - baseline[number] for number in sorted(figures.keys() & baseline.keys())]
+
+
+def merged(samples: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """The samples of several rounds as one sorted array, empty where there are none."""
+    if not samples:
+        return np.empty(0, dtype=np.int64)
+    return np.sort(np.concatenate(samples))

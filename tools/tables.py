@@ -1,0 +1,234 @@
+"""The tables of a comparison, in words and figures for a reader, and their drawing on a terminal.
+
+A `Table` is text without a medium. The terminal and the report draw the same ones, so that they cannot
+disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.padding import Padding
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from tools.statistics import samples_needed
+from tools.summary import (
+    BASELINE,
+    STEVENS_CONNECTIONS,
+    ProcessControl,
+    Row,
+    Summary,
+    process_control,
+    summarized,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tools.results import Results
+    from tools.statistics import Spread
+
+NOTHING = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as text: a heading and a unit for each column, the first column naming the model.
+
+    `lead` stands above the table and `notes` below it, each one paragraph.
+    """
+
+    name: str
+    title: str
+    lead: str
+    columns: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+
+
+def tables_of(results: Results) -> tuple[Table, ...]:
+    """Stevens' table first, where the comparison has it, then one for each workload."""
+    control = process_control(results)
+    first = (stevens_table(control),) if control else ()
+    return first + tuple(workload_table(summary, results.header.rounds) for summary in summarized(results))
+
+
+def stevens_table(control: tuple[ProcessControl, ...]) -> Table:
+    """What each model spends on serving side by side, as in Figure 30.1 of UNIX Network Programming."""
+    blind = [f"{row.model}: CPU not compared, because {row.reason}." for row in control if row.reason]
+    return Table(
+        name="process-control",
+        title="What serving side by side costs",
+        lead="CPU time that a model spends on a connection beyond what the iterative server spends on the same "
+        "one: the price of its processes, threads or tables (Stevens, UNIX Network Programming, Figure 30.1).",
+        columns=(
+            ("Model", ""),
+            ("CPU per connection", "µs"),
+            ("more than iterative", "µs"),
+            ("lowest to highest round", "µs"),
+            (f"for {STEVENS_CONNECTIONS:,} connections", "s"),
+        ),
+        rows=tuple(_stevens_row(row) for row in control),
+        notes=(
+            (
+                "The iterative server serves one client after the other and so does nothing but the work itself. "
+                "What another model uses beyond that is its own cost; the last column is how Stevens states it."
+            ),
+            *blind,
+        ),
+    )
+
+
+def _stevens_row(row: ProcessControl) -> tuple[str, ...]:
+    own = _with_spread(row.cpu, 1e6)
+    if row.model == BASELINE and row.cpu:
+        return row.model, own, "baseline", NOTHING, "0"
+    if not row.difference:
+        return row.model, own, NOTHING, NOTHING, NOTHING
+    extra = row.difference
+    between = f"{significant(extra.low * 1e6)} to {significant(extra.high * 1e6)}"
+    return (
+        row.model,
+        own,
+        significant(extra.median * 1e6),
+        between,
+        significant(extra.median * STEVENS_CONNECTIONS),
+    )
+
+
+COLUMNS = (
+    ("Model", ""),
+    ("Throughput", "requests/s"),
+    ("p50", "ms"),
+    ("p99", "ms"),
+    ("CPU per request", "µs"),
+    ("Memory", "MiB"),
+    ("Processes", ""),
+    ("Threads", ""),
+    ("Context switches", "per request"),
+    ("Errors", ""),
+)
+
+READING = (
+    "Throughput is the median of the rounds, ± half the distance from the slowest to the quickest. Half of all "
+    "answers came within p50, 99 of 100 within p99. CPU is the server's, its children included; memory, processes "
+    "and threads are the most that it had at once."
+)
+
+
+def workload_table(summary: Summary, planned_rounds: int) -> Table:
+    """One workload: a line for each model, and below it what a reader must know to read it."""
+    return Table(
+        name=summary.workload.name,
+        title=f"Workload {summary.workload.name}",
+        lead=summary.workload.asks,
+        columns=COLUMNS,
+        rows=tuple(_workload_row(row) for row in summary.rows),
+        notes=(summary.workload.shows, READING, *_remarks(summary, planned_rounds)),
+    )
+
+
+def _workload_row(row: Row) -> tuple[str, ...]:
+    return (
+        row.model,
+        _throughput(row),
+        _milliseconds(row.p50_ns),
+        _milliseconds(row.p99_ns),
+        "not seen" if row.cpu_blind else _with_spread(row.cpu, 1e6),
+        NOTHING if row.memory_bytes is None else significant(row.memory_bytes / 2**20),
+        _count(row.processes),
+        _count(row.threads),
+        NOTHING if row.switches is None else significant(row.switches.median, 2),
+        _errors(row),
+    )
+
+
+def _throughput(row: Row) -> str:
+    if row.partial:
+        return f"{row.served} of {row.connections} served"
+    if row.throughput is None:
+        return "failed" if row.failures else "not measured"
+    return _with_spread(row.throughput)
+
+
+def _errors(row: Row) -> str:
+    if not row.errors:
+        return "0" if row.rounds else NOTHING
+    return ", ".join(f"{count:,} {kind}" for kind, count in row.errors.items())
+
+
+def _remarks(summary: Summary, planned_rounds: int) -> list[str]:
+    """What is special about these rows, one sentence each; nothing where all went well."""
+    remarks = []
+    for row in summary.rows:
+        if row.partial:
+            remarks.append(
+                f"{row.model} served {row.served} of {row.connections} clients and kept the others waiting: "
+                "its speed with the few is left out, because it says nothing about the workload."
+            )
+        elif row.rounds and row.p99_ns is None:
+            remarks.append(
+                f"{row.model} gave {len(row.latencies_ns):,} answers: too few for a p99, which needs "
+                f"{samples_needed(0.99):,}."
+            )
+        if row.cpu_blind:
+            remarks.append(f"{row.model}: CPU not compared, because {row.cpu_blind}.")
+        if 0 < row.rounds < planned_rounds:
+            remarks.append(f"{row.model} has {row.rounds} of {planned_rounds} rounds.")
+        remarks += [f"{row.model}, {failure}" for failure in row.failures]
+        remarks += [f"{row.model}, an example of {kind}: {text}" for kind, text in row.examples.items()]
+    return remarks
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """The value to so many significant digits, never in powers of ten, with a comma between thousands."""
+    if value == 0:
+        return "0"
+    decimals = max(
+        0, digits - len(str(int(abs(value)))) if abs(value) >= 1 else _leading_zeros(value) + digits
+    )
+    return f"{value:,.{decimals}f}"
+
+
+def _leading_zeros(value: float) -> int:
+    """Zeros between the decimal point and the first digit: 1 for 0.05."""
+    mantissa_exponent = f"{abs(value):e}".partition("e")[2]
+    return -int(mantissa_exponent) - 1
+
+
+def _with_spread(figure: Spread | None, scale: float = 1.0) -> str:
+    if figure is None:
+        return NOTHING
+    return f"{significant(figure.median * scale)} ±{figure.share:.0%}"
+
+
+def _milliseconds(nanoseconds: int | None) -> str:
+    return NOTHING if nanoseconds is None else significant(nanoseconds / 1e6)
+
+
+def _count(number: int | None) -> str:
+    return NOTHING if number is None else f"{number:,}"
+
+
+def print_tables(console: Console, tables: tuple[Table, ...]) -> None:
+    """Print each table with its lead above and its notes below."""
+    for table in tables:
+        console.print()
+        console.print(Text(table.title, style="bold"))
+        console.print(Text(table.lead))
+        console.print(_rich(table))
+        for note in table.notes:
+            console.print(Padding(Text(note, style="dim"), (0, 0, 0, 2)))
+
+
+def _rich(table: Table) -> RichTable:
+    drawn = RichTable(box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
+    for number, (heading, unit) in enumerate(table.columns):
+        head = Text(heading) if not unit else Text.assemble(heading, "\n", (unit, "dim"))
+        drawn.add_column(head, justify="right" if number else "left", no_wrap=number == 0)
+    for row in table.rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    return drawn
