@@ -1,0 +1,131 @@
+"""``python -m servers MODEL ...``: read the command line, then become the server (see `servers.runtime.__main__`)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+from servers.protocols import PROTOCOLS
+from servers.registry import MODELS
+from servers.runtime.settings import Settings
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Check the command line and replace this process with the server; exit with status 2 where it is wrong."""
+    options = vars(parser().parse_args(arguments))
+    given = {name: value for name, value in options.items() if value is not None}
+    if given.get("unix") and ("host" in given or "port" in given):
+        parser().error("--unix takes the place of --host and --port")
+    command = [sys.executable, *interpreter_options(), "-m", "servers.runtime", json.dumps(given)]
+    os.execv(sys.executable, command)  # the same pid, so that whoever started us has the server
+
+
+def interpreter_options() -> list[str]:
+    """Return the options that this interpreter runs with (-X, -W, -I ...), for the one that takes our place."""
+    return subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001  what multiprocessing uses
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line of `serverlab serve`."""
+    made = argparse.ArgumentParser(
+        prog="serverlab serve", description="Serve a protocol with one of the models.", allow_abbrev=False,
+    )  # fmt: skip
+    made.add_argument("model", metavar="MODEL", type=model, help=", ".join(MODELS))
+    made.add_argument("--protocol", type=protocol, metavar="P", help=told("protocol", ", ".join(PROTOCOLS)))
+    add_addresses(made.add_argument_group("where"))
+    add_limits(made.add_argument_group("held equal for every model"))
+    return made
+
+
+def add_addresses(group: argparse._ArgumentGroup) -> None:
+    """Add where to listen."""
+    group.add_argument("--host", metavar="H", help=told("host", "name or address; '' for every address"))
+    group.add_argument("--port", type=whole(0, 65535), metavar="N", help=told("port", "0 lets the kernel choose"))
+    group.add_argument("--unix", metavar="PATH", help="listen on a Unix socket instead")
+
+
+def add_limits(group: argparse._ArgumentGroup) -> None:
+    """Add sizes, limits and deadlines."""
+    many, large = whole(1, 1_000_000), whole(1, 1 << 30)
+    for name, kind, text in (
+        ("backlog", whole(0, 1 << 30), "connections that the kernel holds until they are accepted"),
+        ("max-connections", many, "clients served at once; the others wait in the backlog"),
+        ("receive-size", large, "bytes asked of one recv"),
+        ("idle-timeout", seconds, "seconds of silence between two requests"),
+        ("request-timeout", seconds, "seconds for a request to arrive whole, and for its answer to be taken"),
+        ("grace", seconds_or_none, "seconds that SIGTERM leaves to what is in flight"),
+        ("max-line", large, "bytes of the longest line, its newline included"),
+        ("max-size", large, "bytes of the largest answer that work gives"),
+        ("max-sleep", seconds_or_none, "seconds of work's longest sleep="),
+        ("max-cpu", seconds_or_none, "seconds of work's longest cpu="),
+    ):
+        unit = "S" if kind in (seconds, seconds_or_none) else "N"
+        group.add_argument(f"--{name}", type=kind, metavar=unit, help=told(name.replace("-", "_"), text))
+    pollers = ("epoll", "poll", "select")
+    group.add_argument("--poller", choices=pollers, help=told("poller", "readiness call of event loops"))
+
+
+def told(name: str, text: str) -> str:
+    """Return the help of a setting with its default."""
+    default = getattr(Settings, name)
+    return f"{text} (default {default})".replace("%", "%%")
+
+
+def model(name: str) -> str:
+    """Check the name of a model."""
+    return one_of(name, "model", MODELS)
+
+
+def protocol(name: str) -> str:
+    """Check the name of a protocol."""
+    return one_of(name, "protocol", PROTOCOLS)
+
+
+def one_of(name: str, what: str, known: dict[str, object] | dict[str, tuple[str, str]]) -> str:
+    """Return `name` if it is known."""
+    if name not in known:
+        raise argparse.ArgumentTypeError(f"unknown {what} {name!r}; there are {', '.join(known)}")
+    return name
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers within a range."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+        return number
+
+    return read
+
+
+def seconds(text: str) -> float:
+    """Read a number of seconds above 0."""
+    number = seconds_or_none(text)
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return number
+
+
+def seconds_or_none(text: str) -> float:
+    """Read a number of seconds, 0 included; a day is as long as any of them may be."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 86400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to 86400")
+    return number
+
+
+if __name__ == "__main__":
+    main()

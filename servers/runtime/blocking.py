@@ -1,0 +1,175 @@
+"""The blocking driver: one client's conversation from greeting to goodbye, in whatever thread or process calls it.
+
+The thread waits inside ``recv`` and ``send``, and in ``sleep`` where the session asks for it. Deadlines are the
+kernel's own (SO_RCVTIMEO, SO_SNDTIMEO): a Python timeout would poll before every call, a second system call per
+request.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from socket import SHUT_RD, SHUT_WR, SO_RCVTIMEO, SOL_SOCKET
+from time import monotonic, sleep
+
+from servers.protocols.effects import Close, Compute, Sleep
+from servers.runtime.compute import burn
+from servers.runtime.errors import EndNow
+from servers.runtime.limits import DRAIN_PATIENCE, LINGER
+from servers.runtime.listener import timeval
+from servers.runtime.messages import report_bug
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from socket import socket
+
+    from servers.protocols.effects import Effects
+    from servers.runtime.service import Service
+
+
+class HungUp(Exception):
+    """The conversation is over before its end; the kind of error is counted."""
+
+
+def converse(connection: socket, service: Service) -> None:
+    """Serve one client until it, the session or the server hangs up; whatever it does, only this conversation ends."""
+    conversation = Conversation(connection, service)
+    service.conversations.add(conversation)
+    try:
+        conversation.run()
+    except HungUp as reason:
+        conversation.error = str(reason)
+    except OSError:
+        # The client vanished, which is ordinary; something was lost only if it was owed or begun.
+        conversation.error = "reset" if conversation.is_busy() else ""
+    except EndNow:
+        conversation.error = "cut-off"
+        raise
+    except Exception:
+        report_bug()
+        conversation.error = "handler"
+    finally:
+        service.finish(conversation)
+        connection.close()
+
+
+class Conversation:
+    """One client's conversation over a blocking socket."""
+
+    __slots__ = ("_connection", "_deadline", "_requests_then", "_service", "_session", "_writing",
+                 "bytes_in", "bytes_out", "error")  # fmt: skip
+
+    def __init__(self, connection: socket, service: Service) -> None:
+        self._connection = connection
+        self._service = service
+        self._session = service.session()
+        self._deadline = 0.0  # of the request that has begun to arrive; 0 where there is none
+        self._requests_then = 0  # how many were answered when that deadline was set
+        self._writing = False
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.error = ""
+
+    @property
+    def requests(self) -> int:
+        """How many requests have been answered."""
+        return self._session.requests
+
+    def is_busy(self) -> bool:
+        """Tell whether a request has begun to arrive or its answer is still owed."""
+        return self._writing or bool(self._session.pending)
+
+    def run(self) -> None:
+        """Converse to the end. Raise HungUp or OSError where that comes early."""
+        lifecycle, session = self._service.lifecycle, self._session
+        patience = DRAIN_PATIENCE if lifecycle.stopping else self._service.settings.idle_timeout
+        self._connection.setsockopt(SOL_SOCKET, SO_RCVTIMEO, timeval(patience))
+        going_on = self._perform(session.started())
+        while going_on:
+            data = self._receive()
+            if not data:
+                self._perform(session.ended())
+                return
+            self.bytes_in += len(data)
+            going_on = self._perform(session.received(data))
+            if session.pending or self._deadline:
+                self._watch_deadline()
+            if lifecycle.stopping:
+                self.drain()
+
+    def drain(self) -> None:
+        """Let the conversation end when nothing is in flight: what has arrived is answered, nothing more is awaited.
+
+        Called by a signal handler of the main thread, while the conversation may be blocked in another.
+        """
+        if not self._session.pending:
+            with suppress(OSError):  # it may have ended this moment
+                self._connection.shutdown(SHUT_RD)
+
+    def _receive(self) -> bytes:
+        try:
+            return self._connection.recv(self._service.settings.receive_size)
+        except BlockingIOError:
+            if self._service.lifecycle.stopping and not self._session.pending:
+                return b""  # it waited in the accept queue and has nothing to say
+            raise HungUp("request-timeout" if self._session.pending else "idle-timeout") from None
+
+    def _perform(self, effects: Effects) -> bool:
+        """Carry out `effects` in order; False once the server has hung up."""
+        for effect in effects:
+            match effect:
+                case bytes():
+                    self._send(effect)
+                case Sleep(seconds):
+                    sleep(seconds)
+                case Compute(seconds):
+                    burn(seconds)
+                case Close(error):
+                    self.error = error
+                    self._linger()
+                    return False
+        return True
+
+    def _send(self, data: bytes) -> None:
+        self._writing = True
+        sent = self._connection.send(data)
+        self.bytes_out += sent
+        if sent < len(data):
+            self._send_rest(memoryview(data)[sent:])
+        self._writing = False
+
+    def _send_rest(self, rest: memoryview) -> None:
+        """Go on after a short write: a signal came, or the client takes its time."""
+        deadline = monotonic() + self._service.settings.request_timeout
+        while rest and monotonic() < deadline:
+            try:
+                sent = self._connection.send(rest)
+            except BlockingIOError:
+                break
+            self.bytes_out += sent
+            rest = rest[sent:]
+        if rest:
+            raise HungUp("write-timeout")
+
+    def _watch_deadline(self) -> None:
+        """Give a request that is not whole yet what is left of its time, however many pieces it comes in."""
+        settings = self._service.settings
+        if not self._session.pending:
+            self._deadline, left = 0.0, settings.idle_timeout
+        else:
+            now = monotonic()
+            if not self._deadline or self._session.requests != self._requests_then:
+                self._deadline = now + settings.request_timeout
+                self._requests_then = self._session.requests
+            left = self._deadline - now
+            if left <= 0:
+                raise HungUp("request-timeout")
+        self._connection.setsockopt(SOL_SOCKET, SO_RCVTIMEO, timeval(left))
+
+    def _linger(self) -> None:
+        """Hang up so that the last answer arrives whole: closing with unread input would reset the connection."""
+        deadline = monotonic() + LINGER
+        with suppress(OSError):  # the client has gone, or goes on for too long
+            self._connection.shutdown(SHUT_WR)
+            self._connection.setsockopt(SOL_SOCKET, SO_RCVTIMEO, timeval(LINGER))
+            while monotonic() < deadline and self._connection.recv(65536):
+                pass

@@ -1,0 +1,97 @@
+"""Forked children: counted, reaped with ``waitpid``, told to stop, and ended when they must be."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+
+from servers.runtime.scarcity import Scarcity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from servers.runtime.lifecycle import Lifecycle
+
+RETELL = 0.1  # seconds between two SIGTERMs to a draining child: the first may fall between its look and its wait
+LAST_WORDS = 0.3  # seconds that children have to count what they did before they are killed
+
+
+class Children:
+    """At most `most` children, each with a row of the tally (1 to `most`) that no other living child has."""
+
+    def __init__(self, most: int, lifecycle: Lifecycle) -> None:
+        self._row_of: dict[int, int] = {}
+        self._most = most
+        self._rows_used = 0
+        self._free_rows: list[int] = []
+        self._lifecycle = lifecycle
+        self._scarcity = Scarcity("fork")
+        self._parent = os.getpid()
+        lifecycle.when_stopping(self._tell_to_stop)
+
+    def make_room(self) -> bool:
+        """Reap who has ended, and wait for one where there are as many as there may be; always true."""
+        self.reap()
+        while len(self._row_of) >= self._most:
+            self._reap_one(0)
+        return True
+
+    def fork(self) -> int:
+        """Fork; return the child's row of the tally in the child, and 0 in the parent."""
+        if not self._free_rows:
+            self._rows_used += 1
+            self._free_rows.append(self._rows_used)
+        row = self._free_rows.pop()
+        pid = self._scarcity.insist(os.fork)
+        if pid == 0:
+            return row
+        self._row_of[pid] = row
+        return 0
+
+    def reap(self) -> None:
+        """Reap every child that has ended, without waiting."""
+        while self._reap_one(os.WNOHANG):
+            pass
+
+    def wait_for_all(self) -> None:
+        """Wait until the last child has ended of itself."""
+        while self._row_of:
+            self._tell_to_stop()
+            self._wait(RETELL)
+
+    def end_now(self) -> None:
+        """End the children at once: they count what they did as cut off, or are killed."""
+        self._signal(signal.SIGALRM)  # their own grace period is over
+        self._wait(LAST_WORDS)
+        self._signal(signal.SIGKILL)
+        while self._row_of and self._reap_one(0):
+            pass
+
+    def _reap_one(self, options: int) -> int:
+        """Reap one child; return its pid, or 0 where none has ended (or there is none)."""
+        try:
+            pid, _ = os.waitpid(-1, options)
+        except ChildProcessError:
+            self._free_rows += self._row_of.values()  # somebody else reaped them: nothing is left to wait for
+            self._row_of.clear()
+            return 0
+        row = self._row_of.pop(pid, 0)  # as process 1 of a container we reap strangers too
+        if row:
+            self._free_rows.append(row)
+        return pid
+
+    def _wait(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while self._row_of and time.monotonic() < deadline:
+            if not self._reap_one(os.WNOHANG):
+                time.sleep(0.005)
+
+    def _tell_to_stop(self) -> None:
+        if os.getpid() == self._parent:  # a child has inherited this, and must not stop its siblings
+            self._signal(signal.SIGTERM)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in list(self._row_of):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)

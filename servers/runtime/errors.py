@@ -1,0 +1,14 @@
+"""What ends a server before or beside the ordinary way."""
+
+from __future__ import annotations
+
+
+class CannotServe(Exception):
+    """The server cannot start as asked; the message is the one clear line for its user."""
+
+
+class EndNow(BaseException):
+    """Stop at once, whatever is in flight: the grace period is over, or SIGINT came again.
+
+    Raised by signal handlers in the main thread, so it is no Exception: no handler of ordinary errors takes it.
+    """

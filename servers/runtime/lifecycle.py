@@ -1,0 +1,61 @@
+"""How a server ends: SIGTERM or SIGINT drains it, and the grace period bounds the drain.
+
+    first SIGTERM or SIGINT     stop accepting, serve what waits in the accept queue, finish what is in flight
+    SIGTERM again               nothing more
+    SIGINT while draining       end at once
+    grace period over           end at once; what was in flight is counted as cut off
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from servers.runtime.errors import EndNow
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+
+class Lifecycle:
+    """Whether the server is stopping, and who must be told when it does."""
+
+    def __init__(self, grace: float) -> None:
+        self.stopping = False
+        self.reason = "done"  # what ended the server
+        self._grace = grace
+        self._when_stopping: list[Callable[[], None]] = []
+        self._server = os.getpid()
+
+    def when_stopping(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called when the drain begins: in the main thread, between any two bytecodes.
+
+        Forked children inherit it with everything else, and are stopped by a signal of their own.
+        """
+        self._when_stopping.append(tell)
+
+    def install(self) -> None:
+        """Take over SIGTERM, SIGINT and SIGALRM."""
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        signal.signal(signal.SIGALRM, self._grace_is_over)
+
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGINT and os.getpid() != self._server:
+            return  # ctrl-C reaches every process of the terminal; a child waits for its parent's word
+        if not self.stopping:
+            self.stopping = True
+            self.reason = signal.Signals(number).name
+            # A timer of zero would be none at all.
+            signal.setitimer(signal.ITIMER_REAL, max(self._grace, 0.001))
+            for tell in self._when_stopping:
+                tell()
+        elif number == signal.SIGINT:
+            self.reason = "SIGINT twice"
+            raise EndNow
+
+    def _grace_is_over(self, _number: int, _frame: FrameType | None) -> None:
+        self.reason += ", grace period over"
+        raise EndNow

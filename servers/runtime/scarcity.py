@@ -1,0 +1,54 @@
+"""What a server does when the system lacks a descriptor, a process or a thread: say so once, pause, try again.
+
+Spinning is the classic fault (socketserver at 90 % CPU, asyncio with thousands of log lines): whoever holds what is
+lacking needs the CPU to give it back.
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+
+from servers.runtime.messages import warn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    Started = TypeVar("Started")
+
+SCARCE = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN))
+PAUSE = 0.1  # trio's: long enough to cost nothing, short enough that nobody minds
+
+
+class Scarcity:
+    """Episodes in which `action` fails for want of something that others may give back."""
+
+    def __init__(self, action: str) -> None:
+        self._action = action
+        self._told = False
+
+    def suffer(self, error: OSError) -> None:
+        """Log the first failure of an episode; raise what is no scarcity."""
+        if error.errno not in SCARCE:
+            raise error
+        if not self._told:
+            self._told = True
+            warn("%s: %s; trying again until something is given back", self._action, error.strerror)
+
+    def is_over(self) -> None:
+        """End the episode: the action has succeeded."""
+        self._told = False
+
+    def insist(self, start: Callable[[], Started]) -> Started:
+        """Call `start` until it succeeds, with a pause between two calls, and return what it returns."""
+        while True:
+            try:
+                started = start()
+            except OSError as error:
+                self.suffer(error)
+                time.sleep(PAUSE)
+            else:
+                self.is_over()
+                return started

@@ -1,0 +1,53 @@
+"""What is held equal for every model: sizes, limits and deadlines, with the reason for each default."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Settings:
+    """How a server is asked to serve; `servers/__main__.py` makes one from the command line.
+
+    Plain class attributes, so that a server process need not import ``dataclasses``.
+
+    Attributes:
+        model: a name of `servers.registry`.
+        protocol: a name of `servers.protocols`.
+        host: a name or an address, resolved by ``getaddrinfo``; empty for every address.
+        port: 0 lets the kernel choose.
+        unix: path of a Unix socket, in place of host and port.
+        backlog: connections that the kernel holds until they are accepted.
+        max_connections: clients served at once; past them nothing is accepted.
+        receive_size: bytes asked of one ``recv``.
+        idle_timeout: seconds of silence between two requests.
+        request_timeout: seconds for a request to arrive whole once begun, and again for its answer to be taken.
+        grace: seconds that a drain may take before what is left is cut off.
+        poller: the readiness call of event loops: ``epoll``, ``poll`` or ``select``.
+        max_line, max_size, max_sleep, max_cpu: see `servers.protocols.session.Limits`.
+    """
+
+    model = "threaded"
+    protocol = "echo"
+    host = "127.0.0.1"  # loopback: another address must be asked for
+    port = 0
+    unix = ""
+    # socketserver's 5 makes a burst of clients wait a second for a lost SYN; the same for all, or latency compares backlogs.
+    backlog = 1024
+    max_connections = 10000
+    receive_size = 65536  # more is past malloc's mmap threshold, where a recv costs a system call for its buffer
+    idle_timeout = 60.0
+    request_timeout = 10.0
+    grace = 10.0
+    poller = "epoll"
+    max_line = 131072
+    max_size = 16777216
+    max_sleep = 60.0
+    max_cpu = 10.0
+
+    def __init__(self, **given: Any) -> None:
+        for name, value in given.items():
+            if not hasattr(type(self), name):
+                raise AttributeError(f"no setting is called {name!r}")
+            setattr(self, name, value)

@@ -1,0 +1,198 @@
+"""Selector: one thread, one loop, all clients (SPED, the Reactor pattern); nothing in it ever waits for one client.
+
+    wait until something is ready
+      listener  --> accept, as long as somebody waits and there is room
+      channels  --> read, do what the session answers, send what the kernel takes
+      sleepers  --> go on with those whose time has come
+      deadlines --> end those who are late
+    and again
+
+Costs the least of all models per request and per idle client (about 2 KiB), because no scheduler and no stack stands
+between two clients. It is the wrong choice where an answer takes long to compute or a library blocks: one client's
+work is every client's wait, and a second CPU stays idle.
+
+`--poller select|poll|epoll` runs the same loop on each readiness call: select and poll look at every client for every
+event, epoll at the ready ones alone.
+
+Used by: Redis, each worker of nginx, memcached's threads, HAProxy.
+Source: UNP vol. 1, section 6.8; TLPI chapter 63; Schmidt's "Reactor"; Pai et al., "Flash" (SPED).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from functools import partial
+from heapq import heappop, heappush
+from itertools import count
+from math import inf
+from time import monotonic
+
+from servers.runtime.errors import EndNow
+from servers.runtime.nonblocking import Channel
+from servers.runtime.pollers import READ, open_poller
+from servers.runtime.scarcity import PAUSE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from socket import socket
+
+    from servers.runtime.listener import Listener
+    from servers.runtime.service import Service
+
+LONGEST_WAIT = 60.0  # seconds; a poller takes no infinity
+
+
+def serve(listener: Listener, service: Service) -> None:
+    """Serve all clients in one loop until the server stops and the last conversation has ended."""
+    loop = Loop(listener, service)
+    try:
+        loop.run()
+    except EndNow:
+        loop.cut_off()
+        raise
+
+
+class Loop:
+    """The event loop, and what the channels ask of it."""
+
+    def __init__(self, listener: Listener, service: Service) -> None:
+        self.now = monotonic()
+        self._listener = listener
+        self._service = service
+        self._poller = open_poller(service.settings.poller)
+        self._channels: dict[int, Channel] = {}
+        self._others: dict[int, Callable[[], None]] = {}  # what to call for descriptors that are no client's
+        self._accepting = False
+        self._accept_again_at = inf  # after a pause for want of descriptors
+        self._sleepers: list[tuple[float, int, Channel]] = []  # a heap; the number keeps equal times apart
+        self._number = count()
+        self._look_at = inf  # when the deadlines must be looked at
+
+    def run(self) -> None:
+        """Run until the server stops and no client is left."""
+        self._wake_on_signals()
+        for listening in self._listener.sockets:
+            listening.setblocking(False)
+            self._others[listening.fileno()] = partial(self._accept, listening)
+        self._resume_accepting()
+        while self._listener.sockets or self._channels:
+            ready = self._poller.wait(self._seconds_to_wait())
+            self.now = monotonic()
+            for descriptor, _ in ready:
+                if channel := self._channels.get(descriptor):
+                    channel.ready()
+                elif other := self._others.get(descriptor):
+                    other()
+            self._keep_time()
+
+    def cut_off(self) -> None:
+        """End the conversations that are still going on."""
+        for channel in list(self._channels.values()):
+            channel.close("cut-off")
+
+    # What channels ask for.
+
+    def watch_for(self, channel: Channel, events: int) -> None:
+        """Tell the channel when one of `events` comes."""
+        self._poller.change(channel.connection.fileno(), events)
+
+    def wake(self, channel: Channel, when: float) -> None:
+        """Wake the channel at that time."""
+        heappush(self._sleepers, (when, next(self._number), channel))
+
+    def expect(self, deadline: float) -> None:
+        """Look at the deadlines by then."""
+        self._look_at = min(self._look_at, deadline)
+
+    def closed(self, channel: Channel, descriptor: int) -> None:
+        """Forget the channel, whose place another client may take."""
+        if self._channels.pop(descriptor, None) is channel:
+            self._poller.forget(descriptor)
+            if not self._accepting and self._accept_again_at == inf:
+                self._resume_accepting()
+
+    # Accepting.
+
+    def _accept(self, listening: socket) -> None:
+        """Accept as long as somebody waits and there is room; once the server stops, an empty queue is the end of it."""
+        while len(self._channels) < self._service.settings.max_connections:
+            try:
+                connection = self._listener.accept_now(listening)
+            except OSError as error:
+                self._listener.scarcity.suffer(error)
+                self._accept_again_at = self.now + PAUSE
+                break
+            if not connection:
+                if self._service.lifecycle.stopping:
+                    self._stop_listening(listening)
+                return
+            self._welcome(connection)
+        self._pause_accepting()
+
+    def _welcome(self, connection: socket) -> None:
+        connection.setblocking(False)
+        channel = Channel(connection, self._service, self)
+        self._channels[connection.fileno()] = channel
+        self._poller.watch(connection.fileno(), READ)
+        channel.start()
+
+    def _pause_accepting(self) -> None:
+        if self._accepting:
+            self._accepting = False
+            for listening in self._listener.sockets:
+                self._poller.forget(listening.fileno())
+
+    def _resume_accepting(self) -> None:
+        self._accepting = True
+        self._accept_again_at = inf
+        for listening in self._listener.sockets:
+            self._poller.watch(listening.fileno(), READ)
+
+    def _stop_listening(self, listening: socket) -> None:
+        if self._accepting:
+            self._poller.forget(listening.fileno())
+        del self._others[listening.fileno()]
+        self._listener.sockets.remove(listening)
+        listening.close()
+
+    # Time and signals.
+
+    def _seconds_to_wait(self) -> float:
+        next_wake = self._sleepers[0][0] if self._sleepers else inf
+        when = min(next_wake, self._look_at, self._accept_again_at)
+        return max(0.0, min(when - monotonic(), LONGEST_WAIT))
+
+    def _keep_time(self) -> None:
+        while self._sleepers and self._sleepers[0][0] <= self.now:
+            heappop(self._sleepers)[2].wake_up()
+        if self._look_at <= self.now:
+            self._look_at_deadlines()
+        if self._accept_again_at <= self.now:
+            self._resume_accepting()
+
+    def _look_at_deadlines(self) -> None:
+        """End who is late. A look at every client, but only when the first of them may be late, not for every event."""
+        self._look_at = inf
+        for channel in list(self._channels.values()):
+            channel.expire()
+        for channel in self._channels.values():
+            self.expect(max(channel.since + channel.patience, self.now + 0.01))
+
+    def _wake_on_signals(self) -> None:
+        """Have a signal end the wait: its handler alone would not, for Python restarts the call (PEP 475)."""
+        read_end, write_end = os.pipe()
+        os.set_blocking(read_end, False)
+        os.set_blocking(write_end, False)
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        self._poller.watch(read_end, READ)
+        self._others[read_end] = partial(self._on_signal, read_end)
+
+    def _on_signal(self, read_end: int) -> None:
+        os.read(read_end, 4096)
+        if self._service.lifecycle.stopping and self._listener.sockets:
+            for listening in list(self._listener.sockets):
+                self._accept(listening)
+            for channel in list(self._channels.values()):
+                channel.drain()
