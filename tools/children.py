@@ -1,0 +1,170 @@
+"""Start a command in a session of its own, wait for its end, and leave nothing of it behind.
+
+In a session of its own, a Ctrl-C at the terminal reaches a command only through us, and all that it starts
+can be found and ended, also what was reparented.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from tools.accounting.processes import descendants, read_all
+from tools.failure import Failure
+
+if TYPE_CHECKING:
+    import resource
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from tools.accounting.meters import Meter
+
+LAUNCHER = 'echo serverlab-start > /proc/self/comm; echo $$ > "$0" && exec "$@"'
+"""What moves itself into a cgroup (`$0` is its cgroup.procs) and then becomes the command; nothing else of
+ours is charged to the cgroup. The name tells, after its death, that it did not get that far."""
+
+KILL_PATIENCE = 5.0
+"""Seconds after which a killed process that does not die is given up (one in uninterruptible sleep, say)."""
+
+KILL_INTERVAL = 0.002
+
+FOREVER = 1e6
+"""Seconds; the longest that poll takes is 2 ** 31 ms."""
+
+
+class LaunchError(Failure):
+    """A command could not be started, or did not come up; the text says why, on one line."""
+
+
+class Child:
+    """A command that we started: `pid`; once reaped, `exit_status` (-N: signal N) and `usage` (of wait4)."""
+
+    def __init__(self, process: subprocess.Popen[bytes], meter: Meter | None) -> None:
+        self.pid = process.pid
+        self.exit_status: int | None = None
+        self.usage: resource.struct_rusage | None = None
+        self.pidfd = os.pidfd_open(process.pid)
+        self._process = process
+        self._meter = meter
+        if meter:
+            meter.attach(self.pid)
+
+    def wait(self, timeout: float) -> bool:
+        """Wait at most so many seconds for its end; it stays a zombie, whose times can still be read."""
+        if self.exit_status is not None:
+            return True
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        return bool(poll.poll(max(0.0, timeout) * 1000))
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, if it is still there."""
+        if self.exit_status is None:
+            os.kill(self.pid, number)
+
+    def survivors(self) -> list[int]:
+        """Return the pids of its descendants that are alive.
+
+        One that was reparented and made a session of its own is found only by a meter: in its cgroup, or
+        where the meter saw it before.
+        """
+        look = self._meter.processes() if self._meter else read_all(descendants([], {self.pid}))
+        return [
+            process.key.pid for process in look.values() if process.key.pid != self.pid and not process.zombie
+        ]
+
+    def end(self) -> int:
+        """Kill it, if it has not ended, and all its descendants; reap it, and return its exit status."""
+        try:
+            self.signal(signal.SIGKILL)
+            self.wait(KILL_PATIENCE)
+            self.kill_survivors()
+        finally:
+            status = self.reap()
+        return status
+
+    def kill_survivors(self) -> None:
+        """Kill its descendants, also those that they start meanwhile."""
+        deadline = time.monotonic() + KILL_PATIENCE
+        while (left := self.survivors()) and time.monotonic() < deadline:
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(KILL_INTERVAL)
+
+    def reap(self) -> int:
+        """Wait for its end, tell the meter, and return its exit status; what it left behind stays."""
+        if self.exit_status is None:
+            self.wait(FOREVER)
+            if self._meter:
+                self._meter.processes()  # the last look at its times
+            _, status, self.usage = os.wait4(self.pid, 0)
+            self.exit_status = self._process.returncode = os.waitstatus_to_exitcode(status)
+            os.close(self.pidfd)
+            if self._meter:
+                self._meter.ended(self.usage)
+        return self.exit_status
+
+    def never_started(self) -> bool:
+        """Tell, of one that has ended and is not reaped, whether it ended before it became the command."""
+        with suppress(OSError):
+            return Path(f"/proc/{self.pid}/comm").read_text(encoding="utf-8") == "serverlab-start\n"
+        return False
+
+
+def start(
+    command: Sequence[str],
+    *,
+    cpus: Collection[int] | None = None,
+    meter: Meter | None = None,
+    environment: Mapping[str, str] | None = None,
+    stdin: int | IO[bytes] | None = None,
+    stdout: int | IO[bytes] | None = None,
+    stderr: int | IO[bytes] | None = None,
+) -> Child:
+    """Start a command, on those CPUs and metered from its first instruction on.
+
+    Raises LaunchError where it cannot be started. The caller must see to `reap` or `end`.
+    """
+    if not command:
+        raise LaunchError("there is no command to start")
+    if shutil.which(command[0], path=(environment or os.environ).get("PATH")) is None:
+        raise LaunchError(f"cannot start {command[0]}: {why_not(command[0])}")
+    cgroup = meter.cgroup if meter else None
+    line = ["/bin/sh", "-c", LAUNCHER, str(cgroup.procs), *command] if cgroup else list(command)
+    try:
+        with on_cpus(cpus):
+            process = subprocess.Popen(
+                line, stdin=stdin, stdout=stdout, stderr=stderr, env=environment, start_new_session=True
+            )
+    except OSError as error:
+        raise LaunchError(f"cannot start {command[0]}: {error.strerror}") from error
+    return Child(process, meter)
+
+
+def why_not(program: str) -> str:
+    """Say why a program is not one that can be started."""
+    if os.sep not in program:
+        return "not found in PATH"
+    if not Path(program).exists():
+        return "no such file"
+    return "it is a directory" if Path(program).is_dir() else "it is not executable"
+
+
+@contextmanager
+def on_cpus(cpus: Collection[int] | None) -> Iterator[None]:
+    """Run this thread on those CPUs for a while: what it starts meanwhile stays on them."""
+    before = os.sched_getaffinity(0)
+    if cpus:
+        os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        if cpus:
+            os.sched_setaffinity(0, before)
