@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import signal
 import subprocess
 import time
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tools.accounting.processes import read_file
 from tools.accounting.readings import Times
 
 if TYPE_CHECKING:
@@ -60,18 +60,10 @@ class Cgroup:
         """Return the pids of its members, those of cgroups below it too."""
         return [pid for folder in folders(self.path) for pid in members(folder)]
 
-    def kill(self) -> int:
-        """Send SIGKILL to every member until none is left; return how many there were at first."""
-        found = self.pids()
-        deadline = time.monotonic() + REMOVAL_PATIENCE
-        left = found
-        while left and time.monotonic() < deadline:
-            for pid in left:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            time.sleep(0.001)
-            left = self.pids()
-        return len(found)
+    def left_by(self, pid: int) -> bool:
+        """Tell whether a process that was in it is in another one; one that is ending still counts as in it."""
+        where = read_file(f"/proc/{pid}/cgroup")
+        return where is not None and self.path.name.encode() not in where
 
     def remove(self) -> None:
         """Remove it and what is below it; members that are left are moved up to the cgroup that we are in."""

@@ -62,6 +62,7 @@ class CgroupMeter:
         self._cgroup = cgroup
         self._before = cgroup.used()  # the trial that showed that it can be entered
         self._pid = 0
+        self._entered = False
         self._escaped = False
 
     def attach(self, pid: int, *, ours: bool = True) -> None:
@@ -75,9 +76,10 @@ class CgroupMeter:
     def processes(self) -> dict[Key, Process]:
         """Look at the members of the cgroup, and at the command itself, which as a zombie is no member."""
         members = self._cgroup.pids()
-        if self._pid not in members:
-            root = read_process(self._pid)
-            self._escaped |= root is not None and not root.zombie
+        if self._pid in members:
+            self._entered = True
+        elif self._entered:
+            self._escaped |= self._cgroup.left_by(self._pid)
         return read_all({*members, self._pid})
 
     def read(self) -> CpuReading:
@@ -101,7 +103,7 @@ class TreeMeter:
         self._ledger = Ledger()
         self._before = NOTHING
         self._correction = NOTHING
-        self._highest = NOTHING
+        self._highest = 0.0
         self._pid = 0
         self._members: dict[Key, Process] = {}
         self._sessions: set[int] = set()
@@ -129,10 +131,8 @@ class TreeMeter:
         with self._lock:
             self.processes()
             total = self._ledger.total.minus(self._before).plus(self._correction)
-            self._highest = Times(
-                max(total.user, self._highest.user), max(total.system, self._highest.system)
-            )
-            return reading(self._highest, self.method, "; ".join(self._ledger.reasons))
+            self._highest = max(self._highest, total.total)
+            return reading(total.scaled_to(self._highest), self.method, "; ".join(self._ledger.reasons))
 
     def ended(self, usage: resource.struct_rusage) -> None:
         """Correct what was seen of the command, cut to ticks, by what wait4 said (the method rusage)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
 
@@ -39,9 +39,9 @@ NOTHING = Times(0.0, 0.0)
 class CpuReading:
     """CPU used by a process tree from the moment its meter was attached until `at_ns`.
 
-    `at_ns` is `time.monotonic_ns()`; `user`, `system` and `total` are seconds and never fall from one
-    reading of a meter to the next. `complete` is false where some CPU can be missing, and `reason` says why
-    ("" otherwise).
+    `at_ns` is `time.monotonic_ns()`; `user`, `system` and `total` are seconds, and `total` never falls from
+    one reading of a meter to the next. `complete` is false where some CPU can be missing, and `reason` says
+    why ("" otherwise).
     """
 
     at_ns: int
@@ -54,15 +54,9 @@ class CpuReading:
 
     def since(self, earlier: CpuReading) -> CpuReading:
         """Return what was used between two readings of one meter; as complete as the later one."""
-        return CpuReading(
-            at_ns=self.at_ns,
-            user=max(0.0, self.user - earlier.user),
-            system=max(0.0, self.system - earlier.system),
-            total=max(0.0, self.total - earlier.total),
-            method=self.method,
-            complete=self.complete,
-            reason=self.reason,
-        )
+        total = max(0.0, self.total - earlier.total)
+        user = min(max(0.0, self.user - earlier.user), total)
+        return replace(self, total=total, user=user, system=total - user)
 
     def to_json(self) -> dict[str, object]:
         """Return the fields as JSON values."""
