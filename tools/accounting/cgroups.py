@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.accounting.processes import read_file
+from tools.accounting.processes import read_file, stat_fields
 from tools.accounting.readings import Times
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 PREFIX = "serverlab-"
 COUNTER = itertools.count(1)
+
+ENDING = 0x4
+"""PF_EXITING, among the flags in /proc/PID/stat."""
 
 REMOVAL_PATIENCE = 5.0
 """Seconds after which a cgroup whose members do not die is given up (one in uninterruptible sleep, say)."""
@@ -61,9 +64,12 @@ class Cgroup:
         return [pid for folder in folders(self.path) for pid in members(folder)]
 
     def left_by(self, pid: int) -> bool:
-        """Tell whether a process that was in it is in another one; one that is ending still counts as in it."""
+        """Tell whether a process that was in it is in another one now; one that is ending is not."""
         where = read_file(f"/proc/{pid}/cgroup")
-        return where is not None and self.path.name.encode() not in where
+        if where is None or self.path.name.encode() in where:
+            return False
+        fields = stat_fields(pid)  # version 1 shows a process that is ending in the root
+        return fields is not None and not int(fields[6]) & ENDING
 
     def remove(self) -> None:
         """Remove it and what is below it; members that are left are moved up to the cgroup that we are in."""
