@@ -6,7 +6,7 @@ disconnects"), in the spirit of RFC 862.
 
 from __future__ import annotations
 
-from servers.protocols.lines import Lines, LineTooLong, too_long
+from servers.protocols.lines import LineReader, LineTooLong, too_long
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,16 +14,13 @@ if TYPE_CHECKING:
     from servers.protocols.session import Limits
 
 
-class Echo:
+class Echo(LineReader):
     """One client's echo."""
 
-    __slots__ = ("lines", "max_line", "pending", "requests")
+    __slots__ = ()
 
     def __init__(self, limits: Limits) -> None:
-        self.max_line = limits.max_line
-        self.lines = Lines(limits.max_line)
-        self.pending = self.lines.pending
-        self.requests = 0
+        super().__init__(limits.max_line)
 
     def started(self) -> Effects:
         """Say nothing: the client speaks first."""
@@ -35,11 +32,11 @@ class Echo:
         if not self.pending and data[-1] == 10 and len(data) <= self.max_line:
             self.requests += data.count(b"\n")
             return (data,)
-        return self._lines(data)
+        return self._each(data)
 
-    def _lines(self, data: bytes) -> Effects:
+    def _each(self, data: bytes) -> Effects:
         try:
-            for line in self.lines.feed(data):
+            for line in self.lines(data):
                 self.requests += 1
                 yield line
         except LineTooLong:
@@ -47,7 +44,7 @@ class Echo:
 
     def ended(self) -> Effects:
         """Return what has come of a line that will never be whole."""
-        rest = self.lines.rest()
+        rest = self.rest()
         if not rest:
             return ()
         self.requests += 1

@@ -19,28 +19,31 @@ class LineTooLong(Exception):
     """A line has passed the limit, with or without its newline."""
 
 
-class Lines:
-    """The lines of one stream. `pending` is the beginning of the next one."""
+class LineReader:
+    """What a session that reads lines is made of. `pending` is the beginning of the next line."""
 
-    __slots__ = ("max_line", "pending")
+    __slots__ = ("max_line", "pending", "requests")
 
     def __init__(self, max_line: int) -> None:
         self.max_line = max_line
-        self.pending = bytearray()
+        self.pending: bytes | bytearray = b""  # a bytearray once it grows; most clients never send part of a line
+        self.requests = 0
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
+    def lines(self, data: bytes) -> Iterator[bytes]:
         """Yield each line that `data` completes, newline included; raise LineTooLong where one passes the limit."""
         start = 0
         while end := data.find(b"\n", start) + 1:
             line = data[start:end]
             if self.pending:
                 line = bytes(self.pending) + line
-                self.pending.clear()
+                self.pending = b""
             if len(line) > self.max_line:
                 raise LineTooLong
             yield line
             start = end
-        self.pending += data[start:]
+        if start < len(data):
+            self.pending = self.pending or bytearray()
+            self.pending += data[start:]
         # A line of exactly the limit has its newline within it, so without one the limit is already lost.
         if len(self.pending) >= self.max_line:
             raise LineTooLong
@@ -48,7 +51,7 @@ class Lines:
     def rest(self) -> bytes:
         """Take what is left when the stream has ended: a line without its newline, or nothing."""
         rest = bytes(self.pending)
-        self.pending.clear()
+        self.pending = b""
         return rest
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from servers.protocols.effects import Compute, Sleep
-from servers.protocols.lines import Lines, LineTooLong, refusal, too_long
+from servers.protocols.lines import LineReader, LineTooLong, refusal, too_long
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,16 +27,14 @@ class BadRequest(Exception):
     """The line is no request of ours; the message tells the client why."""
 
 
-class Work:
+class Work(LineReader):
     """One client's work."""
 
-    __slots__ = ("limits", "lines", "pending", "requests")
+    __slots__ = ("limits",)
 
     def __init__(self, limits: Limits) -> None:
+        super().__init__(limits.max_line)
         self.limits = limits
-        self.lines = Lines(limits.max_line)
-        self.pending = self.lines.pending
-        self.requests = 0
 
     def started(self) -> Effects:
         """Say nothing: the client speaks first."""
@@ -44,11 +42,11 @@ class Work:
 
     def received(self, data: bytes) -> Effects:
         """Return the work that the lines completed by `data` ask for."""
-        return self._requests(self.lines.feed(data))
+        return self._requests(self.lines(data))
 
     def ended(self) -> Effects:
         """Answer a last line that came without its newline, as `nc` sends it."""
-        rest = self.lines.rest()
+        rest = self.rest()
         return self._requests(iter((rest,))) if rest else ()
 
     def _requests(self, lines: Iterator[bytes]) -> Effects:
@@ -59,7 +57,7 @@ class Work:
         except BadRequest as error:
             yield from refusal(str(error), "bad-request")
         except LineTooLong:
-            yield from too_long(self.limits.max_line)
+            yield from too_long(self.max_line)
 
     def _answer(self, line: bytes) -> Iterator[Effect]:
         size_bytes, waits = parse(line, self.limits)

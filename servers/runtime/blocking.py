@@ -14,7 +14,7 @@ from time import monotonic, sleep
 from servers.protocols.effects import Close, Compute, Sleep
 from servers.runtime.compute import burn
 from servers.runtime.errors import EndNow
-from servers.runtime.limits import DRAIN_PATIENCE, LINGER
+from servers.runtime.limits import ACCEPT_WAIT, LINGER
 from servers.runtime.listener import timeval
 from servers.runtime.messages import report_bug
 
@@ -55,8 +55,8 @@ def converse(connection: socket, service: Service) -> None:
 class Conversation:
     """One client's conversation over a blocking socket."""
 
-    __slots__ = ("_connection", "_deadline", "_requests_then", "_service", "_session", "_writing",
-                 "bytes_in", "bytes_out", "error")  # fmt: skip
+    __slots__ = ("_connection", "_deadline", "_requests_then", "_service", "_session", "_waits_as_accepted",
+                 "_writing", "bytes_in", "bytes_out", "error")  # fmt: skip
 
     def __init__(self, connection: socket, service: Service) -> None:
         self._connection = connection
@@ -64,6 +64,7 @@ class Conversation:
         self._session = service.session()
         self._deadline = 0.0  # of the request that has begun to arrive; 0 where there is none
         self._requests_then = 0  # how many were answered when that deadline was set
+        self._waits_as_accepted = True  # with the listener's SO_RCVTIMEO
         self._writing = False
         self.bytes_in = 0
         self.bytes_out = 0
@@ -81,8 +82,6 @@ class Conversation:
     def run(self) -> None:
         """Converse to the end. Raise HungUp or OSError where that comes early."""
         lifecycle, session = self._service.lifecycle, self._session
-        patience = DRAIN_PATIENCE if lifecycle.stopping else self._service.settings.idle_timeout
-        self._connection.setsockopt(SOL_SOCKET, SO_RCVTIMEO, timeval(patience))
         going_on = self._perform(session.started())
         while going_on:
             data = self._receive()
@@ -109,9 +108,21 @@ class Conversation:
         try:
             return self._connection.recv(self._service.settings.receive_size)
         except BlockingIOError:
-            if self._service.lifecycle.stopping and not self._session.pending:
-                return b""  # it waited in the accept queue and has nothing to say
-            raise HungUp("request-timeout" if self._session.pending else "idle-timeout") from None
+            return self._receive_late()
+
+    def _receive_late(self) -> bytes:
+        """Decide what it means that nothing has come in time."""
+        if self._service.lifecycle.stopping and not self._session.pending:
+            return b""  # it waited in the accept queue and has nothing to say
+        if self._waits_as_accepted:
+            # Most clients speak at once; only for one that does not is a system call spent on its own deadline.
+            self._wait_at_most(self._service.settings.idle_timeout - ACCEPT_WAIT)
+            return self._receive()
+        raise HungUp("request-timeout" if self._session.pending else "idle-timeout")
+
+    def _wait_at_most(self, seconds: float) -> None:
+        self._waits_as_accepted = False
+        self._connection.setsockopt(SOL_SOCKET, SO_RCVTIMEO, timeval(seconds))
 
     def _perform(self, effects: Effects) -> bool:
         """Carry out `effects` in order; False once the server has hung up."""
@@ -163,7 +174,7 @@ class Conversation:
             left = self._deadline - now
             if left <= 0:
                 raise HungUp("request-timeout")
-        self._connection.setsockopt(SOL_SOCKET, SO_RCVTIMEO, timeval(left))
+        self._wait_at_most(left)
 
     def _linger(self) -> None:
         """Hang up so that the last answer arrives whole: closing with unread input would reset the connection."""

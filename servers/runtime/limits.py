@@ -2,5 +2,10 @@
 
 from __future__ import annotations
 
-LINGER = 2.0  # seconds in which a client that was hung up on may still be sending before its connection is closed
-DRAIN_PATIENCE = 0.2  # seconds that a client from the accept queue has for its request once the server is stopping
+# A blocking accept comes back this often when nobody calls. It is the answer to a signal that arrives between the
+# look at `stopping` and the system call, and the moment to reap children on a quiet server.
+ACCEPT_WAIT = 0.25
+
+DRAIN_PATIENCE = ACCEPT_WAIT  # what a client from the accept queue has for its request once the server is stopping
+
+LINGER = 2.0  # how long a client that was hung up on may go on sending before its connection is closed all the same

@@ -8,10 +8,12 @@ import select
 import socket
 import stat
 import struct
+import sys
 import time
 from contextlib import suppress
 
 from servers.runtime.errors import CannotServe
+from servers.runtime.limits import ACCEPT_WAIT
 from servers.runtime.scarcity import PAUSE, Scarcity
 
 TYPE_CHECKING = False
@@ -21,10 +23,6 @@ if TYPE_CHECKING:
 
     from servers.runtime.lifecycle import Lifecycle
     from servers.runtime.settings import Settings
-
-# A blocking accept comes back this often when nobody calls. It is the answer to a signal that arrives between the
-# look at `stopping` and the system call, and the moment to reap children on a quiet server.
-ACCEPT_WAIT = 0.25
 
 # Linux hands accept(2) the network errors that were pending on the new socket: that client is lost, not the server.
 PENDING_NETWORK_ERRORS = frozenset(
@@ -58,10 +56,12 @@ class Listener:
     `accept` is for models that block; a model with an event loop sets the sockets non-blocking and asks `accept_now`.
     """
 
-    def __init__(self, sockets: list[socket.socket], lifecycle: Lifecycle, unix_path: str = "") -> None:
+    def __init__(self, sockets: list[socket.socket], settings: Settings, lifecycle: Lifecycle) -> None:
         self.sockets = sockets
+        self._settings = settings
         self._lifecycle = lifecycle
-        self._unix_path = unix_path
+        self._unix_path = unix_path = settings.unix
+        self._inherited = sys.platform == "linux" and not unix_path  # do connections inherit the listener's options?
         self._unix_identity = _identity(unix_path) if unix_path else None
         self.scarcity = Scarcity("accept")
         self._poll = select.poll()
@@ -96,6 +96,8 @@ class Listener:
                 return None
             raise
         self.scarcity.is_over()
+        if not self._inherited:
+            set_options(connection, self._settings)
         return connection
 
     def stop_waiting(self) -> None:
@@ -136,16 +138,20 @@ def open_listener(settings: Settings, lifecycle: Lifecycle) -> Listener:
     except OSError as error:
         where = settings.unix or f"{settings.host or '*'} port {settings.port}"
         raise CannotServe(f"cannot listen on {where}: {error.strerror or error}") from None
-    return Listener(sockets, lifecycle, settings.unix)
+    return Listener(sockets, settings, lifecycle)
 
 
-def _prepare(listening: socket.socket, settings: Settings) -> None:
-    """Set what accepted sockets inherit on Linux, so that no connection pays for it, and listen."""
-    if listening.family != socket.AF_UNIX:
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval(settings.request_timeout))
+def set_options(either: socket.socket, settings: Settings) -> None:
+    """Set what every connection has: on the listener where connections inherit it, which costs them nothing."""
+    if either.family != socket.AF_UNIX:
+        either.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    either.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval(settings.request_timeout))
+    either.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval(ACCEPT_WAIT))
+
+
+def _listen(listening: socket.socket, settings: Settings) -> None:
+    set_options(listening, settings)
     listening.listen(settings.backlog)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval(ACCEPT_WAIT))
 
 
 def _open_inet(settings: Settings) -> list[socket.socket]:
@@ -186,7 +192,7 @@ def _bind_all(
             unusable = error
             continue
         sockets.append(listening)
-        _prepare(listening, settings)
+        _listen(listening, settings)
         port = listening.getsockname()[1]
     if not sockets and unusable:
         raise unusable
@@ -211,7 +217,7 @@ def _open_unix(settings: Settings) -> socket.socket:
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listening.bind(settings.unix)
-        _prepare(listening, settings)
+        _listen(listening, settings)
     except OSError:
         listening.close()
         raise

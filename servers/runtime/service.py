@@ -27,7 +27,6 @@ class Service:
 
     def session(self) -> Session:
         """Begin a client's conversation."""
-        self.tally.connected()
         return self._new_session(self._limits)
 
     def finish(self, conversation: Conversation) -> None:

@@ -43,15 +43,11 @@ class Tally:
         """Count in `row` from now on: for a forked child, which must share its row with no other process."""
         self._start = row * WIDTH
 
-    def connected(self) -> None:
-        """Count a connection accepted."""
-        with self._lock:
-            self._counts[self._start] += 1
-
     def conversed(self, requests: int, bytes_in: int, bytes_out: int, error: str) -> None:
-        """Count what a conversation came to, when it is over; `error` is its kind, empty where there was none."""
+        """Count a connection and what it came to, when it is over; `error` is its kind, empty where there was none."""
         counts, start = self._counts, self._start
         with self._lock:
+            counts[start] += 1
             counts[start + 1] += requests
             counts[start + 2] += bytes_in
             counts[start + 3] += bytes_out
