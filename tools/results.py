@@ -41,10 +41,13 @@ class ResultsError(Failure):
 
 @dataclass(frozen=True, slots=True)
 class ModelNote:
-    """A model as it was compared: its name and its one line from the registry."""
+    """A model as it was compared: its name, and what the registry says of it."""
 
     name: str
     summary: str
+    term: str
+    used_by: str
+    teaches: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ disagree.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rich import box
 from rich.padding import Padding
@@ -32,11 +32,24 @@ if TYPE_CHECKING:
     from tools.statistics import Spread
 
 NOTHING = "-"
+ROOMY = 96  # characters at which the widest table can spare a second space between columns
+
+
+class Column(NamedTuple):
+    """A column's heading and unit, and what stands for both where 80 characters are all there are.
+
+    `least` is the fewest characters that its figures should have on a line.
+    """
+
+    heading: str
+    unit: str
+    brief: str
+    least: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as text: a heading and a unit for each column, the first column naming the model.
+    """A table as text, the first column naming the model.
 
     `lead` stands above the table and `notes` below it, each one paragraph.
     """
@@ -44,7 +57,7 @@ class Table:
     name: str
     title: str
     lead: str
-    columns: tuple[tuple[str, str], ...]
+    columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
 
@@ -62,20 +75,25 @@ def stevens_table(control: tuple[ProcessControl, ...]) -> Table:
     return Table(
         name="process-control",
         title="What serving side by side costs",
-        lead="CPU time that a model spends on a connection beyond what the iterative server spends on the same "
-        "one: the price of its processes, threads or tables (Stevens, UNIX Network Programming, Figure 30.1).",
+        lead="CPU time that a model spends on a connection beyond what the iterative server spends on it: "
+        "the price of its processes, threads or tables (Stevens, UNIX Network Programming, Figure 30.1).",
         columns=(
-            ("Model", ""),
-            ("CPU per connection", "µs"),
-            ("more than iterative", "µs"),
-            ("lowest to highest round", "µs"),
-            (f"for {STEVENS_CONNECTIONS:,} connections", "s"),
+            Column("Model", "", "Model"),
+            Column("CPU per connection", "µs", "CPU per\nconnection, µs"),
+            Column("More than iterative", "µs", "more than\niterative, µs"),
+            Column("Lowest to highest round", "µs", "lowest to\nhighest round, µs"),
+            Column(
+                f"For {STEVENS_CONNECTIONS:,} connections",
+                "s",
+                f"for {STEVENS_CONNECTIONS:,}\nconnections, s",
+            ),
         ),
         rows=tuple(_stevens_row(row) for row in control),
         notes=(
             (
-                "The iterative server serves one client after the other and so does nothing but the work itself. "
-                "What another model uses beyond that is its own cost; the last column is how Stevens states it."
+                "The iterative server serves one client after the other, so it does nothing but the work "
+                "itself. What another model uses beyond that is its own cost; Stevens states it as the last "
+                "column does."
             ),
             *blind,
         ),
@@ -100,22 +118,22 @@ def _stevens_row(row: ProcessControl) -> tuple[str, ...]:
 
 
 COLUMNS = (
-    ("Model", ""),
-    ("Throughput", "requests/s"),
-    ("p50", "ms"),
-    ("p99", "ms"),
-    ("CPU per request", "µs"),
-    ("Memory", "MiB"),
-    ("Processes", ""),
-    ("Threads", ""),
-    ("Context switches", "per request"),
-    ("Errors", ""),
+    Column("Model", "", "Model"),
+    Column("Throughput", "requests/s", "Requests\na second", 11),
+    Column("p50", "ms", "p50\nms"),
+    Column("p99", "ms", "p99\nms"),
+    Column("CPU per request", "µs", "CPU, µs\n/request", 8),
+    Column("Memory", "MiB", "Memory\nMiB"),
+    Column("Processes", "", "Procs"),
+    Column("Threads", "", "Threads"),
+    Column("Context switches", "per request", "Switches\n/request"),
+    Column("Errors", "", "Errors"),
 )
 
 READING = (
-    "Throughput is the median of the rounds, ± half the distance from the slowest to the quickest. Half of all "
-    "answers came within p50, 99 of 100 within p99. CPU is the server's, its children included; memory, processes "
-    "and threads are the most that it had at once."
+    "Throughput is the median of the rounds, ± half the distance from the slowest to the quickest. Half of "
+    "all answers came within p50, 99 of 100 within p99. CPU is the server's, its children included; memory, "
+    "processes and threads are the most that it had at once."
 )
 
 
@@ -219,16 +237,19 @@ def print_tables(console: Console, tables: tuple[Table, ...]) -> None:
         console.print()
         console.print(Text(table.title, style="bold"))
         console.print(Text(table.lead))
-        console.print(_rich(table))
+        console.print(_rich(table, gap=1 if console.width >= ROOMY else 0))
         for note in table.notes:
             console.print(Padding(Text(note, style="dim"), (0, 0, 0, 2)))
 
 
-def _rich(table: Table) -> RichTable:
-    drawn = RichTable(box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
-    for number, (heading, unit) in enumerate(table.columns):
-        head = Text(heading) if not unit else Text.assemble(heading, "\n", (unit, "dim"))
-        drawn.add_column(head, justify="right" if number else "left", no_wrap=number == 0)
+def _rich(table: Table, gap: int) -> RichTable:
+    drawn = RichTable(box=box.SIMPLE_HEAD, padding=(0, gap, 0, 0), pad_edge=False, show_edge=False)
+    for number, column in enumerate(table.columns):
+        width = max(len(part) for part in column.brief.split("\n"))
+        justify: Literal["left", "right"] = "right" if number else "left"
+        drawn.add_column(
+            Text(column.brief), justify=justify, no_wrap=not number, min_width=max(width, column.least)
+        )
     for row in table.rows:
         drawn.add_row(*(Text(cell) for cell in row))
     return drawn

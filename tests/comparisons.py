@@ -1,0 +1,124 @@
+"""A made-up comparison: whole, deterministic, and with one of everything that a reader must be told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tools.machine import Division, Interpreter, Machine
+from tools.results import Cell, Cpu, Header, Load, ModelNote, Peaks, writing
+from tools.workloads import WORKLOADS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MODELS = {
+    "iterative": "one client after the other",
+    "forking": "a child process for each client",
+    "threaded": "a thread for each client",
+    "selector": "one thread that watches all clients",
+}
+ROUNDS = 2
+COST = {"iterative": 100e-6, "forking": 700e-6, "threaded": 160e-6, "selector": 120e-6}
+"""CPU seconds for a request, the same in every round."""
+
+
+def header(**changes: object) -> Header:
+    """A header for the four models and the four workloads."""
+    made = Header(
+        started="2026-03-01T12:00:00+00:00",
+        command=("serverlab", "compare", "--quick"),
+        seed=7,
+        rounds=ROUNDS,
+        duration=1.0,
+        warm_up=0.2,
+        models=tuple(
+            ModelNote(name, summary, "its term", "its users", "its lesson")
+            for name, summary in MODELS.items()
+        ),
+        workloads=tuple(WORKLOADS.values()),
+        division=Division((1,), (0,), ""),
+        machine=Machine(
+            system="Linux",
+            kernel="6.1.0",
+            architecture="x86_64",
+            processor="A Processor",
+            cpus=2,
+            usable_cpus=2,
+            memory_bytes=8 * 2**30,
+            governor="",
+            load_average=0.1,
+            open_files_limit=1024,
+            sysctls={"net.core.somaxconn": "4096"},
+        ),
+        interpreter=Interpreter("CPython", "3.11.7", "GCC", free_threaded=False, packages={"numpy": "2.4"}),
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def cell(workload: str = "churn", model: str = "threaded", round_number: int = 1, **changes: object) -> Cell:
+    """A cell in which all went well: a thousand requests a second for a second."""
+    connections = WORKLOADS[workload].connections
+    cost = COST.get(model, 100e-6) * 1000
+    made = Cell(
+        workload=workload,
+        model=model,
+        round=round_number,
+        position=1,
+        started="2026-03-01T12:00:01+00:00",
+        took=1.5,
+        error="",
+        load=Load(1.0, 1000, connections, connections, connections, {}, {}),
+        cpu=Cpu(cost, cost / 2, cost / 2, 1.0, "cgroup v2", complete=True, reason=""),
+        peaks=Peaks(20 * 2**20, 1, 1, 20, samples=10, own_cpu=0.01),
+        stopped={"requests": 2000, "context_switches": {"voluntary": 900, "involuntary": 100}},
+        samples="",
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def made_up(folder: Path) -> Path:
+    """Write a whole comparison into the folder and return it.
+
+    The iterative model serves one client of those that stay connected; the forking one failed in the last
+    round of `computing`; the selector met two resets in `waiting`.
+    """
+    with writing(folder) as writer:
+        writer.add_header(header())
+        for number, (round_number, workload, model) in enumerate(_cells(), start=1):
+            samples = writer.add_samples(f"{workload}-{model}-{round_number}", _latencies(workload, model))
+            writer.add(_made_cell(workload, model, round_number, number, samples))
+    return folder
+
+
+def _cells() -> list[tuple[int, str, str]]:
+    return [
+        (number + 1, workload, model)
+        for number in range(ROUNDS)
+        for workload in WORKLOADS
+        for model in MODELS
+    ]
+
+
+def _made_cell(workload: str, model: str, round_number: int, position: int, samples: str) -> Cell:
+    made = replace(cell(workload, model, round_number), position=position, samples=samples)
+    if model == "iterative" and not WORKLOADS[workload].churn and made.load:
+        made = replace(made, load=replace(made.load, served=1))
+    if (model, workload) == ("selector", "waiting") and made.load:
+        made = replace(
+            made,
+            load=replace(made.load, errors={"reset": 1}, examples={"reset": "reset after 12 of 64 bytes"}),
+        )
+    if (model, workload, round_number) == ("forking", "computing", ROUNDS):
+        return replace(
+            made, error="the server ended with status 1 before it listened", load=None, cpu=None, samples=""
+        )
+    return made
+
+
+def _latencies(workload: str, model: str) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Skewed latencies of a millisecond and more, the same at every call."""
+    random = np.random.default_rng(len(workload) * 31 + len(model))
+    return (1e6 * (0.5 + len(model) / 10 + random.lognormal(0, 0.6, 1000))).astype(np.int64)

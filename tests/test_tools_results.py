@@ -1,0 +1,182 @@
+"""Results folders: what is written comes back, and what is damaged is refused with one clear line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from tests.comparisons import cell, header, made_up
+from tools.results import CELLS, SAMPLES, VERSION, ResultsError, read_results, writing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def test_what_is_written_is_read_back_equal(tmp_path: Path) -> None:
+    """Header, cells and samples survive the round trip."""
+    folder = tmp_path / "results"
+    latencies = np.array([3, 1, 2], dtype=np.int64)
+    with writing(folder) as writer:
+        writer.add_header(header())
+        name = writer.add_samples("churn-threaded-1", latencies)
+        writer.add(cell(samples=name))
+    results = read_results(folder)
+    assert results.header == header()
+    assert results.cells == (cell(samples=name),)
+    assert results.notices == ()
+    assert results.latencies(results.cells[0]).tolist() == [3, 1, 2]
+
+
+def test_a_cell_is_on_the_disk_as_soon_as_it_is_added(tmp_path: Path) -> None:
+    """A kill at any later moment does not lose it."""
+    with writing(tmp_path / "results") as writer:
+        writer.add_header(header())
+        writer.add(cell())
+        assert read_results(tmp_path / "results").cells == (cell(),)
+
+
+def test_a_failed_cell_is_read_back_without_figures(tmp_path: Path) -> None:
+    """Its error is kept, and it has no latencies."""
+    failed = cell(error="the server did not start", load=None, cpu=None, peaks=None, stopped=None)
+    with writing(tmp_path / "results") as writer:
+        writer.add_header(header())
+        writer.add(failed)
+    results = read_results(tmp_path / "results")
+    assert results.cells == (failed,)
+    assert len(results.latencies(failed)) == 0
+
+
+def test_a_last_line_cut_short_is_left_out_with_a_notice(tmp_path: Path) -> None:
+    """What a kill leaves behind can still be drawn."""
+    folder = made_up(tmp_path / "results")
+    whole = read_results(folder).cells
+    path = folder / CELLS
+    path.write_bytes(path.read_bytes()[:-20])
+    results = read_results(folder)
+    assert results.cells == whole[:-1]
+    assert results.notices == ("the last line of cells.jsonl was cut short and is left out",)
+
+
+def cut_in_the_middle(lines: list[str]) -> list[str]:
+    """Half a line."""
+    return [lines[0], lines[1][:40], *lines[2:]]
+
+
+def lacking_a_field(lines: list[str]) -> list[str]:
+    """An object with too little in it."""
+    return [lines[0], json.dumps({"workload": "churn"}), *lines[2:]]
+
+
+def with_a_word_for_a_number(lines: list[str]) -> list[str]:
+    """A field of another type."""
+    return [lines[0], lines[1].replace('"round":1', '"round":"one"'), *lines[2:]]
+
+
+def with_an_unknown_field(lines: list[str]) -> list[str]:
+    """A field too many."""
+    return [lines[0], lines[1].replace('"round":1', '"round":1,"sound":2'), *lines[2:]]
+
+
+def with_a_list_for_an_object(lines: list[str]) -> list[str]:
+    """JSON of another shape."""
+    return [lines[0], "[]", *lines[2:]]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        cut_in_the_middle,
+        lacking_a_field,
+        with_a_word_for_a_number,
+        with_an_unknown_field,
+        with_a_list_for_an_object,
+    ],
+)
+def test_a_damaged_line_is_refused_with_its_number(
+    tmp_path: Path, damage: Callable[[list[str]], list[str]]
+) -> None:
+    """One line that names the file, the line and what is wrong."""
+    folder = made_up(tmp_path / "results")
+    path = folder / CELLS
+    path.write_text("\n".join(damage(path.read_text(encoding="utf-8").split("\n"))), encoding="utf-8")
+    with pytest.raises(ResultsError, match=r"cells.jsonl, line 2 is damaged: ") as raised:
+        read_results(folder)
+    assert "\n" not in str(raised.value)
+
+
+def test_another_format_version_is_refused(tmp_path: Path) -> None:
+    """A newer file is not guessed at."""
+    folder = made_up(tmp_path / "results")
+    path = folder / CELLS
+    path.write_text(
+        path.read_text(encoding="utf-8").replace(f'"version":{VERSION}', '"version":99', 1), encoding="utf-8"
+    )
+    with pytest.raises(ResultsError, match="has format version 99, and this serverlab reads version 1 only"):
+        read_results(folder)
+
+
+@pytest.mark.parametrize("content", ['{"a":1}\n', "[]\n", '"text"\n'])
+def test_another_programs_file_is_refused(tmp_path: Path, content: str) -> None:
+    """JSON alone does not make a comparison."""
+    (tmp_path / CELLS).write_text(content, encoding="utf-8")
+    with pytest.raises(ResultsError, match="is not a comparison of serverlab's"):
+        read_results(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", '{"format":"serverlab-comp'])
+def test_a_file_without_a_whole_header_is_refused(tmp_path: Path, content: str) -> None:
+    """There is nothing to draw."""
+    (tmp_path / CELLS).write_text(content, encoding="utf-8")
+    with pytest.raises(ResultsError, match=r"holds no comparison: cells\.jsonl has no whole line"):
+        read_results(tmp_path)
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """With the reason that the system gives."""
+    with pytest.raises(ResultsError, match=r"holds no comparison: cells\.jsonl: No such file or directory"):
+        read_results(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"not an array at all"])
+def test_damaged_samples_are_refused(tmp_path: Path, content: bytes) -> None:
+    """With the file's name, and never by unpickling it."""
+    folder = made_up(tmp_path / "results")
+    results = read_results(folder)
+    (folder / SAMPLES / results.cells[0].samples).write_bytes(content)
+    with pytest.raises(ResultsError, match=r"churn-iterative-1\.npy is damaged"):
+        results.latencies(results.cells[0])
+
+
+def test_samples_outside_the_folder_are_not_read(tmp_path: Path) -> None:
+    """A line of the file cannot point elsewhere."""
+    folder = made_up(tmp_path / "results")
+    np.save(tmp_path / "secret.npy", np.zeros(3, dtype=np.int64))
+    with pytest.raises(ResultsError, match="damaged"):
+        read_results(folder).latencies(cell(samples="../../secret.npy"))
+
+
+def test_a_folder_that_holds_something_is_not_written_to(tmp_path: Path) -> None:
+    """Nobody's results are mixed or overwritten."""
+    (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(ResultsError, match="exists and is not an empty folder"), writing(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("inside", ["a-file/results", "a-file"])
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path, inside: str) -> None:
+    """One line with the reason."""
+    (tmp_path / "a-file").write_text("", encoding="utf-8")
+    with pytest.raises(ResultsError, match="a-file"), writing(tmp_path / inside):
+        pass
+
+
+def test_an_empty_folder_may_be_written_to(tmp_path: Path) -> None:
+    """As one made by `mktemp -d` is."""
+    with writing(tmp_path) as writer:
+        writer.add_header(header())
+    assert read_results(tmp_path).cells == ()

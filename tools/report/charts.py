@@ -1,0 +1,180 @@
+"""The charts of a report, as plotly figures in JSON; the page colours text and grid, light or dark.
+
+A model has the same colour, dash and place in every chart. Where a model has no figure, a bar chart says why
+in words, because a bar that is not there looks like a bar of nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from plotly import graph_objects
+
+from tools.statistics import percentile_curve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tools.statistics import Spread
+    from tools.summary import Row, Summary
+
+COLOURS = ("#3b82c4", "#d9822b", "#2a9d74", "#c2527c", "#8a6fd1", "#4fa3b5", "#9c8a2e", "#7a808a")
+"""To be told apart with most kinds of colour blindness, on white and on near black; then used again."""
+
+DASHES = ("solid", "dash", "dot", "dashdot")
+PERCENTILES = {2: "50 %", 10: "90 %", 100: "99 %", 1000: "99.9 %", 10_000: "99.99 %", 100_000: "99.999 %"}
+"""Where the latency axis is marked: one in so many answers is slower."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart for the page: its figure as JSON, its height in pixels, and in words what it shows."""
+
+    name: str
+    title: str
+    caption: str
+    height: int
+    figure: str
+
+
+def colour(position: int) -> str:
+    """The colour of the model at this place in the order of models."""
+    return COLOURS[position % len(COLOURS)]
+
+
+def latency_chart(summary: Summary) -> Chart | None:
+    """Latency over the share of answers within it; None where no model has samples enough for a median."""
+    figure = graph_objects.Figure(layout=_layout())
+    for position, row in enumerate(summary.rows):
+        shares, values = percentile_curve(row.latencies_ns)
+        if shares:
+            figure.add_trace(_curve(row.model, position, shares, values))
+    if not figure.data:
+        return None
+    figure.update_xaxes(type="log", title="share of answers that came within")
+    figure.update_xaxes(tickvals=list(PERCENTILES), ticktext=list(PERCENTILES.values()))
+    values = [value for trace in figure.data for value in trace.y]
+    ticks = _round_values(min(values), max(values))
+    figure.update_yaxes(type="log", title="latency, ms", tickvals=ticks)
+    figure.update_yaxes(ticktext=[f"{tick:,g}" for tick in ticks])
+    return Chart(
+        name=f"{summary.workload.name}-latency",
+        title="How long an answer took",
+        caption="Lower is better. At 99 %, 99 of 100 answers took no longer than the curve says; "
+        "a curve ends where too few answers are left to tell.",
+        height=380,
+        figure=_json(figure),
+    )
+
+
+def throughput_chart(summary: Summary) -> Chart:
+    """Requests a second, a bar for each model, with the rounds' spread."""
+    return _bars(
+        summary,
+        name="throughput",
+        title="Throughput",
+        unit="requests/s",
+        caption="Longer is better. The thin line reaches from the slowest round to the quickest.",
+        figure_of=lambda row: row.throughput,
+        words_for=_why_no_throughput,
+    )
+
+
+def cpu_chart(summary: Summary) -> Chart:
+    """CPU microseconds for a request, a bar for each model, with the rounds' spread."""
+    return _bars(
+        summary,
+        name="cpu",
+        title="CPU per request",
+        unit="µs",
+        caption="Shorter is better: what is left of the processor is free for other work.",
+        figure_of=lambda row: row.cpu.scaled(1e6) if row.cpu else None,
+        words_for=lambda row: "CPU not seen whole" if row.cpu_blind else _why_no_throughput(row),
+    )
+
+
+def _curve(
+    model: str, position: int, shares: Sequence[float], values: Sequence[int]
+) -> graph_objects.Scatter:
+    return graph_objects.Scatter(
+        x=[1 / (1 - share) for share in shares],
+        y=[value / 1e6 for value in values],
+        customdata=[share * 100 for share in shares],
+        name=escape(model),
+        mode="lines",
+        line={"color": colour(position), "dash": DASHES[position % len(DASHES)], "width": 2.5},
+        hovertemplate="%{customdata:.4~g} % within %{y:.3~g} ms",
+    )
+
+
+def _bars(
+    summary: Summary,
+    *,
+    name: str,
+    title: str,
+    unit: str,
+    caption: str,
+    figure_of: Callable[[Row], Spread | None],
+    words_for: Callable[[Row], str],
+) -> Chart:
+    figures = [figure_of(row) for row in summary.rows]
+    names = [escape(row.model) for row in summary.rows]
+    figure = graph_objects.Figure(layout=_layout(legend=False))
+    figure.add_trace(
+        graph_objects.Bar(
+            y=names,
+            x=[spread.median if spread else 0 for spread in figures],
+            orientation="h",
+            marker={"color": [colour(position) for position in range(len(names))]},
+            error_x={
+                "type": "data",
+                "array": [spread.high - spread.median if spread else 0 for spread in figures],
+                "arrayminus": [spread.median - spread.low if spread else 0 for spread in figures],
+                "thickness": 1.5,
+            },
+            hovertemplate=f"%{{y}}: %{{x:,.4~g}} {unit}<extra></extra>",
+        )
+    )
+    for row, spread, label in zip(summary.rows, figures, names, strict=True):
+        if spread is None:
+            words = escape(words_for(row))
+            figure.add_annotation(x=0, y=label, text=words, showarrow=False, xanchor="left", xshift=6)
+    figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ")
+    figure.update_xaxes(title=unit, rangemode="tozero", tickformat=",~g", nticks=6)
+    height = 110 + 34 * len(names)
+    return Chart(f"{summary.workload.name}-{name}", title, caption, height, _json(figure))
+
+
+def _round_values(low: float, high: float) -> list[float]:
+    """1, 2, 5, 10, 20 and so on where the two are far apart, closer together where they are not."""
+    digits = (1, 2, 5) if high > 10 * low else (1, 1.5, 2, 3, 4, 5, 7)
+    steps = [digit * 10.0**power for power in range(-6, 7) for digit in digits]
+    return [step for step in steps if low / 2.5 < step < high * 2.5]
+
+
+def _why_no_throughput(row: Row) -> str:
+    if row.partial:
+        return f"{row.served} of {row.connections} served"
+    return "failed" if row.failures else "not measured"
+
+
+def _layout(*, legend: bool = True) -> dict[str, object]:
+    return {
+        "template": {},  # plotly's own is eight times as large as these figures, and brings a background
+        "autosize": True,
+        "margin": {"l": 8, "r": 16, "t": 8, "b": 12},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "showlegend": legend,
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        "hovermode": "closest",
+        "xaxis": {"automargin": True, "fixedrange": True},
+        "yaxis": {"automargin": True, "fixedrange": True},
+    }
+
+
+def _json(figure: graph_objects.Figure) -> str:
+    """The figure as JSON that may stand inside a script element: no `<` can end it."""
+    return str(figure.to_json()).replace("<", "\\u003c")

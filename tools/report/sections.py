@@ -1,0 +1,117 @@
+"""What each section of the report says, as values for its template, in the order of the page."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tools.report.charts import Chart, colour, cpu_chart, latency_chart, throughput_chart
+from tools.statistics import BEHIND_A_PERCENTILE
+from tools.summary import STEVENS_WORKLOAD, process_control, summarized
+from tools.tables import Table, stevens_table, workload_table
+
+if TYPE_CHECKING:
+    from tools.results import Results
+    from tools.summary import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One section: its anchor, its heading, its template and the values that the template reads."""
+
+    name: str
+    title: str
+    template: str
+    values: dict[str, object]
+
+
+def sections_of(results: Results) -> tuple[Section, ...]:
+    """All sections of the page, in order."""
+    workloads = tuple(_workload(summary, results.header.rounds) for summary in summarized(results))
+    return (
+        _run(results),
+        _models(results),
+        _process_control(results),
+        *workloads,
+        _machine(results),
+        _method(results),
+    )
+
+
+def _run(results: Results) -> Section:
+    header = results.header
+    values = {
+        "started": header.started,
+        "command": shlex.join(header.command),
+        "header": header,
+        "cells": len(results.cells),
+        "failed": sum(1 for cell in results.cells if cell.error),
+        "notices": results.notices,
+    }
+    return Section("run", "What was run", "run.html.j2", values)
+
+
+def _models(results: Results) -> Section:
+    models = [(model, colour(position)) for position, model in enumerate(results.header.models)]
+    return Section("models", "The models", "models.html.j2", {"models": models})
+
+
+def _process_control(results: Results) -> Section:
+    control = process_control(results)
+    table = stevens_table(control) if control else None
+    return Section(
+        "process-control",
+        "What serving side by side costs",
+        "process_control.html.j2",
+        {"table": table, "workload": STEVENS_WORKLOAD},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """What a workload's template reads."""
+
+    table: Table
+    latency: Chart | None
+    bars: tuple[Chart, ...]
+
+
+def _workload(summary: Summary, rounds: int) -> Section:
+    drawn = _Drawn(
+        workload_table(summary, rounds),
+        latency_chart(summary),
+        (throughput_chart(summary), cpu_chart(summary)),
+    )
+    name = summary.workload.name
+    return Section(f"workload-{name}", f"Workload {name}", "workload.html.j2", {"drawn": drawn})
+
+
+def _machine(results: Results) -> Section:
+    machine, interpreter = results.header.machine, results.header.interpreter
+    locked = "without its global lock" if interpreter.free_threaded else "with its global lock"
+    facts = [
+        ("System", f"{machine.system} {machine.kernel}, {machine.architecture}"),
+        ("Processor", machine.processor or "not told"),
+        ("CPUs", f"{machine.cpus}, of which {machine.usable_cpus} could be used"),
+        ("Memory", f"{machine.memory_bytes / 2**30:.1f} GiB"),
+        ("CPU governor", machine.governor or "not told"),
+        ("Load before the start", f"{machine.load_average:.2f}"),
+        ("Open files allowed", f"{machine.open_files_limit:,}"),
+        ("Python", f"{interpreter.implementation} {interpreter.version} {locked}, {interpreter.compiler}"),
+        ("Packages", ", ".join(f"{name} {version}" for name, version in interpreter.packages.items())),
+    ]
+    return Section("machine", "The machine", "machine.html.j2", {"facts": facts, "sysctls": machine.sysctls})
+
+
+def _method(results: Results) -> Section:
+    peaks = [cell.peaks for cell in results.cells if cell.peaks]
+    took = sum(cell.took for cell in results.cells if cell.peaks)
+    values = {
+        "header": results.header,
+        "division": results.header.division,
+        "cpu_methods": sorted({cell.cpu.method for cell in results.cells if cell.cpu}),
+        "sampling_share": sum(peak.own_cpu for peak in peaks) / took if took else 0.0,
+        "samples_beyond": BEHIND_A_PERCENTILE,
+    }
+    return Section("method", "How it was measured", "method.html.j2", values)
