@@ -1,0 +1,20 @@
+"""`python -m clients load ADDRESS ...` and `python -m clients talk ADDRESS`; without either word it is load."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command that the first word names, `load` where it names none."""
+    if arguments[:1] == ["talk"]:
+        from clients import talk  # noqa: PLC0415 - each command imports only what it needs
+
+        return talk.main(arguments[1:])
+    from clients import command  # noqa: PLC0415
+
+    return command.main(arguments[1:] if arguments[:1] == ["load"] else arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,58 @@
+"""What the commands of this package share on their command lines: one-line complaints, addresses, numbers."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import NoReturn
+
+from clients.addresses import Address, AddressError, parse_address
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaint is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where help is; status 2."""
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def add_address(parser: Parser) -> None:
+    """Add ADDRESS and what stands in its place."""
+    parser.add_argument("address", nargs="?", metavar="ADDRESS", help="HOST:PORT or [IPV6]:PORT")
+    parser.add_argument("--unix", metavar="PATH", help="the path of a Unix socket, in place of ADDRESS")
+
+
+def address_of(options: argparse.Namespace, parser: Parser) -> Address:
+    """Return the address that the options name; ends with status 2 where they name none or two."""
+    if (options.address is None) == (options.unix is None):
+        parser.error("give an ADDRESS (HOST:PORT) or --unix PATH")
+    try:
+        return Address(path=options.unix) if options.unix is not None else parse_address(options.address)
+    except AddressError as error:
+        parser.error(str(error))
+
+
+def seconds(text: str) -> float:
+    """Read a positive, finite number of seconds, at most a day."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= 86_400:
+        raise argparse.ArgumentTypeError(f"seconds are a number over 0 and up to 86400, not {text!r}")
+    return value
+
+
+def cpu_list(text: str) -> tuple[int, ...]:
+    """Read a list of CPU numbers as `0`, `0,2` or `0-3`."""
+    cpus: set[int] = set()
+    try:
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            cpus.update(range(int(first), int(last or first) + 1))
+    except ValueError:
+        cpus.clear()
+    if not cpus or min(cpus) < 0:
+        raise argparse.ArgumentTypeError(f"CPUs are given as 0,2 or 0-3, not {text!r}")
+    return tuple(sorted(cpus))

@@ -1,0 +1,69 @@
+"""The state of one client of the load loop, and of its turn on a connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from clients.conversations import Exchange
+
+CHUNK_BYTES = 64 * 1024
+
+# The phases of a client, plain integers because an enum's member costs a look-up each time.
+PAUSED, CONNECTING, READY, WAITING, LEAVING, GONE = range(6)
+
+
+class Turn:
+    """What the fast path needs of one exchange on one connection, bound before the run.
+
+    `limit` is one byte more than the answer where that is short, so that a byte too many is seen at once.
+    """
+
+    __slots__ = ("answer", "answer_size", "connection", "following", "limit", "receive", "request", "request_size",
+                 "send")  # fmt: skip
+
+    def __init__(self, connection: int, endpoint: socket.socket, exchange: Exchange) -> None:
+        self.connection = connection
+        self.receive: Callable[[int], bytes] = endpoint.recv
+        self.send: Callable[[bytes | memoryview], int] = endpoint.send
+        self.request = exchange.request
+        self.request_size = len(exchange.request)
+        self.answer = exchange.answer
+        self.answer_size = len(exchange.answer)
+        self.limit = min(len(exchange.answer) + 1, CHUNK_BYTES)
+        self.following = self
+
+
+class Client:
+    """One of the N that talk at the same time; it keeps its number through all the connections that it opens.
+
+    `got` counts the bytes of an answer that came in parts, `first_byte_ns` is valid while `got` is not 0.
+    """
+
+    __slots__ = ("began_ns", "connected_ns", "connection", "due_ns", "endpoint", "exchanges", "fd", "first_byte_ns",
+                 "got", "interest", "knocking_ns", "number", "phase", "unsent")  # fmt: skip
+
+    def __init__(self, number: int, exchanges: tuple[Exchange, Exchange]) -> None:
+        self.number = number
+        self.exchanges = exchanges
+        self.phase = PAUSED
+        self.endpoint: socket.socket | None = None
+        self.fd = self.connection = -1
+        self.interest = 0
+        self.began_ns = self.connected_ns = self.due_ns = self.first_byte_ns = self.got = self.knocking_ns = 0
+        self.unsent: memoryview | None = None
+
+    def turns(self, *, churn: bool) -> Turn:
+        """Return the first turn of a new connection; kept alive, two exchanges follow each other for ever."""
+        assert self.endpoint is not None
+        first, second = self.exchanges
+        turn = Turn(self.connection, self.endpoint, first)
+        if churn:
+            self.exchanges = second, first
+        elif first is not second:
+            turn.following = Turn(self.connection, self.endpoint, second)
+            turn.following.following = turn
+        return turn

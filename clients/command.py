@@ -1,0 +1,122 @@
+"""`serverlab load`: the command line, and what is printed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from clients.arguments import Parser, add_address, address_of, cpu_list
+from clients.conversations import PROTOCOLS
+from clients.plan import LoadPlan, PlanError
+from clients.process import LoadError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+
+def build_parser() -> Parser:
+    """Return the parser of `serverlab load`."""
+    parser = Parser(
+        prog="serverlab load",
+        description="Drive a server with a closed loop of clients, check every byte of every answer, and say how it was: "
+        "status 0 where all went well, 1 where requests failed or clients were never answered.",
+    )
+    add_address(parser)
+    add = parser.add_argument
+    add("--protocol", choices=PROTOCOLS, help="what is spoken (default: echo; work where --work is given)")
+    add("--connections", type=int, default=10, metavar="N", help="clients at a time (default 10)")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--duration", type=float, default=5.0, metavar="S", help="seconds (default 5)")
+    length.add_argument("--requests", type=int, metavar="N", help="send exactly N requests instead")
+    add("--churn", action="store_true", help="a connection per request (default: connections are kept alive)")
+    add("--close", choices=("fin", "reset"), default="fin", help="how --churn ends a connection: fin (default), as "
+        "applications do; reset leaves no port in TIME_WAIT, but some servers count it as an error")  # fmt: skip
+    add(
+        "--size",
+        type=int,
+        default=64,
+        metavar="B",
+        help="bytes of a request line, newline included (default 64)",
+    )
+    add("--work", default="", metavar="LINE", help='the line of the protocol work: "SIZE [sleep=S] [cpu=S]"')
+    add("--warmup", type=float, metavar="S", help="seconds left out at the start (default: a tenth of the "
+        "duration, at most 1; none with --requests)")  # fmt: skip
+    add(
+        "--timeout",
+        type=float,
+        default=5.0,
+        metavar="S",
+        help="for each connect and each request (default 5)",
+    )
+    add(
+        "--processes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="load processes that share the clients (default 1)",
+    )
+    add(
+        "--cpus",
+        type=cpu_list,
+        default=(),
+        metavar="LIST",
+        help="run the load processes on these CPUs, as 0,2 or 0-3",
+    )
+    add("--json", action="store_true", help="print one JSON object, last on standard output")
+    add("--output", metavar="DIR", help="save the summary and every record there (JSON Lines, numpy)")
+    return parser
+
+
+def plan_of(options: argparse.Namespace, parser: Parser) -> LoadPlan:
+    """Return the plan that the options describe; ends with status 2 where they describe none."""
+    try:
+        return LoadPlan(
+            address=address_of(options, parser),
+            protocol=options.protocol or ("work" if options.work else "echo"),
+            connections=options.connections,
+            duration=options.duration,
+            requests=options.requests,
+            churn=options.churn,
+            size=options.size,
+            work=options.work,
+            warmup=options.warmup,
+            timeout=options.timeout,
+            processes=options.processes,
+            cpus=options.cpus,
+            close=options.close,
+        )
+    except PlanError as error:
+        parser.error(str(error))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `serverlab load` and return its exit status."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    plan = plan_of(options, parser)
+    try:
+        return _carry_out(plan, options)
+    except LoadError as error:
+        print(f"serverlab load: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("serverlab load: interrupted before there was anything to report", file=sys.stderr)
+    return 1
+
+
+def _carry_out(plan: LoadPlan, options: argparse.Namespace) -> int:
+    # After the command line, whose complaints and help need none of it: numpy takes longer to import than to use here.
+    from clients.folder import prepare_folder, save  # noqa: PLC0415
+    from clients.progress import bar, no_bar  # noqa: PLC0415
+    from clients.summary import describe  # noqa: PLC0415
+    from clients.swarm import run_load  # noqa: PLC0415
+
+    if options.output is not None:
+        prepare_folder(options.output)
+    with bar(plan) if sys.stderr.isatty() and not options.json else no_bar() as listener:
+        result = run_load(plan, listener)
+    if options.output is not None:
+        save(result, options.output)
+    print(json.dumps(result.summary()) if options.json else "\n".join(describe(result)), flush=True)
+    return 0 if result.ok else 1

@@ -1,0 +1,33 @@
+"""What `run_load` tells its caller while the load runs. Times are nanoseconds of the monotonic clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WindowOpened:
+    """The warm-up is over: what ends from `at_ns` on is measured."""
+
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class WindowClosed:
+    """What ends after `at_ns` is not measured any more; the load processes are about to hand in their records."""
+
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """About 5 times a second: seconds since the start, right answers and errors so far (warm-up included)."""
+
+    elapsed: float
+    completed: int
+    errors: int
+
+
+Event = WindowOpened | WindowClosed | Progress
+Listener = Callable[[Event], None]

@@ -1,0 +1,115 @@
+"""One load process as its parent sees it: what it is told, what it says, and its records at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from clients.spec import Spec
+
+_CHECKOUT = Path(__file__).resolve().parent.parent
+_PIPE_BYTES = 1 << 20
+
+
+class LoadError(RuntimeError):
+    """The load could not be carried out; the message is one line for the user."""
+
+
+class LoadProcess:
+    """A started `clients.worker` with its spec; `fileno` is ready when it has said something, then `hear` tells what.
+
+    `done` holds once the records are complete: `requests` and `connections` are rows as bytes, `report` what was said
+    with them. A context manager: on the way out the process is ended, whatever it does.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        paths = [str(_CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "clients.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            process_group=0,  # a terminal's Ctrl-C is for the parent, which stops the run and reports it
+        )
+        self._heard = bytearray()
+        self.report: dict[str, Any] | None = None
+        self.completed = self.errors = 0
+        self.finished = False
+        self.tell(spec.to_json())
+
+    def __enter__(self) -> LoadProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
+        self._process.wait()
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when the process says something."""
+        assert self._process.stdout is not None
+        return self._process.stdout.fileno()
+
+    def tell(self, line: str) -> None:
+        """Send a line; LoadError where nobody reads it any more."""
+        assert self._process.stdin is not None
+        try:
+            os.write(self._process.stdin.fileno(), line.encode() + b"\n")
+        except BrokenPipeError:
+            raise LoadError(self._last_words()) from None
+
+    def hear(self) -> Iterator[dict[str, Any]]:
+        """Read what there is, without waiting if `fileno` is ready, and yield the events in it."""
+        heard = os.read(self.fileno(), _PIPE_BYTES)
+        if not heard:
+            raise LoadError(self._last_words())
+        self._heard += heard
+        while self.report is None and (end := self._heard.find(b"\n")) >= 0:
+            event: dict[str, Any] = json.loads(self._heard[:end])
+            del self._heard[: end + 1]
+            self._note(event)
+            yield event
+
+    def _note(self, event: dict[str, Any]) -> None:
+        if event["event"] == "progress":
+            self.completed, self.errors = event["completed"], event["errors"]
+        elif event["event"] == "finished":
+            self.finished = True
+        elif event["event"] == "records":
+            self.report = event
+
+    @property
+    def done(self) -> bool:
+        """Whether all records are here."""
+        if self.report is None:
+            return False
+        size: int = self.report["requests_bytes"] + self.report["connections_bytes"]
+        return len(self._heard) >= size
+
+    @property
+    def requests(self) -> bytes:
+        """The request rows, once done."""
+        assert self.report is not None
+        return bytes(self._heard[: self.report["requests_bytes"]])
+
+    @property
+    def connections(self) -> bytes:
+        """The connection rows, once done."""
+        assert self.report is not None
+        return bytes(self._heard[self.report["requests_bytes"] :])
+
+    def _last_words(self) -> str:
+        self._process.kill()
+        _, errors = self._process.communicate()
+        words = errors.decode(errors="replace").strip().splitlines()
+        return f"a load process ended early: {words[-1] if words else f'status {self._process.returncode}'}"

@@ -1,0 +1,83 @@
+"""What a load process writes down: the columns of its records, and how a request or a connection can end.
+
+Both kinds of record are rows of seven signed 64-bit integers. Times are nanoseconds of the monotonic clock of the
+machine that ran the load; 0 stands for what never happened.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+
+# due: when the schedule wanted the request (closed loop: when the client was free to begin it, so in churn when it
+# began to connect); bytes: of the answer, as far as it came.
+REQUEST_COLUMNS = ("connection", "due_ns", "sent_ns", "first_byte_ns", "done_ns", "bytes", "outcome")
+# client: which of the N that talk at a time; first_answer: the first byte of the first answer, which tells admission,
+# because the kernel completes a handshake before the server accepts.
+CONNECTION_COLUMNS = (
+    "connection",
+    "client",
+    "began_ns",
+    "connected_ns",
+    "first_answer_ns",
+    "ended_ns",
+    "outcome",
+)
+
+ROW = struct.Struct("7q")
+_ROWS_IN_CHUNK = 1 << 15
+
+
+class Outcome(IntEnum):
+    """How a request ended, or a connection (whose ordinary end is ANSWERED)."""
+
+    ANSWERED = 0
+    IN_FLIGHT = 1
+    TIMEOUT = 2
+    REFUSED = 3
+    CONNECT_TIMEOUT = 4
+    UNREACHABLE = 5
+    NO_PORT = 6
+    RESET = 7
+    CLOSED = 8
+    WRONG_BYTES = 9
+    EXTRA_BYTES = 10
+
+    @property
+    def kind(self) -> str:
+        """The name under which errors of this kind are counted."""
+        return self.name.lower().replace("_", "-")
+
+
+class Rows:
+    """Rows of seven integers in memory that is made chunk by chunk, so that growing copies nothing.
+
+    The load loop packs into `buffer` at `offset` itself where a call would cost too much; it must ask for room first.
+    """
+
+    __slots__ = ("_full", "buffer", "offset")
+
+    def __init__(self) -> None:
+        self._full: list[bytearray] = []
+        self.buffer = bytearray(ROW.size * _ROWS_IN_CHUNK)
+        self.offset = 0
+
+    def __len__(self) -> int:
+        return (sum(map(len, self._full)) + self.offset) // ROW.size
+
+    def make_room(self, rows: int) -> None:
+        """See to it that `rows` more rows fit into the buffer."""
+        if self.offset + rows * ROW.size > len(self.buffer):
+            self._full.append(self.buffer[: self.offset])
+            self.buffer = bytearray(ROW.size * max(rows, _ROWS_IN_CHUNK))
+            self.offset = 0
+
+    def add(self, *columns: int) -> None:
+        """Append one row."""
+        self.make_room(1)
+        ROW.pack_into(self.buffer, self.offset, *columns)
+        self.offset += ROW.size
+
+    def chunks(self) -> list[memoryview]:
+        """All rows in order, as bytes."""
+        return [memoryview(chunk) for chunk in self._full] + [memoryview(self.buffer)[: self.offset]]

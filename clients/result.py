@@ -1,0 +1,226 @@
+"""What a load run found: the records as arrays, and the figures that follow from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clients.records import CONNECTION_COLUMNS, REQUEST_COLUMNS, Outcome
+
+if TYPE_CHECKING:
+    from clients.plan import LoadPlan
+    from clients.process import LoadProcess
+
+    Rows = np.ndarray[tuple[int, int], np.dtype[np.int64]]
+    Column = np.ndarray[tuple[int], np.dtype[np.int64]]
+    Seconds = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadResult:
+    """The outcome of one run of `plan`.
+
+    `requests` and `connections` hold a row per request begun and per connection opened in the whole run, warm-up
+    included, with the columns of `clients.records` (int64, nanoseconds of the monotonic clock). The window, in which
+    figures are taken, goes from `opened_ns` to `closed_ns`. `errors` counts by kind over the whole run; the kind
+    "unanswered" counts clients that waited to the end and were never answered. `client_cpu_seconds` is what the load
+    processes used, user and system, in the window; `cpus` where they were confined to (empty: nowhere).
+    """
+
+    plan: LoadPlan
+    requests: Rows
+    connections: Rows
+    opened_ns: int
+    closed_ns: int
+    errors: dict[str, int]
+    error_examples: dict[str, str]
+    client_cpu_seconds: float
+    interrupted: bool
+    gave_up: bool
+
+    @property
+    def duration(self) -> float:
+        """The window's real length in seconds."""
+        return (self.closed_ns - self.opened_ns) / 1e9
+
+    @property
+    def completed(self) -> int:
+        """Requests whose right answer was whole within the window."""
+        return int(np.count_nonzero(self._in_window() & (self.request("outcome") == Outcome.ANSWERED)))
+
+    @property
+    def throughput(self) -> float:
+        """Right answers in the window by its real length, per second."""
+        return self.completed / self.duration if self.duration > 0 else 0.0
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that had begun when the window closed, and had not ended."""
+        begun = self.request("due_ns") <= self.closed_ns
+        done = self.request("done_ns")
+        return int(np.count_nonzero(begun & ((done == 0) | (done > self.closed_ns))))
+
+    @property
+    def connections_served(self) -> int:
+        """How many of the `plan.connections` clients had the first byte of an answer before the window closed."""
+        return len(_served(self.connections, self.closed_ns))
+
+    @property
+    def ok(self) -> bool:
+        """Whether the run was whole, there were answers, nothing failed and nobody was left out."""
+        return not (self.errors or self.gave_up or self.interrupted) and self.completed > 0
+
+    def request(self, column: str) -> Column:
+        """One column of `requests` by its name."""
+        return self.requests[:, REQUEST_COLUMNS.index(column)]
+
+    def connection(self, column: str) -> Column:
+        """One column of `connections` by its name."""
+        return self.connections[:, CONNECTION_COLUMNS.index(column)]
+
+    def latencies(self) -> Seconds:
+        """Seconds from due to done of all requests that ended in the window, sorted.
+
+        What failed is in it with at least the timeout: a server that fails fast must not look fast.
+        """
+        ended = self._in_window()
+        seconds: Seconds = (self.request("done_ns") - self.request("due_ns"))[ended] / 1e9
+        failed = self.request("outcome")[ended] != Outcome.ANSWERED
+        seconds[failed] = np.maximum(seconds[failed], self.plan.timeout)
+        seconds.sort()
+        return seconds
+
+    def latency(self) -> dict[str, float | None]:
+        """Percentiles, min, max and mean of `latencies`; None where there are too few to tell.
+
+        A percentile p is told from 10 / (1 - p) requests on, the median from one on.
+        """
+        seconds = self.latencies()
+        enough = {
+            name: len(seconds) >= (1 if p == 0.5 else 10 / (1 - p) - 1e-6) for name, p in PERCENTILES.items()
+        }
+        figures: dict[str, float | None] = {
+            name: float(np.quantile(seconds, p)) if enough[name] else None for name, p in PERCENTILES.items()
+        }
+        some = len(seconds) > 0
+        figures["min"] = float(seconds[0]) if some else None
+        figures["max"] = float(seconds[-1]) if some else None
+        figures["mean"] = float(seconds.mean()) if some else None
+        return figures
+
+    def summary(self) -> dict[str, object]:
+        """What `load --json` prints: figures of the window, errors of the whole run, and the parameters."""
+        return {
+            "throughput": self.throughput,
+            "requests": self.completed,
+            "duration": self.duration,
+            "latency": self.latency(),
+            "errors": self.errors,
+            "error_examples": self.error_examples,
+            "connections": self.plan.connections,
+            "connections_opened": len(self.connections),
+            "connections_served": self.connections_served,
+            "in_flight": self.in_flight,
+            "warmup": self.plan.warmup_seconds,
+            "client_cpu_seconds": self.client_cpu_seconds,
+            "cpus": list(self.plan.cpus),
+            "interrupted": self.interrupted,
+            "gave_up": self.gave_up,
+            "protocol": self.plan.protocol,
+            "address": str(self.plan.address),
+            "parameters": self.plan.to_json(),
+        }
+
+    def _in_window(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        done = self.request("done_ns")
+        inside: np.ndarray[tuple[int], np.dtype[np.bool_]] = (done >= self.opened_ns) & (
+            done <= self.closed_ns
+        )
+        return inside
+
+
+def gather(
+    plan: LoadPlan, processes: list[LoadProcess], window: tuple[int, int], *, interrupted: bool
+) -> LoadResult:
+    """Put together what all load processes recorded; connections get numbers that no two share."""
+    requests: list[Rows] = []
+    connections: list[Rows] = []
+    errors: dict[str, int] = {}
+    examples: dict[str, str] = {}
+    opened = 0
+    for process in processes:
+        request_rows, connection_rows = _rows(process.requests), _rows(process.connections)
+        request_rows[:, 0] += opened
+        connection_rows[:, 0] += opened
+        opened += len(connection_rows)
+        requests.append(request_rows)
+        connections.append(connection_rows)
+        assert process.report is not None
+        for kind, count in process.report["errors"].items():
+            errors[kind] = errors.get(kind, 0) + count
+        examples = {**process.report["examples"], **examples}
+    all_requests, all_connections = np.concatenate(requests), np.concatenate(connections)
+    _note_admission(all_requests, all_connections)
+    closed_ns = window[1] if plan.requests is None else _last_done(all_requests, window[1])
+    waited = _unanswered(all_connections, closed_ns) if plan.requests is None else {}
+    if waited:
+        errors["unanswered"] = len(waited)
+        client, seconds = next(iter(waited.items()))
+        examples["unanswered"] = f"client {client}: waited {seconds:.2f} s to the end and was never answered"
+    reports = [process.report for process in processes if process.report is not None]
+    return LoadResult(
+        plan=plan,
+        requests=all_requests,
+        connections=all_connections,
+        opened_ns=window[0],
+        closed_ns=closed_ns,
+        errors=errors,
+        error_examples=examples,
+        client_cpu_seconds=sum(report["cpu_seconds"] for report in reports),
+        interrupted=interrupted,
+        gave_up=any(report["gave_up"] for report in reports),
+    )
+
+
+def _rows(data: bytes) -> Rows:
+    return np.frombuffer(data, dtype=np.int64).reshape(-1, len(REQUEST_COLUMNS)).copy()
+
+
+def _last_done(requests: Rows, otherwise: int) -> int:
+    done = requests[:, REQUEST_COLUMNS.index("done_ns")]
+    return int(done.max()) if len(done) and done.max() else otherwise
+
+
+def _first_bytes(requests: Rows) -> tuple[Column, Column]:
+    """The connections that were answered at all, and when their first answer began; both in one order."""
+    came = requests[requests[:, REQUEST_COLUMNS.index("first_byte_ns")] > 0]
+    connections, rows = np.unique(
+        came[:, 0], return_index=True
+    )  # rows of a connection are in the order of time
+    return connections, came[rows, REQUEST_COLUMNS.index("first_byte_ns")]
+
+
+def _note_admission(requests: Rows, connections: Rows) -> None:
+    answered, first = _first_bytes(requests)
+    order = np.argsort(connections[:, 0])
+    rows = order[np.searchsorted(connections[order, 0], answered)]
+    connections[rows, CONNECTION_COLUMNS.index("first_answer_ns")] = first
+
+
+def _served(connections: Rows, closed_ns: int) -> Column:
+    """The numbers of the clients that were answered until then."""
+    first = connections[:, CONNECTION_COLUMNS.index("first_answer_ns")]
+    served: Column = np.unique(connections[(first > 0) & (first <= closed_ns), 1])
+    return served
+
+
+def _unanswered(connections: Rows, closed_ns: int) -> dict[int, float]:
+    """Clients that waited when the window closed and had never been answered: number -> seconds waited."""
+    began, ended = (connections[:, CONNECTION_COLUMNS.index(name)] for name in ("began_ns", "ended_ns"))
+    there = connections[(began <= closed_ns) & (ended > closed_ns)]
+    lonely = there[~np.isin(there[:, 1], _served(connections, closed_ns))]
+    return {int(row[1]): (closed_ns - int(row[CONNECTION_COLUMNS.index("began_ns")])) / 1e9 for row in lonely}

@@ -1,0 +1,99 @@
+"""A load process: `python -m clients.worker`, started by `clients.swarm` and of no use alone.
+
+Standard input brings the spec as a line of JSON, then the line that says when to start; its end, or a line more, is the
+order to stop, so that no load process outlives its parent. Standard output carries events as JSON lines, the last of
+which tells how many bytes of request rows and of connection rows follow it.
+
+Nothing but what the loop needs is imported here (no numpy, no argparse, no progress bar).
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import resource
+import select
+import sys
+
+from clients.loop import LoadLoop, Unreachable
+from clients.spec import Spec
+
+INPUT, OUTPUT = 0, 1
+
+
+def say(event: str, **fields: object) -> None:
+    """Write one JSON line for the parent."""
+    write_all((json.dumps({"event": event, **fields}) + "\n").encode())
+
+
+def write_all(data: bytes | memoryview) -> None:
+    """Write all of `data`, however little a pipe takes at a time."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(OUTPUT, view) :]
+
+
+def stop_ordered() -> bool:
+    """Whether the parent said something more, or is gone."""
+    return bool(select.select([INPUT], [], [], 0)[0])
+
+
+def prepare(spec: Spec) -> LoadLoop:
+    """Set the process up for the run and connect."""
+    if spec.cpus:
+        os.sched_setaffinity(0, spec.cpus)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    loop = LoadLoop(
+        spec,
+        stop_ordered=stop_ordered,
+        on_progress=lambda completed, errors: say("progress", completed=completed, errors=errors),
+        on_finished=lambda: say("finished"),
+    )
+    loop.prepare()
+    # Nothing here makes cycles that matter, and a collection in the middle of a request would be its latency.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    return loop
+
+
+def deliver(loop: LoadLoop) -> None:
+    """Hand everything that was recorded to the parent."""
+    requests, connections = loop.requests.chunks(), loop.connections.chunks()
+    say(
+        "records",
+        requests_bytes=sum(map(len, requests)),
+        connections_bytes=sum(map(len, connections)),
+        errors=loop.errors,
+        examples=loop.examples,
+        cpu_seconds=loop.cpu_seconds,
+        gave_up=loop.gave_up,
+    )
+    for chunk in requests + connections:
+        write_all(chunk)
+
+
+def main() -> int:
+    """Carry out one spec."""
+    spec = Spec.from_json(sys.stdin.readline())
+    try:
+        loop = prepare(spec)
+    except Unreachable as failure:
+        say("unreachable", outcome=failure.outcome.kind, detail=str(failure))
+        return 1
+    say("ready")
+    start = sys.stdin.readline()
+    if not start:
+        return 1
+    loop.run(**json.loads(start))
+    deliver(loop)
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except BrokenPipeError:
+        os._exit(1)  # the parent is gone, and with it everybody who could read a complaint
