@@ -74,10 +74,10 @@ class Child:
         One that was reparented and made a session of its own is found only by a meter: in its cgroup, or
         where the meter saw it before.
         """
-        look = self._meter.processes() if self._meter else read_all(descendants([], {self.pid}))
-        return [
-            process.key.pid for process in look.values() if process.key.pid != self.pid and not process.zombie
-        ]
+        found = (
+            self._meter.look().processes if self._meter else read_all(descendants([], {self.pid})).values()
+        )
+        return [process.key.pid for process in found if process.key.pid != self.pid and not process.zombie]
 
     def end(self) -> int:
         """Kill it, if it has not ended, and all its descendants; reap it, and return its exit status."""
@@ -103,7 +103,7 @@ class Child:
         if self.exit_status is None:
             self.wait(FOREVER)
             if self._meter:
-                self._meter.processes()  # the last look at its times
+                self._meter.look()  # the last look at its times
             _, status, self.usage = os.wait4(self.pid, 0)
             self.exit_status = self._process.returncode = os.waitstatus_to_exitcode(status)
             os.close(self.pidfd)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tools.accounting.cgroups import Cgroup, CgroupUnavailableError, cgroup_of_its_own
 from tools.accounting.ledger import Ledger
@@ -33,6 +33,13 @@ METHODS = (*CGROUP_METHODS, "rusage", "process-tree")
 ESCAPED = "the process left the cgroup that was made for it"
 
 
+class Look(NamedTuple):
+    """A process tree at one instant: its CPU, and its processes, zombies too."""
+
+    cpu: CpuReading
+    processes: list[Process]
+
+
 class Meter(Protocol):
     """CPU of one process and all its descendants."""
 
@@ -43,11 +50,11 @@ class Meter(Protocol):
     def attach(self, pid: int, *, ours: bool = True) -> None:
         """Begin: `pid` was started by us into `cgroup` just now (ours), or has been running for long."""
 
-    def processes(self) -> dict[Key, Process]:
-        """Look at the tree: its processes now, zombies too; a look that finds what a read needs to know."""
-
     def read(self) -> CpuReading:
-        """Return the CPU used since `attach`."""
+        """Return the CPU used since `attach`, as cheaply as the method allows."""
+
+    def look(self) -> Look:
+        """Look at each process of the tree, and read; by looking, a meter learns where it is blind."""
 
     def ended(self, usage: resource.struct_rusage) -> None:
         """Take what wait4 said about the command when we reaped it."""
@@ -73,14 +80,14 @@ class CgroupMeter:
             )
         self._pid = pid
 
-    def processes(self) -> dict[Key, Process]:
+    def look(self) -> Look:
         """Look at the members of the cgroup, and at the command itself, which as a zombie is no member."""
         members = self._cgroup.pids()
         if self._pid in members:
             self._entered = True
         elif self._entered:
             self._escaped |= self._cgroup.left_by(self._pid)
-        return read_all({*members, self._pid})
+        return Look(self.read(), list(read_all({*members, self._pid}).values()))
 
     def read(self) -> CpuReading:
         """Return the CPU used in the cgroup."""
@@ -115,24 +122,23 @@ class TreeMeter:
         self._sessions = {pid} if ours else set()
         root = read_process(pid)
         self._members = {root.key: root} if root else {}
-        self.processes()
+        self.look()
         if not ours:
             self._before = self._ledger.total
 
-    def processes(self) -> dict[Key, Process]:
+    def read(self) -> CpuReading:
+        """Look at the tree and return its CPU."""
+        return self.look().cpu
+
+    def look(self) -> Look:
         """Look at the descendants, and at members of the tree that have been reparented since."""
         with self._lock:
             self._members = read_all(descendants(self._members, self._sessions))
             self._ledger.update(self._members)
-            return self._members
-
-    def read(self) -> CpuReading:
-        """Look at the tree and return its CPU, never less than before."""
-        with self._lock:
-            self.processes()
             total = self._ledger.total.minus(self._before).plus(self._correction)
             self._highest = max(self._highest, total.total)
-            return reading(total.scaled_to(self._highest), self.method, "; ".join(self._ledger.reasons))
+            cpu = reading(total.scaled_to(self._highest), self.method, "; ".join(self._ledger.reasons))
+            return Look(cpu, list(self._members.values()))
 
     def ended(self, usage: resource.struct_rusage) -> None:
         """Correct what was seen of the command, cut to ticks, by what wait4 said (the method rusage)."""

@@ -37,9 +37,9 @@ class Key(NamedTuple):
 class Process:
     """One process: what it has used, and how it stands.
 
-    `own` is its CPU so far, of all its threads, dead ones too; `reaped` is the CPU of its dead children,
-    and theirs, as far as they were waited for, in ticks (10 ms on most machines). Faults are of both.
-    `rss_bytes` counts pages that it shares with others in full. A zombie has its times and nothing else.
+    `own` is its CPU so far, of all its threads, dead ones too; `reaped` is the CPU of its dead children, and
+    theirs, as far as they were waited for, in ticks (10 ms on most machines). Faults are of both. `rss_bytes`
+    and its peak count pages that it shares with others in full. A zombie has its times and nothing else.
     """
 
     key: Key
@@ -52,6 +52,7 @@ class Process:
     minor_faults: int
     major_faults: int
     rss_bytes: int
+    peak_rss_bytes: int
     sigchld_ignored: bool
 
     @property
@@ -104,6 +105,7 @@ def read_process(pid: int) -> Process | None:
         minor_faults=int(fields[7]) + int(fields[8]),
         major_faults=int(fields[9]) + int(fields[10]),
         rss_bytes=1024 * int(status_value(status, b"VmRSS:") or b"0"),
+        peak_rss_bytes=1024 * int(status_value(status, b"VmHWM:") or b"0"),
         sigchld_ignored=bool(int(status_value(status, b"SigIgn:") or b"0", 16) & SIGCHLD_BIT),
     )
 

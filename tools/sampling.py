@@ -1,0 +1,238 @@
+"""Look at a process tree again and again: cheap counters about ten times a second, memory about once.
+
+Looking costs, and disturbs what is looked at: the more there is to read, the rarer the looks become, so
+that they take at most SHARE of a CPU; what they took is in the result. The first looks come in quick
+succession, so that a command of twenty milliseconds is seen too.
+
+    with metering() as meter, running(command, meter=meter) as server, sampling(meter) as sampler:
+        ...
+    sampler.peaks, sampler.samples, sampler.cpu_seconds
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+from tools.resources import Memory, SwitchCounter, Switches, descriptors, memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tools.accounting.meters import Meter
+    from tools.accounting.processes import Process
+
+INTERVAL = 0.1
+MEMORY_INTERVAL = 1.0
+SHARE = 0.03
+"""Of a CPU, at most, for the cheap counters, and as much again for memory and context switches."""
+
+FIRST_INTERVAL = 0.002
+"""Seconds from the first look to the second; the intervals then double until they are the ones asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A process tree at one instant; CPU, faults and context switches count from the beginning.
+
+    `at` is seconds since sampling began. `rss_upper_bound_bytes` counts a page that several processes share
+    once for each, `pss_bytes` once in all, `uss_bytes` not. Faults of children that nobody waited for are
+    lost; context switches are a lower bound. None: not read this time, or not for us to read.
+    """
+
+    at: float
+    cpu_user_seconds: float
+    cpu_system_seconds: float
+    processes: int
+    zombies: int
+    threads: int
+    descriptors: int | None
+    minor_faults: int
+    major_faults: int
+    rss_upper_bound_bytes: int
+    pss_bytes: int | None = None
+    uss_bytes: int | None = None
+    voluntary_switches: int | None = None
+    involuntary_switches: int | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Return the fields as JSON values."""
+        return asdict(self)
+
+
+@dataclass(slots=True)
+class Peaks:
+    """The highest of each count over all samples, 0 before the first one and None where none could be read.
+
+    The peak of RSS is the sum of the processes' own high-water marks, so that a spike between two samples
+    is in it.
+    """
+
+    processes: int = 0
+    zombies: int = 0
+    threads: int = 0
+    descriptors: int | None = None
+    pss_bytes: int | None = None
+    uss_bytes: int | None = None
+    rss_upper_bound_bytes: int = 0
+
+    def include(self, sample: Sample, high_water_bytes: int) -> None:
+        """Take a sample in."""
+        for field in fields(self):
+            seen = getattr(sample, field.name)
+            if seen is not None:
+                setattr(self, field.name, max(seen, getattr(self, field.name) or 0))
+        self.rss_upper_bound_bytes = max(self.rss_upper_bound_bytes, high_water_bytes)
+
+    def to_json(self) -> dict[str, object]:
+        """Return the peaks as JSON values."""
+        return asdict(self)
+
+
+class Sampler:
+    """Samples of what a meter meters: call `sample` when `due` has come, or let `sampling` do it in a thread.
+
+    `last` is the latest sample, `taken` their number, `samples` has all if they are kept, `peaks` the
+    highest values, `cpu_seconds` what sampling has cost, and `memory_complete` is false where a process
+    would not let us read its memory. `sigchld_ignored` is true once a process was seen that waits for no
+    child.
+    """
+
+    def __init__(
+        self,
+        meter: Meter,
+        interval: float = INTERVAL,
+        memory_interval: float = MEMORY_INTERVAL,
+        *,
+        keep: bool = True,
+    ) -> None:
+        self.samples: list[Sample] = []
+        self.last: Sample | None = None
+        self.taken = 0
+        self.peaks = Peaks()
+        self.switches = Switches(0, 0)
+        self.cpu_seconds = 0.0
+        self.memory_complete = True
+        self.sigchld_ignored = False
+        self.due = time.monotonic()
+        self._began = self.due
+        self._memory_due = self.due
+        self._interval = interval
+        self._memory_interval = memory_interval
+        self._meter = meter
+        self._counter = SwitchCounter()
+        self._keep = keep
+        self._lock = threading.Lock()
+
+    def sample(self, *, memory_too: bool = False) -> Sample:
+        """Look at the tree now; at its memory and context switches too, if that is due or asked for."""
+        with self._lock:
+            began = time.thread_time()
+            memory_too |= time.monotonic() >= self._memory_due
+            look = self._meter.look()
+            sample = self._counts(look.cpu.user, look.cpu.system, look.processes)
+            looked = time.thread_time()
+            if memory_too:
+                sample = self._with_memory(sample, look.processes)
+            ended = time.thread_time()
+            self._plan(looked - began, ended - looked if memory_too else None)
+            self.cpu_seconds += ended - began
+            self._record(sample, look.processes)
+            return sample
+
+    def _counts(self, user: float, system: float, processes: Sequence[Process]) -> Sample:
+        """Make the sample that every look gives."""
+        alive = [process for process in processes if not process.zombie]
+        open_now = [descriptors(process.key.pid) for process in alive]
+        return Sample(
+            at=time.monotonic() - self._began,
+            cpu_user_seconds=user,
+            cpu_system_seconds=system,
+            processes=len(alive),
+            zombies=len(processes) - len(alive),
+            threads=sum(process.threads for process in alive),
+            descriptors=total(open_now),
+            minor_faults=sum(process.minor_faults for process in processes),
+            major_faults=sum(process.major_faults for process in processes),
+            rss_upper_bound_bytes=sum(process.rss_bytes for process in alive),
+        )
+
+    def _with_memory(self, sample: Sample, processes: Sequence[Process]) -> Sample:
+        """Add to a sample what is slower to read."""
+        found = [self._memory(process.key.pid) for process in processes if not process.zombie]
+        self.switches = self._counter.update(processes)
+        return replace(
+            sample,
+            pss_bytes=total([each.pss_bytes if each else None for each in found]),
+            uss_bytes=total([each.uss_bytes if each else None for each in found]),
+            voluntary_switches=self.switches.voluntary,
+            involuntary_switches=self.switches.involuntary,
+        )
+
+    def _memory(self, pid: int) -> Memory | None:
+        """Return the memory of a process, or None where it is gone or we may not know."""
+        try:
+            return memory(pid)
+        except PermissionError:
+            self.memory_complete = False
+            return None
+
+    def _plan(self, cost: float, memory_cost: float | None) -> None:
+        """Decide when the next look is due, given what this one cost."""
+        now = time.monotonic()
+        doubled = max(now - self._began, FIRST_INTERVAL)
+        self.due = now + max(min(self._interval, doubled), cost / SHARE)
+        if memory_cost is not None:
+            self._memory_due = now + max(min(self._memory_interval, doubled), memory_cost / SHARE)
+
+    def _record(self, sample: Sample, processes: Sequence[Process]) -> None:
+        """Remember a sample."""
+        self.last = sample
+        self.taken += 1
+        self.sigchld_ignored |= any(process.sigchld_ignored for process in processes)
+        self.peaks.include(sample, sum(process.peak_rss_bytes for process in processes))
+        if self._keep:
+            self.samples.append(sample)
+
+
+def total(values: Sequence[int | None]) -> int | None:
+    """Return the sum of what is known, or None where there is something and nothing is known."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known or not values else None
+
+
+@contextmanager
+def sampling(
+    meter: Meter, interval: float = INTERVAL, memory_interval: float = MEMORY_INTERVAL
+) -> Iterator[Sampler]:
+    """Sample what the meter meters in a thread of its own, from now until the end of the block.
+
+    The caller may call `sample` at checkpoints. What goes wrong in the thread is raised at the end.
+    """
+    sampler = Sampler(meter, interval, memory_interval)
+    sampler.sample()
+    stop = threading.Event()
+    failures: list[Exception] = []
+    thread = threading.Thread(
+        target=keep_sampling, args=(sampler, stop, failures), name="sampling", daemon=True
+    )
+    thread.start()
+    try:
+        yield sampler
+    finally:
+        stop.set()
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+def keep_sampling(sampler: Sampler, stop: threading.Event, failures: list[Exception]) -> None:
+    """Sample whenever it is due, until told to stop."""
+    try:
+        while not stop.wait(max(0.0, sampler.due - time.monotonic())):
+            sampler.sample()
+    except Exception as error:
+        failures.append(error)  # raised where the block ends, which is where somebody can see it
