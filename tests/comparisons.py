@@ -70,7 +70,7 @@ def cell(workload: str = "churn", model: str = "threaded", round_number: int = 1
         started="2026-03-01T12:00:01+00:00",
         took=1.5,
         error="",
-        load=Load(1.0, 1000, connections, connections, connections, {}, {}),
+        load=Load(1.0, 1000, connections, connections, connections, {}, {}, 0.4),
         cpu=Cpu(cost, cost / 2, cost / 2, 1.0, "cgroup v2", complete=True, reason=""),
         peaks=Peaks(20 * 2**20, 1, 1, 20, samples=10, own_cpu=0.01),
         stopped={"requests": 2000, "context_switches": {"voluntary": 900, "involuntary": 100}},

@@ -88,6 +88,7 @@ class Load:
     unfinished: int
     errors: dict[str, int]
     examples: dict[str, str]
+    client_cpu: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ class Results:
         return tuple(sorted(chosen, key=lambda cell: cell.round))
 
     def latencies(self, cell: Cell) -> NDArray[np.int64]:
-        """The cell's latencies in nanoseconds, in the order of their requests' ends; empty where it has none.
+        """The cell's latencies in nanoseconds, sorted; empty where it has none.
 
         Raises:
             ResultsError: Its file is not there or not such an array.

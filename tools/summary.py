@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 BASELINE = "iterative"  # does nothing to serve clients side by side, so that what it costs is everything else
 STEVENS_WORKLOAD = "churn"
+ENOUGH_SERVED = 0.9  # of a workload's clients: with fewer, figures would be those of another workload
+WAITED = "unanswered"  # the load's name for clients that were never served, which `served` tells already
 STEVENS_CONNECTIONS = 5000  # what his Figure 30.1 (UNP, 3rd edition) counts the seconds for
 
 
@@ -57,8 +59,8 @@ class Row:
 
     @property
     def partial(self) -> bool:
-        """True where some clients of the workload were never served."""
-        return bool(self.rounds) and self.served < self.connections
+        """True where so many clients were never served that the figures of the others mean nothing."""
+        return bool(self.rounds) and self.served < ENOUGH_SERVED * self.connections
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def _row(results: Results, workload: Workload, model: str) -> Row:
     sound = _sound(cells)
     loads = [cell.load for cell in sound if cell.load]
     served = min((load.served for load in loads), default=0)
-    whole = served >= workload.connections
+    whole = served >= ENOUGH_SERVED * workload.connections
     latencies = merged([results.latencies(cell) for cell in sound] if whole else [])
     blind = _blindness(cells)
     peaks = [cell.peaks for cell in sound if cell.peaks]
@@ -140,7 +142,9 @@ def _row(results: Results, workload: Workload, model: str) -> Row:
         threads=max((peak.threads for peak in peaks), default=None),
         switches=spread(_switches(sound)),
         errors=_total(load.errors for load in loads),
-        examples={kind: text for load in reversed(loads) for kind, text in load.examples.items()},
+        examples={
+            kind: text for load in reversed(loads) for kind, text in load.examples.items() if kind != WAITED
+        },
         failures=tuple(f"round {cell.round}: {cell.error}" for cell in cells if cell.error),
     )
 
@@ -184,4 +188,5 @@ def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     total: Counter[str] = Counter()
     for count in counts:
         total.update(count)
+    total.pop(WAITED, None)
     return dict(sorted(total.items()))

@@ -7,10 +7,10 @@ disagree.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rich import box
-from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -26,6 +26,8 @@ from tools.summary import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
 
     from tools.results import Results
@@ -71,7 +73,6 @@ def tables_of(results: Results) -> tuple[Table, ...]:
 
 def stevens_table(control: tuple[ProcessControl, ...]) -> Table:
     """What each model spends on serving side by side, as in Figure 30.1 of UNIX Network Programming."""
-    blind = [f"{row.model}: CPU not compared, because {row.reason}." for row in control if row.reason]
     return Table(
         name="process-control",
         title="What serving side by side costs",
@@ -95,9 +96,21 @@ def stevens_table(control: tuple[ProcessControl, ...]) -> Table:
                 "itself. What another model uses beyond that is its own cost; Stevens states it as the last "
                 "column does."
             ),
-            *blind,
+            *_control_remarks(control),
         ),
     )
+
+
+def _control_remarks(control: tuple[ProcessControl, ...]) -> Iterator[str]:
+    for row in control:
+        if row.reason:
+            yield f"{row.model}: CPU not compared, because {row.reason}."
+    cheaper = [row.model for row in control if row.difference and row.difference.median < 0]
+    if cheaper:
+        yield (
+            f"Less than nothing ({', '.join(cheaper)}): the iterative server sleeps and is woken for each client, "
+            "which costs CPU too; one that finds several clients ready at once sleeps less often."
+        )
 
 
 def _stevens_row(row: ProcessControl) -> tuple[str, ...]:
@@ -179,26 +192,37 @@ def _errors(row: Row) -> str:
 
 
 def _remarks(summary: Summary, planned_rounds: int) -> list[str]:
-    """What is special about these rows, one sentence each; nothing where all went well."""
-    remarks = []
-    for row in summary.rows:
-        if row.partial:
-            remarks.append(
-                f"{row.model} served {row.served} of {row.connections} clients and kept the others waiting: "
-                "its speed with the few is left out, because it says nothing about the workload."
-            )
-        elif row.rounds and row.p99_ns is None:
-            remarks.append(
-                f"{row.model} gave {len(row.latencies_ns):,} answers: too few for a p99, which needs "
-                f"{samples_needed(0.99):,}."
-            )
-        if row.cpu_blind:
-            remarks.append(f"{row.model}: CPU not compared, because {row.cpu_blind}.")
-        if 0 < row.rounds < planned_rounds:
-            remarks.append(f"{row.model} has {row.rounds} of {planned_rounds} rounds.")
-        remarks += [f"{row.model}, {failure}" for failure in row.failures]
-        remarks += [f"{row.model}, an example of {kind}: {text}" for kind, text in row.examples.items()]
-    return remarks
+    """What is special about these rows; nothing where all went well."""
+    return [remark for row in summary.rows for remark in _row_remarks(row, planned_rounds)] + _too_few(
+        summary
+    )
+
+
+def _row_remarks(row: Row, planned_rounds: int) -> Iterator[str]:
+    if row.partial:
+        yield (
+            f"{row.model} served {row.served} of {row.connections} clients and kept the others waiting: "
+            "its speed with the few is left out, because it says nothing about the workload."
+        )
+    elif row.rounds and row.served < row.connections:
+        yield f"{row.model} had served {row.served} of {row.connections} clients when a round was over."
+    if row.cpu_blind:
+        yield f"{row.model}: CPU not compared, because {row.cpu_blind}."
+    if 0 < row.rounds < planned_rounds:
+        yield f"{row.model} has {row.rounds} of {planned_rounds} rounds."
+    for failure in row.failures:
+        yield f"{row.model}, {failure}"
+    for kind, text in row.examples.items():
+        yield f"{row.model}, an example of {kind}: {text}"
+
+
+def _too_few(summary: Summary) -> list[str]:
+    """Why rows have no p99, in one sentence for all of them."""
+    rows = [row for row in summary.rows if row.rounds and not row.partial and row.p99_ns is None]
+    if not rows:
+        return []
+    counts = ", ".join(f"{row.model} gave {len(row.latencies_ns):,}" for row in rows)
+    return [f"A p99 needs {samples_needed(0.99):,} answers: {counts}."]
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -239,7 +263,8 @@ def print_tables(console: Console, tables: tuple[Table, ...]) -> None:
         console.print(Text(table.lead))
         console.print(_rich(table, gap=1 if console.width >= ROOMY else 0))
         for note in table.notes:
-            console.print(Padding(Text(note, style="dim"), (0, 0, 0, 2)))
+            indented = fill(note, console.width, initial_indent="  ", subsequent_indent="  ")
+            console.print(Text(indented, style="dim"), soft_wrap=True)
 
 
 def _rich(table: Table, gap: int) -> RichTable:
