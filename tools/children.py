@@ -16,18 +16,25 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from tools.accounting.processes import descendants, read_all
+from tools.accounting.processes import descendants, read_all, read_file
 from tools.failure import Failure
 
 if TYPE_CHECKING:
     import resource
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from tools.accounting.cgroups import Cgroup
     from tools.accounting.meters import Meter
 
-LAUNCHER = 'echo serverlab-start > /proc/self/comm; echo $$ > "$0" && exec "$@"'
-"""What moves itself into a cgroup (`$0` is its cgroup.procs) and then becomes the command; nothing else of
-ours is charged to the cgroup. The name tells, after its death, that it did not get that far."""
+LAUNCHER_NAME = "serverlab-start"
+LAUNCHER = f'echo {LAUNCHER_NAME} > /proc/self/comm; echo $$ > "$1" && shift && exec "$@"'
+"""What moves itself into a cgroup (`$1` is its cgroup.procs) and then becomes the command; nothing else of
+ours is charged to the cgroup. Its name tells, even after its death, that it did not become the command."""
+
+EXEC_PATIENCE = 1.0
+"""Seconds to wait for the launcher to become the command; it takes a millisecond or two."""
+
+EXEC_INTERVAL = 0.0002
 
 KILL_PATIENCE = 5.0
 """Seconds after which a killed process that does not die is given up (one in uninterruptible sleep, say)."""
@@ -53,6 +60,8 @@ class Child:
         self._process = process
         self._meter = meter
         if meter:
+            if meter.cgroup:
+                self._await_exec(meter.cgroup)
             meter.attach(self.pid)
 
     def wait(self, timeout: float) -> bool:
@@ -74,9 +83,7 @@ class Child:
         One that was reparented and made a session of its own is found only by a meter: in its cgroup, or
         where the meter saw it before.
         """
-        found = (
-            self._meter.look().processes if self._meter else read_all(descendants([], {self.pid})).values()
-        )
+        found = self._meter.look().processes if self._meter else read_all(descendants([], {self.pid})).values()
         return [process.key.pid for process in found if process.key.pid != self.pid and not process.zombie]
 
     def end(self) -> int:
@@ -112,10 +119,16 @@ class Child:
         return self.exit_status
 
     def never_started(self) -> bool:
-        """Tell, of one that has ended and is not reaped, whether it ended before it became the command."""
-        with suppress(OSError):
-            return Path(f"/proc/{self.pid}/comm").read_text(encoding="utf-8") == "serverlab-start\n"
-        return False
+        """Tell, as long as it is not reaped, whether it is still the launcher, or ended as that."""
+        return read_file(f"/proc/{self.pid}/comm") == f"{LAUNCHER_NAME}\n".encode()
+
+    def _await_exec(self, cgroup: Cgroup) -> None:
+        """Wait until the launcher has entered the cgroup and has become the command, or has failed to."""
+        deadline = time.monotonic() + EXEC_PATIENCE
+        while not self.wait(0) and (self.pid not in cgroup.pids() or self.never_started()):
+            if time.monotonic() > deadline:
+                return
+            time.sleep(EXEC_INTERVAL)
 
 
 def start(
@@ -134,10 +147,13 @@ def start(
     """
     if not command:
         raise LaunchError("there is no command to start")
-    if shutil.which(command[0], path=(environment or os.environ).get("PATH")) is None:
+    program = shutil.which(command[0], path=(environment or os.environ).get("PATH"))
+    if program is None:
         raise LaunchError(f"cannot start {command[0]}: {why_not(command[0])}")
+    if (interpreter := interpreter_of(program)) and not Path(interpreter).exists():
+        raise LaunchError(f"cannot start {command[0]}: its interpreter {interpreter} is not there")
     cgroup = meter.cgroup if meter else None
-    line = ["/bin/sh", "-c", LAUNCHER, str(cgroup.procs), *command] if cgroup else list(command)
+    line = ["/bin/sh", "-c", LAUNCHER, "serverlab", str(cgroup.procs), *command] if cgroup else list(command)
     try:
         with on_cpus(cpus):
             process = subprocess.Popen(
@@ -155,6 +171,16 @@ def why_not(program: str) -> str:
     if not Path(program).exists():
         return "no such file"
     return "it is a directory" if Path(program).is_dir() else "it is not executable"
+
+
+def interpreter_of(program: str) -> str:
+    """Return the interpreter that a script names in its first line, or nothing."""
+    try:
+        with open(program, "rb") as file:  # noqa: PTH123 - reads one line of what can be big
+            first = file.readline(256)
+    except OSError:  # it can be executed all the same
+        return ""
+    return os.fsdecode(first[2:].split()[0]) if first[:2] == b"#!" and first[2:].split() else ""
 
 
 @contextmanager

@@ -38,13 +38,9 @@ COMMANDS = {
     "serve": Command("tools.cli", "replaced", "Start a server: serve MODEL [--protocol P] [--port N] ..."),
     "talk": Command("tools.cli", "replaced", "Talk to a server by hand: talk HOST:PORT."),
     "load": Command("tools.cli", "replaced", "Fire concurrent connections at a server: load ADDRESS ..."),
-    "compare": Command(
-        "tools.commands_compare", "compare", "Measure models side by side, and write a report."
-    ),
+    "compare": Command("tools.commands_compare", "compare", "Measure models side by side, and write a report."),
     "report": Command("tools.commands_compare", "report", "Draw a saved comparison again; nothing is run."),
-    "monitor": Command(
-        "tools.monitor", "monitor", "Show what a process and its descendants cost: monitor -- COMMAND."
-    ),
+    "monitor": Command("tools.monitor", "monitor", "Show what a process and its descendants cost: monitor -- COMMAND."),
 }
 
 UNTOUCHED = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
@@ -59,6 +55,8 @@ def run(arguments: list[str]) -> int:
             arguments, prog_name="serverlab", standalone_mode=False, obj=arguments
         )
         sys.stdout.flush()
+    except typer.BadParameter as wrong:
+        return failed(wrong.format_message() if wrong.param else wrong.message, wrong.exit_code)
     except typer.TyperException as wrong:
         return failed(wrong.format_message(), wrong.exit_code)
     except Failure as failure:
@@ -66,9 +64,7 @@ def run(arguments: list[str]) -> int:
     except typer.Abort:
         return failed("interrupted", 130)
     except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # the interpreter flushes once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
         return 1
     return status if isinstance(status, int) else 0
 
@@ -132,16 +128,12 @@ def replaced(context: typer.Context) -> None:
 
 def models(
     *,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON array of name, module and summary.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array of name, module and summary.")] = False,
 ) -> None:
     """List the server models: name, and what each is."""
     from servers.registry import MODELS  # noqa: PLC0415 - only this command needs it
 
-    entries = [
-        {"name": name, "module": entry.module, "summary": entry.summary} for name, entry in MODELS.items()
-    ]
+    entries = [{"name": name, "module": entry.module, "summary": entry.summary} for name, entry in MODELS.items()]
     if as_json:
         print(json.dumps(entries, indent=2))
         return

@@ -64,8 +64,7 @@ class Cost:
         lines = {
             "monitored": f"{self._target()} for {self.duration:.3f} s",
             "CPU": self._cpu(),
-            "by": f"{self.cpu_method}, "
-            + ("complete" if self.cpu_complete else f"INCOMPLETE: {self.cpu_reason}"),
+            "by": f"{self.cpu_method}, " + ("complete" if self.cpu_complete else f"INCOMPLETE: {self.cpu_reason}"),
             "memory": self._memory(),
             "at most": f"{self.peak_processes} processes, {self.peak_threads} threads, "
             f"{self.peak_descriptors} descriptors",
@@ -133,9 +132,7 @@ def cost_of(
     if seen is not None:
         minor, major = seen.minor_faults, seen.major_faults
     if usage is not None:  # it knows all threads, and the children that were waited for
-        switches = Switches(
-            max(switches.voluntary, usage.ru_nvcsw), max(switches.involuntary, usage.ru_nivcsw)
-        )
+        switches = Switches(max(switches.voluntary, usage.ru_nvcsw), max(switches.involuntary, usage.ru_nivcsw))
         minor, major = max(minor, usage.ru_minflt), max(major, usage.ru_majflt)
     return Cost(
         command=command,

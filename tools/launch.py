@@ -136,9 +136,7 @@ def await_listening(
             raise LaunchError(f"{name} did not listen within {timeout:g} s: {tail(errors)}")
     listening = event(line, "listening")
     if listening is None or not ("path" in listening or isinstance(listening.get("port"), int)):
-        raise LaunchError(
-            f"{name} printed something else than that it listens: {line[:200]!r} {tail(errors)}"
-        )
+        raise LaunchError(f"{name} printed something else than that it listens: {line[:200]!r} {tail(errors)}")
     return listening
 
 

@@ -13,13 +13,14 @@ import typer
 from tools.accounting.meters import METHODS, metering
 from tools.failure import Failure
 from tools.monitor_output import csv_of_samples, live_line
-from tools.sampling import INTERVAL, Sample
+from tools.sampling import INTERVAL
 from tools.watching import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tools.cost import Cost
+    from tools.samples import Sample
 
 PID_LIMIT = 2**31
 PROCESS_TREE = "process-tree"
@@ -27,9 +28,7 @@ PROCESS_TREE = "process-tree"
 
 def monitor(
     context: typer.Context,
-    target: Annotated[
-        list[str] | None, typer.Argument(metavar="PID | -- COMMAND...", show_default=False)
-    ] = None,
+    target: Annotated[list[str] | None, typer.Argument(metavar="PID | -- COMMAND", hidden=True)] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, last.")] = False,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every sample to this file.")] = None,
@@ -79,9 +78,7 @@ def check(command: list[str] | None, interval: float, duration: float | None, me
     if command and duration is not None:
         raise typer.BadParameter("--duration is for a PID; a command is monitored until it ends")
     if not command and method not in (None, PROCESS_TREE):
-        raise typer.BadParameter(
-            f"of a process that is running already, CPU can be read by {PROCESS_TREE} only"
-        )
+        raise typer.BadParameter(f"of a process that is running already, CPU can be read by {PROCESS_TREE} only")
 
 
 def watch(

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 from tools.cost import mebibytes
 from tools.failure import Failure
-from tools.sampling import Sample
+from tools.samples import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,9 +62,7 @@ def opened(path: Path) -> IO[str]:
 def live_line() -> Iterator[Callable[[Sample], None]]:
     """Show the latest sample on stderr: a line drawn again and again, or plain ones now and then."""
     if not sys.stderr.isatty():
-        yield Throttled(
-            PLAIN_INTERVAL, lambda sample: print(words(sample), file=sys.stderr), first=PLAIN_INTERVAL
-        )
+        yield Throttled(PLAIN_INTERVAL, lambda sample: print(words(sample), file=sys.stderr), first=PLAIN_INTERVAL)
         return
     from rich.console import Console  # noqa: PLC0415 - a tenth of a second, only where there is a terminal
     from rich.live import Live  # noqa: PLC0415
@@ -74,9 +72,7 @@ def live_line() -> Iterator[Callable[[Sample], None]]:
     with Live(
         console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
     ) as live:
-        yield Throttled(
-            REDRAW_INTERVAL, lambda sample: live.update(Text(words(sample), no_wrap=True), refresh=True)
-        )
+        yield Throttled(REDRAW_INTERVAL, lambda sample: live.update(Text(words(sample), no_wrap=True), refresh=True))
 
 
 class Throttled:

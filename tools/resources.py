@@ -40,6 +40,10 @@ class Switches:
         """Return the sum, kind by kind."""
         return Switches(self.voluntary + other.voluntary, self.involuntary + other.involuntary)
 
+    def minus(self, other: Switches) -> Switches:
+        """Return the difference, kind by kind."""
+        return Switches(self.voluntary - other.voluntary, self.involuntary - other.involuntary)
+
 
 def memory(pid: int) -> Memory | None:
     """Return the memory of a process; reading it takes the kernel milliseconds where the process is big.
@@ -65,15 +69,46 @@ def descriptors(pid: int) -> int | None:
         return None
 
 
-class SwitchCounter:
-    """Context switches of a process tree, from a series of looks at it.
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """Page faults: a page was mapped, or (major) it was read from a disk first."""
 
-    The kernel counts them for each thread. Those of a thread that has ended count as far as they were seen,
-    so the sum is a lower bound: what a thread did after the last look at it, and threads that were never
-    seen, are lost.
+    minor: int
+    major: int
+
+
+class FaultCounter:
+    """Page faults of a process tree from a series of looks; those of children that nobody waits for are lost.
+
+    They count from the birth of the processes, or else from the first look.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, since_birth: bool) -> None:
+        self._before = Faults(0, 0) if since_birth else None
+        self._highest = Faults(0, 0)
+
+    def update(self, processes: Iterable[Process]) -> Faults:
+        """Return the sum up to now, never less than before."""
+        found = list(processes)
+        seen = Faults(sum(each.minor_faults for each in found), sum(each.major_faults for each in found))
+        before = self._before = self._before or seen
+        self._highest = Faults(
+            max(self._highest.minor, seen.minor - before.minor),
+            max(self._highest.major, seen.major - before.major),
+        )
+        return self._highest
+
+
+class SwitchCounter:
+    """Context switches of a process tree from a series of looks.
+
+    The kernel counts them for each thread. Those of a thread that has ended count as far as they were seen, so
+    the sum is a lower bound: what a thread did after the last look at it, and threads that were never seen,
+    are lost. They count from the birth of the threads, or else from the first look.
+    """
+
+    def __init__(self, *, since_birth: bool) -> None:
+        self._before = Switches(0, 0) if since_birth else None
         self._threads: dict[tuple[int, int, int], Switches] = {}
         self._ended = Switches(0, 0)
 
@@ -91,7 +126,8 @@ class SwitchCounter:
         total = self._ended
         for switches in now.values():
             total = total.plus(switches)
-        return total
+        self._before = self._before or total
+        return total.minus(self._before)
 
 
 def thread_ids(pid: int) -> list[int]:

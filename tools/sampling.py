@@ -14,10 +14,11 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tools.resources import Memory, SwitchCounter, Switches, descriptors, memory
+from tools.resources import FaultCounter, Memory, SwitchCounter, Switches, descriptors, memory
+from tools.samples import Peaks, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,71 +35,13 @@ FIRST_INTERVAL = 0.002
 """Seconds from the first look to the second; the intervals then double until they are the ones asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A process tree at one instant; CPU, faults and context switches count from the beginning.
-
-    `at` is seconds since sampling began. `rss_upper_bound_bytes` counts a page that several processes share
-    once for each, `pss_bytes` once in all, `uss_bytes` not. Faults of children that nobody waited for are
-    lost; context switches are a lower bound. None: not read this time, or not for us to read.
-    """
-
-    at: float
-    cpu_user_seconds: float
-    cpu_system_seconds: float
-    processes: int
-    zombies: int
-    threads: int
-    descriptors: int | None
-    minor_faults: int
-    major_faults: int
-    rss_upper_bound_bytes: int
-    pss_bytes: int | None = None
-    uss_bytes: int | None = None
-    voluntary_switches: int | None = None
-    involuntary_switches: int | None = None
-
-    def to_json(self) -> dict[str, object]:
-        """Return the fields as JSON values."""
-        return asdict(self)
-
-
-@dataclass(slots=True)
-class Peaks:
-    """The highest of each count over all samples, 0 before the first one and None where none could be read.
-
-    The peak of RSS is the sum of the processes' own high-water marks, so that a spike between two samples
-    is in it.
-    """
-
-    processes: int = 0
-    zombies: int = 0
-    threads: int = 0
-    descriptors: int | None = None
-    pss_bytes: int | None = None
-    uss_bytes: int | None = None
-    rss_upper_bound_bytes: int = 0
-
-    def include(self, sample: Sample, high_water_bytes: int) -> None:
-        """Take a sample in."""
-        for field in fields(self):
-            seen = getattr(sample, field.name)
-            if seen is not None:
-                setattr(self, field.name, max(seen, getattr(self, field.name) or 0))
-        self.rss_upper_bound_bytes = max(self.rss_upper_bound_bytes, high_water_bytes)
-
-    def to_json(self) -> dict[str, object]:
-        """Return the peaks as JSON values."""
-        return asdict(self)
-
-
 class Sampler:
     """Samples of what a meter meters: call `sample` when `due` has come, or let `sampling` do it in a thread.
 
     `last` is the latest sample, `taken` their number, `samples` has all if they are kept, `peaks` the
     highest values, `cpu_seconds` what sampling has cost, and `memory_complete` is false where a process
     would not let us read its memory. `sigchld_ignored` is true once a process was seen that waits for no
-    child.
+    child. Faults and context switches count from the processes' birth, or else from the first sample.
     """
 
     def __init__(
@@ -107,6 +50,7 @@ class Sampler:
         interval: float = INTERVAL,
         memory_interval: float = MEMORY_INTERVAL,
         *,
+        since_birth: bool = True,
         keep: bool = True,
     ) -> None:
         self.samples: list[Sample] = []
@@ -123,7 +67,8 @@ class Sampler:
         self._interval = interval
         self._memory_interval = memory_interval
         self._meter = meter
-        self._counter = SwitchCounter()
+        self._faults = FaultCounter(since_birth=since_birth)
+        self._switches = SwitchCounter(since_birth=since_birth)
         self._keep = keep
         self._lock = threading.Lock()
 
@@ -146,24 +91,25 @@ class Sampler:
     def _counts(self, user: float, system: float, processes: Sequence[Process]) -> Sample:
         """Make the sample that every look gives."""
         alive = [process for process in processes if not process.zombie]
+        faults = self._faults.update(processes)
         open_now = [descriptors(process.key.pid) for process in alive]
         return Sample(
             at=time.monotonic() - self._began,
             cpu_user_seconds=user,
             cpu_system_seconds=system,
             processes=len(alive),
-            zombies=len(processes) - len(alive),
+            zombies=sum(process.zombie and process.key.pid != self._meter.pid for process in processes),
             threads=sum(process.threads for process in alive),
             descriptors=total(open_now),
-            minor_faults=sum(process.minor_faults for process in processes),
-            major_faults=sum(process.major_faults for process in processes),
+            minor_faults=faults.minor,
+            major_faults=faults.major,
             rss_upper_bound_bytes=sum(process.rss_bytes for process in alive),
         )
 
     def _with_memory(self, sample: Sample, processes: Sequence[Process]) -> Sample:
         """Add to a sample what is slower to read."""
         found = [self._memory(process.key.pid) for process in processes if not process.zombie]
-        self.switches = self._counter.update(processes)
+        self.switches = self._switches.update(processes)
         return replace(
             sample,
             pss_bytes=total([each.pss_bytes if each else None for each in found]),
@@ -205,9 +151,7 @@ def total(values: Sequence[int | None]) -> int | None:
 
 
 @contextmanager
-def sampling(
-    meter: Meter, interval: float = INTERVAL, memory_interval: float = MEMORY_INTERVAL
-) -> Iterator[Sampler]:
+def sampling(meter: Meter, interval: float = INTERVAL, memory_interval: float = MEMORY_INTERVAL) -> Iterator[Sampler]:
     """Sample what the meter meters in a thread of its own, from now until the end of the block.
 
     The caller may call `sample` at checkpoints. What goes wrong in the thread is raised at the end.
@@ -216,9 +160,7 @@ def sampling(
     sampler.sample()
     stop = threading.Event()
     failures: list[Exception] = []
-    thread = threading.Thread(
-        target=keep_sampling, args=(sampler, stop, failures), name="sampling", daemon=True
-    )
+    thread = threading.Thread(target=keep_sampling, args=(sampler, stop, failures), name="sampling", daemon=True)
     thread.start()
     try:
         yield sampler

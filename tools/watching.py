@@ -14,13 +14,14 @@ from tools.accounting.processes import read_process
 from tools.children import LaunchError, start
 from tools.cost import Cost, cost_of
 from tools.failure import Failure
-from tools.sampling import Sample, Sampler
+from tools.sampling import Sampler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tools.accounting.meters import Meter
     from tools.children import Child
+    from tools.samples import Sample
 
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 FROM_THE_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
@@ -44,7 +45,8 @@ class Watcher:
         with signals() as arrivals:
             child = start(command, meter=self.meter)
             try:
-                sampler = self._sample_until_end(child.pidfd, arrivals, lambda number: pass_on(child, number))
+                sampler = Sampler(self.meter, self.interval, keep=False)
+                self._sample_until_end(sampler, child.pidfd, arrivals, lambda number: pass_on(child, number))
             except BaseException:
                 child.end()
                 raise
@@ -75,8 +77,9 @@ class Watcher:
         began, spent = time.monotonic(), time.process_time()
         with signals() as arrivals, following(pid) as pidfd:
             self.meter.attach(pid, ours=False)
+            sampler = Sampler(self.meter, self.interval, since_birth=False, keep=False)
             until = None if duration is None else began + duration
-            sampler = self._sample_until_end(pidfd, arrivals, lambda _: True, until)
+            self._sample_until_end(sampler, pidfd, arrivals, lambda _: True, until)
             self.tell(sampler.sample(memory_too=True))
         return cost_of(
             command=None,
@@ -91,10 +94,14 @@ class Watcher:
         )
 
     def _sample_until_end(
-        self, pidfd: int, arrivals: int, on_signal: Callable[[int], bool], until: float | None = None
-    ) -> Sampler:
+        self,
+        sampler: Sampler,
+        pidfd: int,
+        arrivals: int,
+        on_signal: Callable[[int], bool],
+        until: float | None = None,
+    ) -> None:
         """Sample until the process ends, the time is over, or `on_signal` says so."""
-        sampler = Sampler(self.meter, self.interval, keep=False)
         poll = select.poll()
         poll.register(pidfd, select.POLLIN)
         poll.register(arrivals, select.POLLIN)
@@ -105,7 +112,6 @@ class Watcher:
             ready = [descriptor for descriptor, _ in poll.poll(max(0.0, wake - time.monotonic()) * 1000)]
             if pidfd in ready or (arrivals in ready and any(map(on_signal, os.read(arrivals, 64)))):
                 break
-        return sampler
 
 
 def pass_on(child: Child, number: int) -> bool:

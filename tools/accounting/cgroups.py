@@ -87,9 +87,7 @@ class Cgroup:
 
 def used_v1(path: Path) -> Times:
     """Read cpuacct: the sum by the scheduler's clock, the split by ticks."""
-    user, system, total = (
-        int((path / f"cpuacct.{name}").read_text()) for name in ("usage_user", "usage_sys", "usage")
-    )
+    user, system, total = (int((path / f"cpuacct.{name}").read_text()) for name in ("usage_user", "usage_sys", "usage"))
     return Times(user / 1e9, system / 1e9).scaled_to(total / 1e9)
 
 
@@ -159,9 +157,7 @@ def create(version: int) -> Cgroup:
 
 def enterable(cgroup: Cgroup) -> bool:
     """Tell whether a process of ours may move itself in."""
-    trial = subprocess.run(
-        ["/bin/sh", "-c", 'echo $$ > "$0"', cgroup.procs], stderr=subprocess.DEVNULL, check=False
-    )
+    trial = subprocess.run(["/bin/sh", "-c", 'echo $$ > "$0"', cgroup.procs], stderr=subprocess.DEVNULL, check=False)
     return trial.returncode == 0
 
 

@@ -44,6 +44,7 @@ class Meter(Protocol):
     """CPU of one process and all its descendants."""
 
     method: str
+    pid: int
     cgroup: Cgroup | None
     """What the measured command must be started in, if any."""
 
@@ -68,26 +69,24 @@ class CgroupMeter:
         self.cgroup: Cgroup | None = cgroup
         self._cgroup = cgroup
         self._before = cgroup.used()  # the trial that showed that it can be entered
-        self._pid = 0
+        self.pid = 0
         self._entered = False
         self._escaped = False
 
     def attach(self, pid: int, *, ours: bool = True) -> None:
         """Begin; only a command that was started into the cgroup can be metered by it."""
         if not ours:
-            raise Failure(
-                "a cgroup cannot tell what a process had used before it entered it: start it as a command"
-            )
-        self._pid = pid
+            raise Failure("a cgroup cannot tell what a process had used before it entered it: start it as a command")
+        self.pid = pid
 
     def look(self) -> Look:
         """Look at the members of the cgroup, and at the command itself, which as a zombie is no member."""
         members = self._cgroup.pids()
-        if self._pid in members:
+        if self.pid in members:
             self._entered = True
         elif self._entered:
-            self._escaped |= self._cgroup.left_by(self._pid)
-        return Look(self.read(), list(read_all({*members, self._pid}).values()))
+            self._escaped |= self._cgroup.left_by(self.pid)
+        return Look(self.read(), list(read_all({*members, self.pid}).values()))
 
     def read(self) -> CpuReading:
         """Return the CPU used in the cgroup."""
@@ -111,20 +110,20 @@ class TreeMeter:
         self._before = NOTHING
         self._correction = NOTHING
         self._highest = 0.0
-        self._pid = 0
+        self.pid = 0
         self._members: dict[Key, Process] = {}
         self._sessions: set[int] = set()
         self._lock = threading.RLock()
 
     def attach(self, pid: int, *, ours: bool = True) -> None:
         """Begin: what a command of ours has used since its birth counts, a stranger's past does not."""
-        self._pid = pid
+        self.pid = pid
         self._sessions = {pid} if ours else set()
         root = read_process(pid)
         self._members = {root.key: root} if root else {}
         self.look()
         if not ours:
-            self._before = self._ledger.total
+            self._before, self._highest = self._ledger.total, 0.0
 
     def read(self) -> CpuReading:
         """Look at the tree and return its CPU."""
@@ -142,17 +141,18 @@ class TreeMeter:
 
     def ended(self, usage: resource.struct_rusage) -> None:
         """Correct what was seen of the command, cut to ticks, by what wait4 said (the method rusage)."""
-        seen = next((process for key, process in self._members.items() if key.pid == self._pid), None)
+        seen = next((process for key, process in self._members.items() if key.pid == self.pid), None)
         if self.method == "rusage" and seen is not None:
             self._correction = Times(usage.ru_utime, usage.ru_stime).minus(seen.times)
 
 
 def reading(used: Times, method: str, reason: str) -> CpuReading:
-    """Return a reading of this instant."""
+    """Return a reading of this instant; the split can be off by some ticks, but neither part is negative."""
+    user = min(max(0.0, used.user), used.total)
     return CpuReading(
         at_ns=time.monotonic_ns(),
-        user=used.user,
-        system=used.system,
+        user=user,
+        system=used.total - user,
         total=used.total,
         method=method,
         complete=not reason,

@@ -133,11 +133,7 @@ class Relation(NamedTuple):
 def everyone() -> dict[int, Relation]:
     """Return every process of the machine by its pid."""
     stats = ((int(name), stat_fields(int(name))) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208 - names are enough
-    return {
-        pid: Relation(Key(pid, int(fields[19])), int(fields[1]), int(fields[3]))
-        for pid, fields in stats
-        if fields
-    }
+    return {pid: Relation(Key(pid, int(fields[19])), int(fields[1]), int(fields[3])) for pid, fields in stats if fields}
 
 
 def descendants(roots: Iterable[Key], sessions: Collection[int] = ()) -> set[int]:
