@@ -22,6 +22,7 @@ $(READY): requirements/lock.txt pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lock.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q servers clients tools  # compiled anew at each start, a server would be larger to fork
 	@touch $(READY)
 
 lint: setup

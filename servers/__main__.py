@@ -8,11 +8,14 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
 
 from servers.protocols import PROTOCOLS
 from servers.registry import MODELS
 from servers.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -30,9 +33,17 @@ def interpreter_options() -> list[str]:
     return subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001  what multiprocessing uses
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one clear line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with status 2."""
+        self.exit(2, f"{self.prog}: {message}; see --help\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the command line of `serverlab serve`."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="serverlab serve", description="Serve a protocol with one of the models.", allow_abbrev=False,
     )  # fmt: skip
     made.add_argument("model", metavar="MODEL", type=model, help=", ".join(MODELS))
@@ -66,6 +77,9 @@ def add_limits(group: argparse._ArgumentGroup) -> None:
     ):
         unit = "S" if kind in (seconds, seconds_or_none) else "N"
         group.add_argument(f"--{name}", type=kind, metavar=unit, help=told(name.replace("-", "_"), text))
+    group.add_argument(
+        "--thread-stack", type=stack, metavar="N", help=told("thread_stack", "bytes of a thread's stack")
+    )
     pollers = ("epoll", "poll", "select")
     group.add_argument("--poller", choices=pollers, help=told("poller", "readiness call of event loops"))
 
@@ -86,7 +100,7 @@ def protocol(name: str) -> str:
     return one_of(name, "protocol", PROTOCOLS)
 
 
-def one_of(name: str, what: str, known: dict[str, object] | dict[str, tuple[str, str]]) -> str:
+def one_of(name: str, what: str, known: Mapping[str, object]) -> str:
     """Return `name` if it is known."""
     if name not in known:
         raise argparse.ArgumentTypeError(f"unknown {what} {name!r}; there are {', '.join(known)}")
@@ -106,6 +120,11 @@ def whole(least: int, most: int) -> Callable[[str], int]:
         return number
 
     return read
+
+
+def stack(text: str) -> int:
+    """Read the size of a stack: 0 for the system's own, and no less than the 32 KiB that CPython asks for."""
+    return 0 if text == "0" else whole(32768, 1 << 30)(text)
 
 
 def seconds(text: str) -> float:

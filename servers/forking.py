@@ -1,7 +1,7 @@
-"""Forking: a process per connection (MP); nothing is shared, and nothing that a child does can harm another.
+r"""Forking: a process per connection (MP); nothing is shared, and nothing that a child does can harm another.
 
     listener --accept--> fork --> child: close the listener, converse, exit
-         |                   \\-> parent: close the connection
+         |                   \-> parent: close the connection
          +------ reap those that have ended; at most max_connections, past them nothing is accepted
 
 Costs a fork for each connection: page tables to copy, and about 300 page faults when reference counts break
@@ -17,14 +17,13 @@ from __future__ import annotations
 import gc
 import os
 
-from servers.runtime.blocking import converse
+from servers.runtime.blocking import Conversation
 from servers.runtime.children import Children
 from servers.runtime.errors import EndNow
+from servers.runtime.rehearsal import rehearse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from socket import socket
-
     from servers.runtime.listener import Listener
     from servers.runtime.service import Service
 
@@ -32,13 +31,16 @@ if TYPE_CHECKING:
 def serve(listener: Listener, service: Service) -> None:
     """Serve each client in a process of its own until the server stops and the last of them has ended."""
     children = Children(service.settings.max_connections, service.lifecycle)
+    rehearse(service)
     gc.freeze()  # a collection in a child must not touch, and so copy, what the parent made
     try:
         while children.make_room() and (connection := listener.accept(meanwhile=children.reap)):
-            row = children.fork()
-            if row:
+            # Made before the fork: what is made after it is made in pages that the child must first copy.
+            conversation = Conversation(connection, service)
+            if row := children.fork():
                 service.tally.use_row(row)
-                serve_and_exit(listener, connection, service)
+                listener.close()  # or an orphan would hold the port
+                run_and_exit(conversation)
             connection.close()
         children.wait_for_all()
     except EndNow:
@@ -46,10 +48,9 @@ def serve(listener: Listener, service: Service) -> None:
         raise
 
 
-def serve_and_exit(listener: Listener, connection: socket, service: Service) -> None:
+def run_and_exit(conversation: Conversation) -> None:
     """Be the child: serve one client and end."""
     try:
-        listener.close()  # or an orphan would hold the port
-        converse(connection, service)
+        conversation.run()
     finally:
         os._exit(0)  # never return into the parent's loop, nor run what the parent has left for its own exit

@@ -116,7 +116,7 @@ class Loop:
     # Accepting.
 
     def _accept(self, listening: socket) -> None:
-        """Accept as long as somebody waits and there is room; once the server stops, an empty queue is the end of it."""
+        """Accept as long as somebody waits and there is room; once the server stops, an empty queue is the end."""
         while len(self._channels) < self._service.settings.max_connections:
             try:
                 connection = self._listener.accept_now(listening)

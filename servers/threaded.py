@@ -14,7 +14,9 @@ Source: UNP vol. 1, section 30.11 (row 6 of Figure 30.1); TLPI section 60.3.
 
 from __future__ import annotations
 
-from _thread import start_new_thread
+from _thread import stack_size, start_new_thread
+from errno import EAGAIN
+from functools import partial
 
 from servers.runtime.blocking import converse
 from servers.runtime.scarcity import Scarcity
@@ -30,13 +32,22 @@ if TYPE_CHECKING:
 
 def serve(listener: Listener, service: Service) -> None:
     """Serve each client in a thread of its own until the server stops and the last of them has ended."""
+    stack_size(service.settings.thread_stack)
     slots = Slots(service.settings.max_connections)
     scarcity = Scarcity("start a thread")
     while slots.take() and (connection := listener.accept()):
-        # threading.Thread.start would wait until the thread runs, here on the accept path.
-        scarcity.insist(lambda: start_new_thread(converse_in_slot, (connection, service, slots)))  # noqa: B023
+        scarcity.insist(partial(start, connection, service, slots))
     slots.give()
     slots.wait_until_all_are_free()
+
+
+def start(connection: socket, service: Service, slots: Slots) -> None:
+    """Start the thread of one client. Raise BlockingIOError, as fork would, where the system has no thread left."""
+    try:
+        # threading.Thread.start would wait until the thread runs, here on the accept path.
+        start_new_thread(converse_in_slot, (connection, service, slots))
+    except RuntimeError as error:
+        raise BlockingIOError(EAGAIN, str(error)) from None
 
 
 def converse_in_slot(connection: socket, service: Service, slots: Slots) -> None:

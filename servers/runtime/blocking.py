@@ -32,24 +32,7 @@ class HungUp(Exception):
 
 def converse(connection: socket, service: Service) -> None:
     """Serve one client until it, the session or the server hangs up; whatever it does, only this conversation ends."""
-    conversation = Conversation(connection, service)
-    service.conversations.add(conversation)
-    try:
-        conversation.run()
-    except HungUp as reason:
-        conversation.error = str(reason)
-    except OSError:
-        # The client vanished, which is ordinary; something was lost only if it was owed or begun.
-        conversation.error = "reset" if conversation.is_busy() else ""
-    except EndNow:
-        conversation.error = "cut-off"
-        raise
-    except Exception:
-        report_bug()
-        conversation.error = "handler"
-    finally:
-        service.finish(conversation)
-        connection.close()
+    Conversation(connection, service).run()
 
 
 class Conversation:
@@ -75,12 +58,36 @@ class Conversation:
         """How many requests have been answered."""
         return self._session.requests
 
-    def is_busy(self) -> bool:
-        """Tell whether a request has begun to arrive or its answer is still owed."""
-        return self._writing or bool(self._session.pending)
-
     def run(self) -> None:
-        """Converse to the end. Raise HungUp or OSError where that comes early."""
+        """Serve the client to the end, close its connection, and count what it came to."""
+        self._service.conversations.add(self)
+        try:
+            self._run()
+        except HungUp as reason:
+            self.error = str(reason)
+        except OSError:
+            # The client vanished, which is ordinary; something was lost only if it was begun or owed.
+            self.error = "reset" if self._writing or self._session.pending else ""
+        except EndNow:
+            self.error = "cut-off"
+            raise
+        except Exception:
+            report_bug()
+            self.error = "handler"
+        finally:
+            self._service.finish(self)
+            self._connection.close()
+
+    def drain(self) -> None:
+        """Let the conversation end when nothing is in flight: what has arrived is answered, nothing more is awaited.
+
+        Called by a signal handler of the main thread, while the conversation may be blocked in another.
+        """
+        if not self._session.pending:
+            with suppress(OSError):  # it may have ended this moment
+                self._connection.shutdown(SHUT_RD)
+
+    def _run(self) -> None:
         lifecycle, session = self._service.lifecycle, self._session
         going_on = self._perform(session.started())
         while going_on:
@@ -94,15 +101,6 @@ class Conversation:
                 self._watch_deadline()
             if lifecycle.stopping:
                 self.drain()
-
-    def drain(self) -> None:
-        """Let the conversation end when nothing is in flight: what has arrived is answered, nothing more is awaited.
-
-        Called by a signal handler of the main thread, while the conversation may be blocked in another.
-        """
-        if not self._session.pending:
-            with suppress(OSError):  # it may have ended this moment
-                self._connection.shutdown(SHUT_RD)
 
     def _receive(self) -> bytes:
         try:

@@ -1,9 +1,9 @@
 """How a server ends: SIGTERM or SIGINT drains it, and the grace period bounds the drain.
 
-    first SIGTERM or SIGINT     stop accepting, serve what waits in the accept queue, finish what is in flight
-    SIGTERM again               nothing more
-    SIGINT while draining       end at once
-    grace period over           end at once; what was in flight is counted as cut off
+first SIGTERM or SIGINT     stop accepting, serve what waits in the accept queue, finish what is in flight
+SIGTERM again               nothing more
+SIGINT while draining       end at once
+grace period over           end at once; what was in flight is counted as cut off
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import select
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
 
     class Poller(Protocol):
@@ -89,7 +90,7 @@ class Select:
         return [(descriptor, READ) for descriptor in readable] + [(descriptor, WRITE) for descriptor in writable]
 
 
-POLLERS = {"epoll": Epoll, "poll": Poll, "select": Select}
+POLLERS: dict[str, Callable[[], Poller]] = {"epoll": Epoll, "poll": Poll, "select": Select}
 
 
 def open_poller(name: str) -> Poller:

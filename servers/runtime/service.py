@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from servers.runtime.tally import Tally
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from servers.protocols.session import Limits, NewSession, Session
     from servers.runtime.blocking import Conversation
     from servers.runtime.lifecycle import Lifecycle
     from servers.runtime.settings import Settings
-    from servers.runtime.tally import Tally
 
 
 class Service:
@@ -29,15 +30,17 @@ class Service:
         """Begin a client's conversation."""
         return self._new_session(self._limits)
 
+    def uncounted(self) -> Service:
+        """Return a service like this one, with a tally of its own."""
+        return Service(self._new_session, self._limits, self.settings, Tally(), self.lifecycle)
+
     def finish(self, conversation: Conversation) -> None:
         """Count a conversation that is over, unless `cut_off` has done so."""
         try:
             self.conversations.remove(conversation)  # atomic, so it decides who counts
         except KeyError:
             return
-        self.tally.conversed(
-            conversation.requests, conversation.bytes_in, conversation.bytes_out, conversation.error
-        )
+        self.tally.conversed(conversation.requests, conversation.bytes_in, conversation.bytes_out, conversation.error)
 
     def cut_off(self) -> None:
         """Count the conversations that are still going on as cut off: nobody waits for them any more."""

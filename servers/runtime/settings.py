@@ -24,6 +24,7 @@ class Settings:
         idle_timeout: seconds of silence between two requests.
         request_timeout: seconds for a request to arrive whole once begun, and again for its answer to be taken.
         grace: seconds that a drain may take before what is left is cut off.
+        thread_stack: bytes of address space for the stack of each thread; 0 for the system's own size.
         poller: the readiness call of event loops: ``epoll``, ``poll`` or ``select``.
         max_line, max_size, max_sleep, max_cpu: see `servers.protocols.session.Limits`.
     """
@@ -33,13 +34,17 @@ class Settings:
     host = "127.0.0.1"  # loopback: another address must be asked for
     port = 0
     unix = ""
-    # socketserver's 5 makes a burst of clients wait a second for a lost SYN; the same for all, or latency compares backlogs.
+    # With socketserver's 5, a burst of clients waits a second for lost SYNs; and unless it is the same for all,
+    # a comparison of latencies compares backlogs.
     backlog = 1024
     max_connections = 10000
     receive_size = 65536  # more is past malloc's mmap threshold, where a recv costs a system call for its buffer
     idle_timeout = 60.0
     request_timeout = 10.0
     grace = 10.0
+    # glibc keeps 40 MiB of stacks for the next threads: eighty of these, but only five of the usual 8 MiB, and a
+    # stack that must be mapped anew costs a quarter of what starting a thread costs.
+    thread_stack = 524288
     poller = "epoll"
     max_line = 131072
     max_size = 16777216
