@@ -1,4 +1,4 @@
-"""`python -m clients load ADDRESS ...` and `python -m clients talk ADDRESS`; without either word it is load."""
+"""`python -m clients load ADDRESS ...` and `python -m clients talk ADDRESS`; neither word stands for load."""
 
 from __future__ import annotations
 

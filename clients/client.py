@@ -22,8 +22,17 @@ class Turn:
     `limit` is one byte more than the answer where that is short, so that a byte too many is seen at once.
     """
 
-    __slots__ = ("answer", "answer_size", "connection", "following", "limit", "receive", "request", "request_size",
-                 "send")  # fmt: skip
+    __slots__ = (
+        "answer",
+        "answer_size",
+        "connection",
+        "following",
+        "limit",
+        "receive",
+        "request",
+        "request_size",
+        "send",
+    )
 
     def __init__(self, connection: int, endpoint: socket.socket, exchange: Exchange) -> None:
         self.connection = connection
@@ -43,8 +52,22 @@ class Client:
     `got` counts the bytes of an answer that came in parts, `first_byte_ns` is valid while `got` is not 0.
     """
 
-    __slots__ = ("began_ns", "connected_ns", "connection", "due_ns", "endpoint", "exchanges", "fd", "first_byte_ns",
-                 "got", "interest", "knocking_ns", "number", "phase", "unsent")  # fmt: skip
+    __slots__ = (
+        "began_ns",
+        "connected_ns",
+        "connection",
+        "due_ns",
+        "endpoint",
+        "exchanges",
+        "fd",
+        "first_byte_ns",
+        "got",
+        "interest",
+        "knocking_ns",
+        "number",
+        "phase",
+        "unsent",
+    )
 
     def __init__(self, number: int, exchanges: tuple[Exchange, Exchange]) -> None:
         self.number = number
@@ -55,6 +78,23 @@ class Client:
         self.interest = 0
         self.began_ns = self.connected_ns = self.due_ns = self.first_byte_ns = self.got = self.knocking_ns = 0
         self.unsent: memoryview | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is connected and has nothing under way."""
+        return self.phase == READY
+
+    @property
+    def has_paused(self) -> bool:
+        """Whether it is going to try again by itself."""
+        return self.connection >= 0 or self.knocking_ns > 0
+
+    def start_over(self, endpoint: socket.socket, began_ns: int) -> None:
+        """Take a connection that is being made since `began_ns`."""
+        self.endpoint, self.fd = endpoint, endpoint.fileno()
+        self.phase, self.interest, self.got, self.unsent = CONNECTING, 0, 0, None
+        self.began_ns = self.due_ns = began_ns
+        self.connected_ns = 0
 
     def turns(self, *, churn: bool) -> Turn:
         """Return the first turn of a new connection; kept alive, two exchanges follow each other for ever."""

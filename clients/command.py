@@ -20,53 +20,47 @@ def build_parser() -> Parser:
     """Return the parser of `serverlab load`."""
     parser = Parser(
         prog="serverlab load",
-        description="Drive a server with a closed loop of clients, check every byte of every answer, and say how it was: "
-        "status 0 where all went well, 1 where requests failed or clients were never answered.",
+        description="Drive a server with a closed loop of clients, and check every byte of every answer. "
+        "Status 0 where all went well, 1 where requests failed or clients were never answered.",
     )
     add_address(parser)
+    _add_load(parser)
+    _add_measuring(parser)
+    return parser
+
+
+def _add_load(parser: Parser) -> None:
     add = parser.add_argument
-    add("--protocol", choices=PROTOCOLS, help="what is spoken (default: echo; work where --work is given)")
+    add("--protocol", choices=PROTOCOLS, help="what is spoken (default: echo, or work with --work)")
     add("--connections", type=int, default=10, metavar="N", help="clients at a time (default 10)")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--duration", type=float, default=5.0, metavar="S", help="seconds (default 5)")
     length.add_argument("--requests", type=int, metavar="N", help="send exactly N requests instead")
     add("--churn", action="store_true", help="a connection per request (default: connections are kept alive)")
-    add("--close", choices=("fin", "reset"), default="fin", help="how --churn ends a connection: fin (default), as "
-        "applications do; reset leaves no port in TIME_WAIT, but some servers count it as an error")  # fmt: skip
     add(
-        "--size",
-        type=int,
-        default=64,
-        metavar="B",
-        help="bytes of a request line, newline included (default 64)",
+        "--close",
+        choices=("fin", "reset"),
+        default="fin",
+        help="how --churn ends a connection: fin (default), as applications do; "
+        "reset leaves no port in TIME_WAIT, but some servers count it as an error",
     )
-    add("--work", default="", metavar="LINE", help='the line of the protocol work: "SIZE [sleep=S] [cpu=S]"')
-    add("--warmup", type=float, metavar="S", help="seconds left out at the start (default: a tenth of the "
-        "duration, at most 1; none with --requests)")  # fmt: skip
+    add("--size", type=int, default=64, metavar="B", help="bytes of a line with its newline (default 64)")
+    add("--work", default="", metavar="LINE", help='a line of the protocol work: "SIZE [sleep=S] [cpu=S]"')
+
+
+def _add_measuring(parser: Parser) -> None:
+    add = parser.add_argument
     add(
-        "--timeout",
+        "--warmup",
         type=float,
-        default=5.0,
         metavar="S",
-        help="for each connect and each request (default 5)",
+        help="seconds left out at the start (default: a tenth of the duration, at most 1; 0 with --requests)",
     )
-    add(
-        "--processes",
-        type=int,
-        default=1,
-        metavar="N",
-        help="load processes that share the clients (default 1)",
-    )
-    add(
-        "--cpus",
-        type=cpu_list,
-        default=(),
-        metavar="LIST",
-        help="run the load processes on these CPUs, as 0,2 or 0-3",
-    )
+    add("--timeout", type=float, default=5.0, metavar="S", help="of each connect and request (default 5)")
+    add("--processes", type=int, default=1, metavar="N", help="load processes (default 1)")
+    add("--cpus", type=cpu_list, default=(), metavar="LIST", help="their CPUs, as 0,2 or 0-3")
     add("--json", action="store_true", help="print one JSON object, last on standard output")
     add("--output", metavar="DIR", help="save the summary and every record there (JSON Lines, numpy)")
-    return parser
 
 
 def plan_of(options: argparse.Namespace, parser: Parser) -> LoadPlan:
@@ -98,7 +92,7 @@ def main(arguments: Sequence[str]) -> int:
     plan = plan_of(options, parser)
     try:
         return _carry_out(plan, options)
-    except LoadError as error:
+    except (LoadError, PlanError) as error:
         print(f"serverlab load: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("serverlab load: interrupted before there was anything to report", file=sys.stderr)
@@ -106,7 +100,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _carry_out(plan: LoadPlan, options: argparse.Namespace) -> int:
-    # After the command line, whose complaints and help need none of it: numpy takes longer to import than to use here.
+    # Imported after the command line was read, whose complaints and help need not wait for numpy.
     from clients.folder import prepare_folder, save  # noqa: PLC0415
     from clients.progress import bar, no_bar  # noqa: PLC0415
     from clients.summary import describe  # noqa: PLC0415

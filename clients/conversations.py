@@ -1,8 +1,8 @@
 """What is sent, and what a right answer is: this side's own knowledge of the protocols.
 
-Two exchanges take turns on every connection, and those of two connections differ, so that an answer that is given
-twice, late, or to the wrong client cannot pass for the right one. (Not so for `work`, whose answers are all alike; and
-lines of one or two bytes have no room for a name.)
+Two exchanges take turns on every connection, and those of two connections differ, so that an answer that is
+given twice, late, or to the wrong client cannot pass for the right one. (Not so for `work`, whose answers are
+all alike; and lines of one or two bytes have no room for a name.)
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ LARGEST_LINE = 16 * 1024 * 1024
 LARGEST_ANSWER = 256 * 1024 * 1024
 
 # Two and three bytes to a character; the upper case of the last three has another number of bytes.
-_FILLER = "né ж λ über straße ŉ ﬁ ı "
+_FILLER = "né ж λ über straße ŉ ﬁ ı "  # noqa: RUF001 - a dotless i is meant: its upper case is shorter
 _WORK = re.compile(r"(\d{1,12})((?: (?:sleep|cpu)=\d+(?:\.\d*)?)*)", re.ASCII)
 
 
@@ -28,15 +28,13 @@ class Exchange:
 
 
 def exchanges(protocol: str, client: int, size_bytes: int, work: str) -> tuple[Exchange, Exchange]:
-    """Return the two exchanges that take turns for client number `client`; `work` is for the protocol `work` only."""
+    """Return the two exchanges that take turns for client number `client`; `work` is for the protocol work."""
     if protocol == "work":
         exchange = Exchange(work.encode() + b"\n", b"x" * work_size(work))
         return exchange, exchange
     first, second = (line(letter, client, size_bytes) for letter in "ab")
     if protocol == "upper":
-        return Exchange(first.encode(), first.upper().encode()), Exchange(
-            second.encode(), second.upper().encode()
-        )
+        return Exchange(first.encode(), first.upper().encode()), Exchange(second.encode(), second.upper().encode())
     return Exchange(first.encode(), first.encode()), Exchange(second.encode(), second.encode())
 
 

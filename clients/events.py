@@ -15,7 +15,7 @@ class WindowOpened:
 
 @dataclass(frozen=True, slots=True)
 class WindowClosed:
-    """What ends after `at_ns` is not measured any more; the load processes are about to hand in their records."""
+    """What ends after `at_ns` is not measured; the load processes are about to hand in their records."""
 
     at_ns: int
 

@@ -1,4 +1,4 @@
-"""A load run as files: `load.jsonl` (a header, then the summary) with all records beside it as numpy arrays."""
+"""A load run as files: `load.jsonl` (a header, then the summary), and the records as numpy arrays."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def header(result: LoadResult) -> dict[str, object]:
         "record": "header",
         "format": "serverlab load",
         "version": FORMAT_VERSION,
-        "machine": " ".join((platform.system(), platform.release(), platform.machine())),
+        "machine": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cpus": os.cpu_count(),
         "interpreter": f"{platform.python_implementation()} {platform.python_version()}",
         "command": sys.argv,

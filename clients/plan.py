@@ -6,11 +6,15 @@ import math
 import os
 import resource
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from clients.addresses import Address
 from clients.conversations import LARGEST_LINE, PROTOCOLS, work_size
 
-# What a load process has open beside its connections: the standard streams, the poller, what the interpreter opens.
+if TYPE_CHECKING:
+    from clients.addresses import Address
+
+# What a load process has open beside its connections: the standard streams, the poller, what the interpreter
+# opens.
 SPARE_DESCRIPTORS = 32
 
 
@@ -22,12 +26,12 @@ class PlanError(ValueError):
 class LoadPlan:
     """One load run: closed loop, `connections` clients, each with one request in flight at a time.
 
-    It ends after `duration` seconds, or after exactly `requests` requests where that is given. `churn` opens a
-    connection per request; `close` says how such a connection ends: "fin" as applications do it, "reset" so that no
-    port lingers. `size` is the bytes of a request line with its newline; `work` the line of the protocol `work`.
-    `warmup` None stands for a tenth of the duration, at most a second, and for none with `requests`. `timeout` holds
-    for each connect and each request. `cpus` confines the load processes; empty leaves them where they are.
-    Raises PlanError.
+    It ends after `duration` seconds, or after exactly `requests` requests where that is given. `churn` opens
+    a connection per request; `close` says how such a connection ends: "fin" as applications do it, "reset" so
+    that no port lingers. `size` is the bytes of a request line with its newline; `work` the line of the
+    protocol `work`. `warmup` None stands for a tenth of the duration, at most a second, and for none with
+    `requests`. `timeout` holds for each connect and each request. `cpus` confines the load processes; empty
+    leaves them where they are. Raises PlanError.
     """
 
     address: Address
@@ -98,21 +102,17 @@ class LoadPlan:
         elif self.warmup is not None:
             _within("warmup", self.warmup, 0, 3600)
             if self.warmup >= self.duration:
-                raise PlanError(
-                    f"warmup ({self.warmup:g} s) must be shorter than duration ({self.duration:g} s)"
-                )
+                raise PlanError(f"warmup ({self.warmup:g} s) must be shorter than duration ({self.duration:g} s)")
 
     def _check_processes(self) -> None:
         if self.processes > self.connections:
-            raise PlanError(
-                f"{self.processes} processes need at least as many connections, not {self.connections}"
-            )
+            raise PlanError(f"{self.processes} processes need at least as many connections, not {self.connections}")
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         each = -(-self.connections // self.processes) + SPARE_DESCRIPTORS
         if limit != resource.RLIM_INFINITY and each > limit:
             raise PlanError(
-                f"{self.connections} connections in {self.processes} load process(es) need {each} descriptors each, "
-                f"and the limit is {limit}: raise it (ulimit -Hn) or use more processes",
+                f"{self.connections} connections in {self.processes} load process(es) need {each} descriptors "
+                f"each, and the limit is {limit}: raise it (ulimit -Hn) or use more processes",
             )
         missing = sorted(set(self.cpus) - os.sched_getaffinity(0))
         if missing:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,10 +23,10 @@ class LoadError(RuntimeError):
 
 
 class LoadProcess:
-    """A started `clients.worker` with its spec; `fileno` is ready when it has said something, then `hear` tells what.
+    """A started `clients.worker` with its spec; `fileno` is ready when it said something, `hear` tells what.
 
-    `done` holds once the records are complete: `requests` and `connections` are rows as bytes, `report` what was said
-    with them. A context manager: on the way out the process is ended, whatever it does.
+    `done` holds once the records are complete: `requests` and `connections` are rows as bytes, `report` what
+    was said with them. A context manager: on the way out the process is ended, whatever it does.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -45,7 +45,7 @@ class LoadProcess:
         self.finished = False
         self.tell(spec.to_json())
 
-    def __enter__(self) -> LoadProcess:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -97,16 +97,16 @@ class LoadProcess:
         return len(self._heard) >= size
 
     @property
-    def requests(self) -> bytes:
-        """The request rows, once done."""
+    def requests(self) -> memoryview:
+        """The request rows, once done: memory that nobody else uses any more."""
         assert self.report is not None
-        return bytes(self._heard[: self.report["requests_bytes"]])
+        return memoryview(self._heard)[: self.report["requests_bytes"]]
 
     @property
-    def connections(self) -> bytes:
+    def connections(self) -> memoryview:
         """The connection rows, once done."""
         assert self.report is not None
-        return bytes(self._heard[self.report["requests_bytes"] :])
+        return memoryview(self._heard)[self.report["requests_bytes"] :]
 
     def _last_words(self) -> str:
         self._process.kill()

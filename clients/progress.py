@@ -31,9 +31,7 @@ def bar(plan: LoadPlan) -> Iterator[Listener | None]:
         progress.TextColumn("{task.fields[rate]:,.0f}/s  {task.fields[errors]} errors"),
         progress.TimeRemainingColumn(),
     )
-    with progress.Progress(
-        *columns, console=Console(stderr=True), transient=True, auto_refresh=False
-    ) as display:
+    with progress.Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as display:
         total = plan.duration if plan.requests is None else float(plan.requests)
         task = display.add_task("load", total=total, rate=0.0, errors=0)
 

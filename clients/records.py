@@ -1,7 +1,7 @@
 """What a load process writes down: the columns of its records, and how a request or a connection can end.
 
-Both kinds of record are rows of seven signed 64-bit integers. Times are nanoseconds of the monotonic clock of the
-machine that ran the load; 0 stands for what never happened.
+Both kinds of record are rows of seven signed 64-bit integers. Times are nanoseconds of the monotonic clock of
+the machine that ran the load; 0 stands for what never happened.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import struct
 from enum import IntEnum
 
-# due: when the schedule wanted the request (closed loop: when the client was free to begin it, so in churn when it
-# began to connect); bytes: of the answer, as far as it came.
+# due: when the schedule wanted the request (closed loop: when the client was free to begin it, so in churn
+# when it began to connect); bytes: of the answer, as far as it came.
 REQUEST_COLUMNS = ("connection", "due_ns", "sent_ns", "first_byte_ns", "done_ns", "bytes", "outcome")
-# client: which of the N that talk at a time; first_answer: the first byte of the first answer, which tells admission,
-# because the kernel completes a handshake before the server accepts.
+# client: which of the N that talk at a time; first_answer: the first byte of the first answer, which tells
+# admission, because the kernel completes a handshake before the server accepts.
 CONNECTION_COLUMNS = (
     "connection",
     "client",
@@ -52,7 +52,8 @@ class Outcome(IntEnum):
 class Rows:
     """Rows of seven integers in memory that is made chunk by chunk, so that growing copies nothing.
 
-    The load loop packs into `buffer` at `offset` itself where a call would cost too much; it must ask for room first.
+    The load loop packs into `buffer` at `offset` itself where a call would cost too much; it must ask for
+    room first.
     """
 
     __slots__ = ("_full", "buffer", "offset")

@@ -24,11 +24,12 @@ PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
 class LoadResult:
     """The outcome of one run of `plan`.
 
-    `requests` and `connections` hold a row per request begun and per connection opened in the whole run, warm-up
-    included, with the columns of `clients.records` (int64, nanoseconds of the monotonic clock). The window, in which
-    figures are taken, goes from `opened_ns` to `closed_ns`. `errors` counts by kind over the whole run; the kind
-    "unanswered" counts clients that waited to the end and were never answered. `client_cpu_seconds` is what the load
-    processes used, user and system, in the window; `cpus` where they were confined to (empty: nowhere).
+    `requests` and `connections` hold a row per request begun and per connection opened in the whole run,
+    warm-up included, with the columns of `clients.records` (int64, nanoseconds of the monotonic clock). The
+    window, in which figures are taken, goes from `opened_ns` to `closed_ns`. `errors` counts by kind over the
+    whole run; the kind "unanswered" counts clients that waited to the end and were never answered.
+    `client_cpu_seconds` is what the load processes used, user and system, in the window; `cpus` where they
+    were confined to (empty: nowhere).
     """
 
     plan: LoadPlan
@@ -66,7 +67,7 @@ class LoadResult:
 
     @property
     def connections_served(self) -> int:
-        """How many of the `plan.connections` clients had the first byte of an answer before the window closed."""
+        """How many of the `plan.connections` clients got an answer's first byte before the window closed."""
         return len(_served(self.connections, self.closed_ns))
 
     @property
@@ -100,9 +101,7 @@ class LoadResult:
         A percentile p is told from 10 / (1 - p) requests on, the median from one on.
         """
         seconds = self.latencies()
-        enough = {
-            name: len(seconds) >= (1 if p == 0.5 else 10 / (1 - p) - 1e-6) for name, p in PERCENTILES.items()
-        }
+        enough = {name: len(seconds) >= (1 if p == 0.5 else 10 / (1 - p) - 1e-6) for name, p in PERCENTILES.items()}
         figures: dict[str, float | None] = {
             name: float(np.quantile(seconds, p)) if enough[name] else None for name, p in PERCENTILES.items()
         }
@@ -137,15 +136,11 @@ class LoadResult:
 
     def _in_window(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         done = self.request("done_ns")
-        inside: np.ndarray[tuple[int], np.dtype[np.bool_]] = (done >= self.opened_ns) & (
-            done <= self.closed_ns
-        )
+        inside: np.ndarray[tuple[int], np.dtype[np.bool_]] = (done >= self.opened_ns) & (done <= self.closed_ns)
         return inside
 
 
-def gather(
-    plan: LoadPlan, processes: list[LoadProcess], window: tuple[int, int], *, interrupted: bool
-) -> LoadResult:
+def gather(plan: LoadPlan, processes: list[LoadProcess], window: tuple[int, int], *, interrupted: bool) -> LoadResult:
     """Put together what all load processes recorded; connections get numbers that no two share."""
     requests: list[Rows] = []
     connections: list[Rows] = []
@@ -163,7 +158,7 @@ def gather(
         for kind, count in process.report["errors"].items():
             errors[kind] = errors.get(kind, 0) + count
         examples = {**process.report["examples"], **examples}
-    all_requests, all_connections = np.concatenate(requests), np.concatenate(connections)
+    all_requests, all_connections = _joined(requests), _joined(connections)
     _note_admission(all_requests, all_connections)
     closed_ns = window[1] if plan.requests is None else _last_done(all_requests, window[1])
     waited = _unanswered(all_connections, closed_ns) if plan.requests is None else {}
@@ -186,8 +181,13 @@ def gather(
     )
 
 
-def _rows(data: bytes) -> Rows:
-    return np.frombuffer(data, dtype=np.int64).reshape(-1, len(REQUEST_COLUMNS)).copy()
+def _rows(data: memoryview) -> Rows:
+    """Rows in place, because a copy of millions of them is what would make a run's memory large."""
+    return np.frombuffer(data, dtype=np.int64).reshape(-1, len(REQUEST_COLUMNS))
+
+
+def _joined(parts: list[Rows]) -> Rows:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _last_done(requests: Rows, otherwise: int) -> int:
@@ -198,9 +198,7 @@ def _last_done(requests: Rows, otherwise: int) -> int:
 def _first_bytes(requests: Rows) -> tuple[Column, Column]:
     """The connections that were answered at all, and when their first answer began; both in one order."""
     came = requests[requests[:, REQUEST_COLUMNS.index("first_byte_ns")] > 0]
-    connections, rows = np.unique(
-        came[:, 0], return_index=True
-    )  # rows of a connection are in the order of time
+    connections, rows = np.unique(came[:, 0], return_index=True)  # rows of a connection are in the order of time
     return connections, came[rows, REQUEST_COLUMNS.index("first_byte_ns")]
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One load process's part of a plan: its clients are `first_client`, `first_client` + 1, ... (`clients` of them).
+    """One load process's part of a plan: its clients are the `clients` numbers from `first_client` on.
 
     `requests` None means that the end comes by time.
     """

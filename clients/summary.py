@@ -16,7 +16,8 @@ def describe(result: LoadResult) -> list[str]:
         f"{describe_plan(result.plan)}",
         f"  {result.completed:,} right answers in {result.duration:.2f} s: {rate} per second",
         f"  latency   {describe_latency(result.latency())}",
-        f"  client    {result.client_cpu_seconds:.2f} s of CPU in the window; {result.in_flight} in flight at its end",
+        f"  client    {result.client_cpu_seconds:.2f} s of CPU in the window, and at its end "
+        f"{result.in_flight} requests in flight",
     ]
     return lines + [f"  {finding}" for finding in findings(result)]
 

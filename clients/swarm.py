@@ -1,4 +1,4 @@
-"""Run a plan: start the load processes, start them together, listen to them, and end them whatever happens."""
+"""Run a plan: start the load processes, have them begin together, listen, and end them whatever happens."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from clients.addresses import AddressError
 from clients.events import Event, Listener, Progress, WindowClosed, WindowOpened
+from clients.ports import check_ports
 from clients.process import LoadError, LoadProcess
 from clients.result import LoadResult, gather
 from clients.spec import divide
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from clients.plan import LoadPlan
 
 SECOND_NS = 1_000_000_000
-# From the order to start until the start: longer than a process takes to wake up, so that all begin at one time.
+# From the order to start until the start: longer than a process takes to wake up, so that all begin at one
+# time.
 _NOTICE_NS = 20_000_000
 _PROGRESS_NS = 200_000_000
 
@@ -30,14 +32,17 @@ class NobodyListensError(LoadError):
 def run_load(plan: LoadPlan, on_event: Listener | None = None) -> LoadResult:
     """Carry out `plan` and return what was recorded; `on_event` is told of the window and of progress.
 
-    It ends within the set-up (at most the timeout), the duration and a fraction of a second, whatever the server does.
-    An interrupt (KeyboardInterrupt) once the load runs ends it early; the result says so. Raises LoadError
-    (NobodyListensError where nobody listens) with one clear line. No load process is left, whatever happens.
+    It ends within the set-up (at most the timeout), the duration and a fraction of a second, whatever the
+    server does. An interrupt (KeyboardInterrupt) once the load runs ends it early; the result says so. Raises
+    LoadError (NobodyListensError where nobody listens; PlanError where ports would run out) with one clear
+    line. No load process is left, whatever happens.
     """
     try:
-        specs = divide(plan, plan.address.resolve())
+        targets = plan.address.resolve()
     except AddressError as error:
         raise LoadError(str(error)) from error
+    check_ports(plan, targets)
+    specs = divide(plan, targets)
     with ExitStack() as stack:
         processes = [stack.enter_context(LoadProcess(spec)) for spec in specs]
         return _Run(plan, processes, on_event or _ignore).carry_out()
@@ -119,18 +124,19 @@ class _Run:
         return min(moments)
 
     def _tell(self, now: int) -> None:
-        if not self._opened and now >= self._warm_ns:
+        """Tell the caller what has come about by now."""
+        closed = not self._closed and self._is_closed(now)
+        if not self._opened and (closed or now >= self._warm_ns):
             self._opened = True
-            self._on_event(WindowOpened(self._warm_ns))
-        if not self._closed and self._is_closed(now):
+            self._on_event(WindowOpened(min(now, self._warm_ns)))
+        if closed:
             self._closed = True
-            self._ended_ns = now if self._end_ns is None or now < self._end_ns else self._end_ns
+            self._ended_ns = now if self._end_ns is None else min(now, self._end_ns)
             self._on_event(WindowClosed(self._ended_ns))
         if now >= self._progress_ns:
             self._progress_ns = now + _PROGRESS_NS
-            completed, errors = (
-                sum(getattr(p, name) for p in self._processes) for name in ("completed", "errors")
-            )
+            completed = sum(process.completed for process in self._processes)
+            errors = sum(process.errors for process in self._processes)
             self._on_event(Progress((now - self._start_ns) / SECOND_NS, completed, errors))
 
     def _is_closed(self, now: int) -> bool:
@@ -143,10 +149,11 @@ class _Run:
             raise KeyboardInterrupt
         self._interrupted = True
         for process in self._processes:
-            process.tell("stop")
+            if process.report is None:
+                process.tell("stop")
 
     def _window(self) -> tuple[int, int]:
-        """The window's begin and end; its end is known to `gather` alone where the last answer makes it."""
+        """When the window opened and closed; empty where the run was stopped in its warm-up."""
+        self._tell(time.monotonic_ns())
         assert self._ended_ns is not None
-        begin = min(self._warm_ns, self._ended_ns)
-        return begin, self._ended_ns
+        return min(self._warm_ns, self._ended_ns), self._ended_ns

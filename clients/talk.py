@@ -3,8 +3,9 @@
     stdin --lines--> server        end of input half-closes, so the server learns that no more will come,
     stdout <--bytes- server        and what it still owes is printed before the end
 
-Both directions are watched at a time. The client of the texts, which sends all and then receives, deadlocks as soon as
-both sides wait for the other to read; and one that waits for a line after each line never shows an answer without one.
+Both directions are watched at a time. The client of the texts, which sends all and then receives, deadlocks
+as soon as both sides wait for the other to read; and one that waits for a line after each line never shows an
+answer without one.
 """
 
 from __future__ import annotations
@@ -48,9 +49,7 @@ def connect(address: Address, timeout: float) -> socket.socket:
         return endpoint
     if isinstance(failure, (ConnectionRefusedError, FileNotFoundError)):
         raise TalkError(f"nobody listens at {address}")
-    raise TalkError(
-        f"cannot connect to {address}: {failure.strerror if failure and failure.strerror else failure}"
-    )
+    raise TalkError(f"cannot connect to {address}: {failure.strerror if failure and failure.strerror else failure}")
 
 
 class Conversation:
@@ -100,9 +99,7 @@ class Conversation:
                 self._endpoint.shutdown(socket.SHUT_WR)
         except BlockingIOError:
             return
-        except (
-            OSError
-        ):  # the server is gone; what it said before is still to be read, and reading tells how it went
+        except OSError:  # the server is gone; what it said before is still to be read, and reading tells how it went
             self._unsent, self._input_open = b"", False
 
     def _receive(self) -> None:

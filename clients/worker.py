@@ -1,8 +1,8 @@
 """A load process: `python -m clients.worker`, started by `clients.swarm` and of no use alone.
 
-Standard input brings the spec as a line of JSON, then the line that says when to start; its end, or a line more, is the
-order to stop, so that no load process outlives its parent. Standard output carries events as JSON lines, the last of
-which tells how many bytes of request rows and of connection rows follow it.
+Standard input brings the spec as a line of JSON, then the line that says when to start; its end, or a line
+more, is the order to stop, so that no load process outlives its parent. Standard output carries events as
+JSON lines, the last of which tells how many bytes of request rows and of connection rows follow it.
 
 Nothing but what the loop needs is imported here (no numpy, no argparse, no progress bar).
 """
@@ -16,7 +16,8 @@ import resource
 import select
 import sys
 
-from clients.loop import LoadLoop, Unreachable
+from clients.failures import UnreachableError
+from clients.loop import LoadLoop
 from clients.spec import Spec
 
 INPUT, OUTPUT = 0, 1
@@ -61,13 +62,14 @@ def prepare(spec: Spec) -> LoadLoop:
 
 def deliver(loop: LoadLoop) -> None:
     """Hand everything that was recorded to the parent."""
-    requests, connections = loop.requests.chunks(), loop.connections.chunks()
+    dialogues = loop.dialogues
+    requests, connections = dialogues.rows.chunks(), dialogues.connections.rows.chunks()
     say(
         "records",
         requests_bytes=sum(map(len, requests)),
         connections_bytes=sum(map(len, connections)),
-        errors=loop.errors,
-        examples=loop.examples,
+        errors=dialogues.errors,
+        examples=dialogues.examples,
         cpu_seconds=loop.cpu_seconds,
         gave_up=loop.gave_up,
     )
@@ -80,7 +82,7 @@ def main() -> int:
     spec = Spec.from_json(sys.stdin.readline())
     try:
         loop = prepare(spec)
-    except Unreachable as failure:
+    except UnreachableError as failure:
         say("unreachable", outcome=failure.outcome.kind, detail=str(failure))
         return 1
     say("ready")

@@ -1,0 +1,135 @@
+"""The connections of a load process: made, watched, written down and closed. `dialogues` talks on them."""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+import struct
+import time
+from typing import TYPE_CHECKING
+
+from clients.client import CONNECTING, Client, Turn
+from clients.failures import UnreachableError, detail_of, outcome_of
+from clients.records import Outcome, Rows
+
+if TYPE_CHECKING:
+    from clients.addresses import Target
+    from clients.spec import Spec
+
+READING = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
+WRITING = READING | select.EPOLLOUT
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_SPARE_DESCRIPTORS = 64  # more than a load process opens beside its connections
+
+
+class Connections:
+    """The open connections of some clients, in lists that are indexed by descriptor, because that is fastest.
+
+    `owner` is the client that has it, `turns` what it says next, `awaited` the answer that the fast path may
+    take whole (None: it may not), `since_ns` when what it waits for began (0: it waits for nothing). `rows`
+    gets a row for each connection when it ends.
+    """
+
+    def __init__(self, spec: Spec, any_client: Client) -> None:
+        self.rows = Rows()
+        self.epoll = select.epoll()
+        self.owner: dict[int, Client] = {}
+        with socket.socket() as nothing:
+            self._no_turn = Turn(-1, nothing, any_client.exchanges[0])
+        descriptors = spec.clients + _SPARE_DESCRIPTORS
+        self.turns = [self._no_turn] * descriptors
+        self.awaited: list[bytes | None] = [None] * descriptors
+        self.since_ns = [0] * descriptors
+        self._spec = spec
+        self._target = spec.targets[0]
+        self._opened = 0
+
+    def open_first(self, client: Client) -> None:
+        """Try the server's addresses in order; the first that answers is everybody's. May raise UnreachableError."""
+        failure = UnreachableError(Outcome.UNREACHABLE, "it has no address")
+        for target in self._spec.targets:
+            began_ns = time.monotonic_ns()
+            endpoint = self._endpoint(target)
+            try:
+                endpoint.settimeout(self._spec.timeout)
+                endpoint.connect(target.address)
+            except OSError as error:
+                endpoint.close()
+                failure = UnreachableError(outcome_of(error), detail_of(error))
+                continue
+            endpoint.setblocking(False)
+            self._target = target
+            self._adopt(client, endpoint, began_ns)
+            return
+        raise failure
+
+    def open(self, client: Client, now: int) -> int:
+        """Begin to connect; return 0 where that may yet succeed, or the error's number.
+
+        EAGAIN is a Unix socket's word for a full backlog, where TCP would wait; then the client has no
+        connection, and `knocking_ns` tells since when it has been trying.
+        """
+        endpoint = self._endpoint(self._target)
+        code = endpoint.connect_ex(self._target.address)
+        if code == errno.EAGAIN:
+            endpoint.close()
+            client.knocking_ns = client.knocking_ns or now
+            return code
+        self._adopt(client, endpoint, client.knocking_ns or now)
+        client.knocking_ns = 0
+        return 0 if code == errno.EINPROGRESS else code
+
+    def never_opened(self, client: Client, now: int, outcome: Outcome) -> None:
+        """Write down a client that knocked in vain."""
+        client.connection = self._opened
+        self._opened += 1
+        self.rows.add(client.connection, client.number, client.knocking_ns, 0, 0, now, outcome)
+        client.knocking_ns = 0
+
+    def watch(self, client: Client, interest: int) -> None:
+        """Have the poller tell of `interest`."""
+        if client.interest == interest:
+            return
+        if client.interest:
+            self.epoll.modify(client.fd, interest)
+        else:
+            self.epoll.register(client.fd, interest)
+        client.interest = interest
+
+    def close(self, client: Client, now: int, outcome: Outcome) -> None:
+        """Close a client's connection and write down how it ended."""
+        fd, endpoint = client.fd, client.endpoint
+        assert endpoint is not None
+        self.rows.add(client.connection, client.number, client.began_ns, client.connected_ns, 0, now, outcome)
+        del self.owner[fd]
+        self.awaited[fd] = None
+        self.since_ns[fd] = 0
+        self.turns[fd].following = self._no_turn  # two turns that follow each other would never be freed
+        endpoint.close()
+        client.endpoint = None
+
+    def pending(self) -> int:
+        """How many are still connecting."""
+        return sum(client.phase == CONNECTING for client in self.owner.values())
+
+    def overdue(self, since_ns: int) -> list[Client]:
+        """The clients that have been waiting for something since before then."""
+        return [self.owner[fd] for fd, since in enumerate(self.since_ns) if 0 < since < since_ns]
+
+    def _endpoint(self, target: Target) -> socket.socket:
+        endpoint = socket.socket(target.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        if target.family != socket.AF_UNIX:
+            endpoint.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._spec.close == "reset":
+            endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        return endpoint
+
+    def _adopt(self, client: Client, endpoint: socket.socket, began_ns: int) -> None:
+        client.connection = self._opened
+        self._opened += 1
+        client.start_over(endpoint, began_ns)
+        self.owner[client.fd] = client
+        self.turns[client.fd] = client.turns(churn=self._spec.churn)
+        self.awaited[client.fd] = None
+        self.since_ns[client.fd] = began_ns

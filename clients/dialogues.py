@@ -1,0 +1,337 @@
+"""What the clients of a load process say and hear: everything but the fast path, which is `loop`.
+
+open -> (connecting) -> ask -> take ... take -> finish -> ask ...       kept alive
+                                                       -> close, open   churn
+whatever goes wrong -> fail: count it, write it down, close, pause, open
+nothing left to ask -> leave: half-close, wait for the server's end
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import heapq
+import os
+import select
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from clients.client import CHUNK_BYTES, CONNECTING, GONE, LEAVING, PAUSED, READY, WAITING, Client
+from clients.connections import READING, WRITING, Connections
+from clients.conversations import exchanges
+from clients.failures import detail_of, difference, outcome_of
+from clients.records import Outcome, Rows
+
+if TYPE_CHECKING:
+    from clients.spec import Spec
+
+UNCOUNTED = 1 << 60  # requests that are left where the end comes by time
+PAUSE_NS = 50_000_000  # before a client that failed connects again: short, yet no storm
+KNOCK_NS = 2_000_000  # before a full Unix backlog is tried again
+
+
+class Dialogues:
+    """The clients of one load process and all that they do, driven by events.
+
+    `left` counts the requests that may still begin, `busy` the clients that may still have one to end,
+    `present` those that are not gone, `completed` is derived. `rows` gets a row for each request when it
+    ends; `errors` and `examples` tell what failed by kind.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.rows = Rows()
+        self.errors: dict[str, int] = {}
+        self.examples: dict[str, str] = {}
+        self.clients = [
+            Client(number, exchanges(spec.protocol, number, spec.size_bytes, spec.work))
+            for number in range(spec.first_client, spec.first_client + spec.clients)
+        ]
+        self.connections = Connections(spec, self.clients[0])
+        self.left = UNCOUNTED if spec.requests is None else spec.requests
+        self.busy = self.present = len(self.clients)
+        self.running = False
+        self.paused: list[tuple[int, int]] = []  # a heap: until when, and the client's place in `clients`
+        self._failed_requests = 0
+        self._timeout_ns = int(spec.timeout * 1e9)
+        self._spec = spec
+
+    @property
+    def completed(self) -> int:
+        """Requests that were answered rightly, so far."""
+        return len(self.rows) - self._failed_requests
+
+    # Connecting
+
+    def begin(self, client: Client, now: int) -> None:
+        """Let a client without a connection begin one, unless nothing is left to ask."""
+        if not self.left:
+            self._go(client)
+            return
+        if self._spec.churn and self.running:
+            self.left -= 1
+        self._open(client, now)
+
+    def established(self, client: Client, now: int) -> None:
+        """The connection stands; the first request follows once the run has begun."""
+        client.connected_ns = now
+        client.phase = READY
+        self.connections.since_ns[client.fd] = 0
+        self.connections.watch(client, READING)
+        if self.running:
+            self.ask(client)
+
+    def resume(self, now: int) -> None:
+        """Let those whose pause is over try again."""
+        while self.paused and self.paused[0][0] <= now:
+            client = self.clients[heapq.heappop(self.paused)[1]]
+            if client.knocking_ns:
+                self._open(client, now)
+            else:
+                self.begin(client, now)
+
+    def time_out(self, now: int) -> None:
+        """End what has taken longer than the timeout."""
+        for client in self.connections.overdue(now - self._timeout_ns):
+            if client.phase == CONNECTING:
+                self._fail(client, Outcome.CONNECT_TIMEOUT, f"no connection in {self._spec.timeout:g} s", now)
+            else:
+                self._fail(client, Outcome.TIMEOUT, f"no whole answer in {self._spec.timeout:g} s", now)
+
+    def _open(self, client: Client, now: int) -> None:
+        code = self.connections.open(client, now)
+        if code == errno.EAGAIN:
+            self._knock_again(client, now)
+        elif code:
+            self.fail_with(client, OSError(code, os.strerror(code)), now)
+        elif self.running and self._spec.churn:
+            self._send_request(client)
+        else:
+            self.connections.watch(client, WRITING)
+
+    def _knock_again(self, client: Client, now: int) -> None:
+        """Have a client wait for a place in a full Unix backlog as long as it would with TCP."""
+        if now - client.knocking_ns < self._timeout_ns:
+            self._pause(client, now + KNOCK_NS)
+            return
+        self._count(client, Outcome.CONNECT_TIMEOUT, f"the backlog was full for {self._spec.timeout:g} s")
+        began_ns = client.knocking_ns
+        self.connections.never_opened(client, now, Outcome.CONNECT_TIMEOUT)
+        if self._spec.churn and self.running:
+            self.rows.add(client.connection, began_ns, 0, 0, now, 0, Outcome.CONNECT_TIMEOUT)
+            self._failed_requests += 1
+        self._pause(client, now + PAUSE_NS)
+
+    def _pause(self, client: Client, until_ns: int) -> None:
+        client.phase = PAUSED
+        heapq.heappush(self.paused, (until_ns, client.number - self._spec.first_client))
+
+    # Asking
+
+    def ask(self, client: Client) -> None:
+        """Send a connected client's next request, or let it leave."""
+        if not self.left:
+            self._leave(client)
+            return
+        self.left -= 1
+        client.due_ns = time.monotonic_ns()
+        self._send_request(client)
+
+    def _send_request(self, client: Client) -> None:
+        """Send; where the connection does not stand yet, the kernel says so, and the request waits for it.
+
+        Over loopback a connect that is "in progress" has in truth ended, so this spares churn a round of
+        polling.
+        """
+        fd = client.fd
+        turn = self.connections.turns[fd]
+        self.connections.since_ns[fd] = now = time.monotonic_ns()
+        try:
+            count = turn.send(turn.request)
+        except BlockingIOError:
+            self.leave_unsent(client, 0)
+            return
+        except OSError as error:
+            self.fail_with(client, error, time.monotonic_ns())
+            return
+        if client.phase == CONNECTING:
+            client.connected_ns = now
+        client.phase = WAITING
+        if count != turn.request_size:
+            self.leave_unsent(client, count)
+            return
+        self.connections.awaited[fd] = None if self._spec.churn else turn.answer
+        self.connections.watch(client, READING)
+
+    def leave_unsent(self, client: Client, count: int) -> None:
+        """Only the first `count` bytes of the request could be sent; the rest follows when there is room."""
+        client.unsent = memoryview(self.connections.turns[client.fd].request)[count:]
+        self.connections.awaited[client.fd] = None
+        self.connections.watch(client, WRITING)
+
+    def _send_rest(self, client: Client) -> None:
+        assert client.unsent is not None
+        try:
+            count = self.connections.turns[client.fd].send(client.unsent)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self.fail_with(client, error, time.monotonic_ns())
+            return
+        client.unsent = client.unsent[count:] or None
+        if client.unsent is None:
+            self.connections.watch(client, READING)
+
+    # Hearing
+
+    def notice(self, client: Client, event: int, now: int) -> None:
+        """Deal with an event that is more, or other, than bytes to read."""
+        endpoint = client.endpoint
+        assert endpoint is not None
+        if client.phase == CONNECTING:
+            code = endpoint.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if code:
+                self.fail_with(client, OSError(code, os.strerror(code)), now)
+                return
+            self._connected_late(client, now)
+        elif client.unsent is not None and event & select.EPOLLOUT:
+            self._send_rest(client)
+        if client.endpoint is endpoint and event & ~select.EPOLLOUT:
+            self.read(client)
+
+    def _connected_late(self, client: Client, now: int) -> None:
+        if client.unsent is None:
+            self.established(client, now)
+            return
+        client.unsent = None
+        client.connected_ns = now
+        client.phase = WAITING
+        self._send_request(client)
+
+    def read(self, client: Client) -> None:
+        """Read until nothing is left, because no edge will tell again of what is there now."""
+        endpoint = client.endpoint
+        while endpoint is not None and client.endpoint is endpoint:
+            try:
+                data = endpoint.recv(CHUNK_BYTES)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self.fail_with(client, error, time.monotonic_ns())
+                return
+            self.take(client, data, time.monotonic_ns())
+
+    def take(self, client: Client, data: bytes, now: int) -> None:
+        """Compare what arrived with the answer that is due; no bytes are the server's end."""
+        if not data:
+            self._hung_up(client, now)
+            return
+        if client.phase != WAITING:
+            detail = f"{len(data)} bytes after the last answer: {data[:60]!r}"
+            self._fail(client, Outcome.EXTRA_BYTES, detail, now)
+            return
+        answer = self.connections.turns[client.fd].answer
+        if not client.got:
+            client.first_byte_ns = now
+        begin, client.got = client.got, client.got + len(data)
+        if memoryview(answer)[begin : client.got] != data:
+            self._fail(client, *difference(answer, begin, data), now)
+        elif client.got == len(answer):
+            self._finish(client, now)
+        else:
+            self.connections.awaited[client.fd] = None
+
+    def _finish(self, client: Client, now: int) -> None:
+        """The answer is whole and right: write it down and go on."""
+        self._record(client, now, Outcome.ANSWERED)
+        client.got = 0
+        if self._spec.churn:
+            self.connections.close(client, now, Outcome.ANSWERED)
+            self.begin(client, now)
+        else:
+            self.connections.turns[client.fd] = self.connections.turns[client.fd].following
+            client.phase = READY
+            self.ask(client)
+
+    # Ending
+
+    def fail_with(self, client: Client, error: OSError, now: int) -> None:
+        """A system call ended the connection."""
+        self._fail(client, outcome_of(error), detail_of(error), now)
+
+    def _hung_up(self, client: Client, now: int) -> None:
+        if client.phase == LEAVING:
+            self._depart(client, now, Outcome.ANSWERED)
+            return
+        size = self.connections.turns[client.fd].answer_size
+        self._fail(client, Outcome.CLOSED, f"hung up after {client.got} of {size} bytes of the answer", now)
+
+    def _fail(self, client: Client, outcome: Outcome, detail: str, now: int) -> None:
+        """Count it, write it down, hang up; the client tries again after a pause."""
+        if client.phase == LEAVING:
+            self._fail_leaving(client, outcome, detail, now)
+            return
+        self._count(client, outcome, detail)
+        if client.phase == WAITING or (self._spec.churn and self.running):
+            self._record(client, now, outcome)
+            self._failed_requests += 1
+        self.connections.close(client, now, outcome)
+        if self.left:
+            self._pause(client, now + PAUSE_NS)
+        else:
+            self._go(client)
+
+    def _fail_leaving(self, client: Client, outcome: Outcome, detail: str, now: int) -> None:
+        """All was answered: how the server ends is its own affair, unless it says more than it was asked."""
+        if outcome == Outcome.EXTRA_BYTES:
+            self._count(client, outcome, detail)
+        self._depart(client, now, outcome if outcome == Outcome.EXTRA_BYTES else Outcome.ANSWERED)
+
+    def _count(self, client: Client, outcome: Outcome, detail: str) -> None:
+        self.errors[outcome.kind] = self.errors.get(outcome.kind, 0) + 1
+        self.examples.setdefault(outcome.kind, f"client {client.number}: {detail}")
+
+    def _record(self, client: Client, done_ns: int, outcome: Outcome) -> None:
+        sent = self.connections.since_ns[client.fd] if client.phase == WAITING else 0
+        due = client.due_ns if self._spec.churn else sent
+        first_byte = client.first_byte_ns if client.got else 0
+        self.rows.add(client.connection, due, sent, first_byte, done_ns, client.got, outcome)
+
+    def _leave(self, client: Client) -> None:
+        """Nothing is left to ask: half-close, and wait for the server's end, or for bytes too many."""
+        assert client.endpoint is not None
+        client.phase = LEAVING
+        self.connections.since_ns[client.fd] = 0
+        self.connections.awaited[client.fd] = None
+        with contextlib.suppress(OSError):  # the server was faster; reading will tell how it ended
+            client.endpoint.shutdown(socket.SHUT_WR)
+        self.busy -= 1
+
+    def _depart(self, client: Client, now: int, outcome: Outcome) -> None:
+        self.connections.close(client, now, outcome)
+        client.phase = GONE
+        self.present -= 1
+
+    def _go(self, client: Client) -> None:
+        client.phase = GONE
+        self.present -= 1
+        self.busy -= 1
+
+    def ask_no_more(self) -> None:
+        """Begin no request from now on; who has nothing under way is gone."""
+        self.left = 0
+        for _, index in self.paused:
+            client = self.clients[index]
+            if client.knocking_ns:
+                self.connections.never_opened(client, time.monotonic_ns(), Outcome.IN_FLIGHT)
+            self._go(client)
+        self.paused.clear()
+
+    def close_all(self, now: int) -> None:
+        """Write down what is still in flight, and close everything."""
+        for client in list(self.connections.owner.values()):
+            outcome = Outcome.ANSWERED if client.phase == LEAVING else Outcome.IN_FLIGHT
+            if client.phase == WAITING or (self._spec.churn and client.phase == CONNECTING):
+                self._record(client, 0, outcome)
+            self.connections.close(client, now, outcome)
+        self.connections.epoll.close()

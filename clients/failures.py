@@ -1,0 +1,48 @@
+"""How what went wrong is told: the kind that it is counted under, and one line of detail."""
+
+from __future__ import annotations
+
+import errno
+
+from clients.records import Outcome
+
+_BY_ERRNO = {
+    errno.ECONNREFUSED: Outcome.REFUSED,
+    errno.ENOENT: Outcome.REFUSED,  # a Unix socket that is not there
+    errno.ETIMEDOUT: Outcome.CONNECT_TIMEOUT,
+    errno.EADDRNOTAVAIL: Outcome.NO_PORT,
+    errno.ECONNRESET: Outcome.RESET,
+    errno.EPIPE: Outcome.RESET,
+}
+
+
+class UnreachableError(RuntimeError):
+    """No address of the server could be connected to; `outcome` says why the last one could not."""
+
+    def __init__(self, outcome: Outcome, detail: str) -> None:
+        super().__init__(detail)
+        self.outcome = outcome
+
+
+def outcome_of(error: OSError) -> Outcome:
+    """The outcome of a request or a connection that `error` ended."""
+    if isinstance(error, TimeoutError):
+        return Outcome.CONNECT_TIMEOUT
+    return _BY_ERRNO.get(error.errno or 0, Outcome.UNREACHABLE)
+
+
+def detail_of(error: OSError) -> str:
+    """The system's words for `error`."""
+    return error.strerror or str(error)
+
+
+def difference(answer: bytes, begin: int, data: bytes) -> tuple[Outcome, str]:
+    """Say how `data`, which arrived from byte `begin` of the answer on, differs from the right `answer`."""
+    rest = answer[begin : begin + len(data)]
+    if len(data) > len(rest) and data.startswith(rest):
+        extra = data[len(rest) :]
+        return Outcome.EXTRA_BYTES, f"{len(extra)} bytes after the whole answer: {extra[:60]!r}"
+    pairs = zip(rest, data, strict=False)
+    at = next((index for index, (right, got) in enumerate(pairs) if right != got), len(rest))
+    got, right = data[at : at + 40], rest[at : at + 40]
+    return Outcome.WRONG_BYTES, f"byte {begin + at} of {len(answer)}: {got!r} where {right!r} was due"
