@@ -161,7 +161,12 @@ def start(
             )
     except OSError as error:
         raise LaunchError(f"cannot start {command[0]}: {error.strerror}") from error
-    return Child(process, meter)
+    try:
+        return Child(process, meter)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
 
 
 def why_not(program: str) -> str:

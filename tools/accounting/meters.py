@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tools.accounting.cgroups import Cgroup, CgroupUnavailableError, cgroup_of_its_own
@@ -70,6 +70,7 @@ class CgroupMeter:
         self._cgroup = cgroup
         self._before = cgroup.used()  # the trial that showed that it can be entered
         self.pid = 0
+        self._used = NOTHING
         self._entered = False
         self._escaped = False
 
@@ -78,6 +79,7 @@ class CgroupMeter:
         if not ours:
             raise Failure("a cgroup cannot tell what a process had used before it entered it: start it as a command")
         self.pid = pid
+        self._entered = pid in self._cgroup.pids()
 
     def look(self) -> Look:
         """Look at the members of the cgroup, and at the command itself, which as a zombie is no member."""
@@ -90,8 +92,9 @@ class CgroupMeter:
 
     def read(self) -> CpuReading:
         """Return the CPU used in the cgroup."""
-        used = self._cgroup.used().minus(self._before)
-        return reading(used, self.method, ESCAPED if self._escaped else "")
+        with suppress(FileNotFoundError):  # the cgroup has been removed: what was last read stays
+            self._used = self._cgroup.used().minus(self._before)
+        return reading(self._used, self.method, ESCAPED if self._escaped else "")
 
     def ended(self, usage: resource.struct_rusage) -> None:
         """Nothing to learn: the counter has it all."""
