@@ -50,15 +50,14 @@ class Timing:
         return min(self.duration, max(SHORTEST, affordable))
 
 
+HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: its terminal was closed
 SHORTEST = 0.1  # seconds of a window, however late it is: less is not worth a server's start
 
 # Sixteen cells a round on two CPUs. Four rounds are two whole turns of A B C D D C B A: a server's start is
 # what is repeated, so rounds tell more about the noise than longer windows would. The warm-up has room for
 # fifty forks.
 FULL = Timing(rounds=4, warm_up=0.25, duration=0.65, limit=85)
-QUICK = Timing(
-    rounds=2, warm_up=0.12, duration=0.2, limit=21
-)  # one turn; what 25 s allow with imports and report
+QUICK = Timing(rounds=2, warm_up=0.12, duration=0.2, limit=21)  # one turn; what 25 s allow with imports and report
 FIXED_COST = 2.0  # seconds for what is not cells: imports, and drawing the report
 
 
@@ -109,9 +108,7 @@ class Plan:
 
     def _shuffled(self, shuffling: random.Random) -> list[tuple[Workload, str]]:
         names = [model.name for model in self.models]
-        return [
-            (workload, model) for workload in self.workloads for model in shuffling.sample(names, len(names))
-        ]
+        return [(workload, model) for workload in self.workloads for model in shuffling.sample(names, len(names))]
 
 
 class Observer(Protocol):
@@ -128,7 +125,7 @@ class Observer(Protocol):
 
 
 class Interruption:
-    """SIGINT and SIGTERM, heard at any time, and acted on only where that leaves nothing behind.
+    """Signals to end, heard at any time, and acted on only where that leaves nothing behind.
 
     `signal` is the first signal heard, 0 before. Starting and stopping a server must run to their ends, which
     are near; the load between them is broken off at once.
@@ -140,8 +137,8 @@ class Interruption:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Hear the two signals in this block, and leave them as they were."""
-        before = {number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)}
+        """Hear the signals in this block, and leave them as they were."""
+        before = {number: signal.signal(number, self._heard) for number in HEARD}
         try:
             yield
         finally:
@@ -199,9 +196,7 @@ def _with_windows(plan: Plan) -> Iterator[tuple[Step, float]]:
         overheads.append(time.monotonic() - now - plan.timing.warm_up - window)
 
 
-def _cell(
-    step: Step, timing: Timing, division: Division, writer: Writer, interruption: Interruption
-) -> Cell | None:
+def _cell(step: Step, timing: Timing, division: Division, writer: Writer, interruption: Interruption) -> Cell | None:
     """Measure one cell and write its samples; None where it was broken off."""
     started, began = _now(), time.monotonic()
     try:

@@ -49,7 +49,8 @@ class Watching:
                 BarColumn(),
                 TextColumn("{task.fields[left]}"),
             )
-            self._bar = Progress(*columns, console=self._console, transient=True)
+            # Drawn between cells only: what draws within a window takes the clients' CPU.
+            self._bar = Progress(*columns, console=self._console, transient=True, auto_refresh=False)
             self._task = self._bar.add_task("", total=self._total, left="")
             self._bar.start()
 
@@ -57,9 +58,8 @@ class Watching:
         """Name the cell that runs."""
         if self._bar is not None:
             what = f"{step.workload.name}: {step.model}, round {step.round}"
-            self._bar.update(
-                self._task, completed=self._done, description=f"{what:<34}", left=self._progress()
-            )
+            self._bar.update(self._task, completed=self._done, description=f"{what:<34}", left=self._progress())
+            self._bar.refresh()
 
     def ended(self, cell: Cell) -> None:
         """Count the cell; tell at once what failed."""

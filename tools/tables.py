@@ -108,8 +108,8 @@ def _control_remarks(control: tuple[ProcessControl, ...]) -> Iterator[str]:
     cheaper = [row.model for row in control if row.difference and row.difference.median < 0]
     if cheaper:
         yield (
-            f"Less than nothing ({', '.join(cheaper)}): the iterative server sleeps and is woken for each client, "
-            "which costs CPU too; one that finds several clients ready at once sleeps less often."
+            f"Less than nothing ({', '.join(cheaper)}): the iterative server sleeps and is woken for "
+            "each client, which costs CPU too; one that finds several clients ready at once sleeps less often."
         )
 
 
@@ -193,9 +193,7 @@ def _errors(row: Row) -> str:
 
 def _remarks(summary: Summary, planned_rounds: int) -> list[str]:
     """What is special about these rows; nothing where all went well."""
-    return [remark for row in summary.rows for remark in _row_remarks(row, planned_rounds)] + _too_few(
-        summary
-    )
+    return [remark for row in summary.rows for remark in _row_remarks(row, planned_rounds)] + _too_few(summary)
 
 
 def _row_remarks(row: Row, planned_rounds: int) -> Iterator[str]:
@@ -229,9 +227,7 @@ def significant(value: float, digits: int = 3) -> str:
     """The value to so many significant digits, never in powers of ten, with a comma between thousands."""
     if value == 0:
         return "0"
-    decimals = max(
-        0, digits - len(str(int(abs(value)))) if abs(value) >= 1 else _leading_zeros(value) + digits
-    )
+    decimals = max(0, digits - len(str(int(abs(value)))) if abs(value) >= 1 else _leading_zeros(value) + digits)
     return f"{value:,.{decimals}f}"
 
 
@@ -272,9 +268,7 @@ def _rich(table: Table, gap: int) -> RichTable:
     for number, column in enumerate(table.columns):
         width = max(len(part) for part in column.brief.split("\n"))
         justify: Literal["left", "right"] = "right" if number else "left"
-        drawn.add_column(
-            Text(column.brief), justify=justify, no_wrap=not number, min_width=max(width, column.least)
-        )
+        drawn.add_column(Text(column.brief), justify=justify, no_wrap=not number, min_width=max(width, column.least))
     for row in table.rows:
         drawn.add_row(*(Text(cell) for cell in row))
     return drawn

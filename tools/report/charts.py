@@ -28,6 +28,14 @@ PERCENTILES = {2: "50 %", 10: "90 %", 100: "99 %", 1000: "99.9 %", 10_000: "99.9
 """Where the latency axis is marked: one in so many answers is slower."""
 
 
+DIGITS = (
+    (10, (1, 2, 5)),
+    (2, (1, 1.5, 2, 3, 4, 5, 7)),
+    (0, (1, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2, 2.2, 2.5, 2.8, 3.1, 3.5, 4, 4.5, 5, 5.5, 6, 7, 8, 9)),
+)
+"""What the marks of a logarithmic axis begin with, where its ends lie more than so many times apart."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chart:
     """A chart for the page: its figure as JSON, its height in pixels, and in words what it shows."""
@@ -95,9 +103,7 @@ def cpu_chart(summary: Summary) -> Chart:
     )
 
 
-def _curve(
-    model: str, position: int, shares: Sequence[float], values: Sequence[int]
-) -> graph_objects.Scatter:
+def _curve(model: str, position: int, shares: Sequence[float], values: Sequence[int]) -> graph_objects.Scatter:
     return graph_objects.Scatter(
         x=[1 / (1 - share) for share in shares],
         y=[value / 1e6 for value in values],
@@ -130,8 +136,8 @@ def _bars(
             marker={"color": [colour(position) for position in range(len(names))]},
             error_x={
                 "type": "data",
-                "array": [spread.high - spread.median if spread else 0 for spread in figures],
-                "arrayminus": [spread.median - spread.low if spread else 0 for spread in figures],
+                "array": [spread.high - spread.median if spread else None for spread in figures],
+                "arrayminus": [spread.median - spread.low if spread else None for spread in figures],
                 "thickness": 1.5,
             },
             hovertemplate=f"%{{y}}: %{{x:,.4~g}} {unit}<extra></extra>",
@@ -149,7 +155,7 @@ def _bars(
 
 def _round_values(low: float, high: float) -> list[float]:
     """1, 2, 5, 10, 20 and so on where the two are far apart, closer together where they are not."""
-    digits = (1, 2, 5) if high > 10 * low else (1, 1.5, 2, 3, 4, 5, 7)
+    digits = next(digits for reach, digits in DIGITS if high > reach * low)
     steps = [digit * 10.0**power for power in range(-6, 7) for digit in digits]
     return [step for step in steps if low / 2.5 < step < high * 2.5]
 

@@ -32,9 +32,7 @@ def report_page(results: Results) -> str:
         lstrip_blocks=True,
     )
     # Our own files and plotly's, not a server's words: these three are the only ones that are not escaped.
-    trusted = {
-        name: Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("page.css", "charts.js")
-    }
+    trusted = {name: Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("page.css", "charts.js")}
     return environment.get_template("page.html.j2").render(
         title="Server models compared",
         sections=sections_of(results),

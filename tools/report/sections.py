@@ -42,7 +42,7 @@ def sections_of(results: Results) -> tuple[Section, ...]:
 def _run(results: Results) -> Section:
     header = results.header
     values = {
-        "started": header.started,
+        "started": header.started.replace("T", " ").replace("+00:00", " UTC"),
         "command": shlex.join(header.command),
         "header": header,
         "cells": len(results.cells),

@@ -1,0 +1,136 @@
+"""The commands `compare` and `report` as a user runs them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from tests.comparisons import made_up
+from tools.cli import run
+from tools.results import CELLS, read_results
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PATIENCE = 30.0
+
+
+def command(*arguments: str) -> list[str]:
+    """The command line of a checkout."""
+    return [sys.executable, "-m", "tools", *arguments]
+
+
+def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait for the condition while the process runs, at most PATIENCE seconds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        psutil.wait_procs([psutil.Process(process.pid)], timeout=0.02)
+
+
+def test_a_comparison_from_beginning_to_end(tmp_path: Path) -> None:
+    """Tables on stdout, progress on stderr, files in the folder; and `report` draws the same again."""
+    folder = tmp_path / "results"
+    options = ["--workload", "churn", "--rounds", "1", "--duration", "0.2", "--seed", "5", "--output", str(folder)]
+    done = subprocess.run(
+        command("compare", "selector", "iterative", *options), cwd=CHECKOUT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 cells in 1 round" in done.stderr
+    assert "This takes about" in done.stderr
+    assert done.stdout.index("What serving side by side costs") < done.stdout.index("Workload churn")
+    results = read_results(folder)
+    assert [model.name for model in results.header.models] == ["iterative", "selector"]
+    assert results.header.seed == 5
+    assert "--rounds" in results.header.command
+    assert all(cell.load and cell.load.requests and cell.stopped and not cell.error for cell in results.cells)
+    page = (folder / "report.html").read_bytes()
+    (folder / "report.html").unlink()
+    again = subprocess.run(command("report", str(folder)), cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == done.stdout
+    assert (folder / "report.html").read_bytes() == page
+
+
+def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(tmp_path: Path) -> None:
+    """Tables and report are drawn from the cells that had ended, and the status is 1."""
+    folder = tmp_path / "results"
+    options = ["--workload", "keepalive", "--rounds", "50", "--duration", "0.2", "--output", str(folder)]
+    process = subprocess.Popen(
+        command("compare", "forking", "selector", *options),
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        own = psutil.Process(process.pid)
+        until(lambda: (folder / CELLS).exists() and (folder / CELLS).read_bytes().count(b"\n") >= 3, process)
+        until(lambda: bool(own.children()), process)
+        family = own.children(recursive=True)
+        process.send_signal(2)
+        output, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert "SIGINT: " in errors
+    assert "of 100 cells were measured" in errors
+    assert "Traceback" not in errors
+    assert "Workload keepalive" in output
+    assert "cells were measured" in (folder / "report.html").read_text(encoding="utf-8")
+    assert len(read_results(folder).cells) >= 2
+    assert not [child for child in family if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "line"),
+    [
+        (["compare", "treaded"], 2, "unknown model 'treaded': choose from iterative, forking, threaded, selector"),
+        (["compare", "--workload", "chrun"], 2, "unknown workload 'chrun': choose from churn, keepalive, waiting"),
+        (["compare", "--rounds", "0"], 2, "--rounds"),
+        (["compare", "--duration", "long"], 2, "--duration"),
+        (["compare", "--output", "{full}"], 1, "exists and is not an empty folder"),
+        (["compare", "--output", "{full}/a-file/deeper"], 1, "cannot write to"),
+        (["report", "{full}/nowhere"], 1, "holds no comparison"),
+        (["report", "{full}"], 1, "holds no comparison"),
+        (["report"], 2, "DIR"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], status: int, line: str
+) -> None:
+    """Before anything runs, and never a traceback."""
+    (tmp_path / "a-file").write_text("", encoding="utf-8")
+    assert run([argument.format(full=tmp_path) for argument in arguments]) == status
+    told = capsys.readouterr()
+    assert line in told.err
+    assert told.err.count("\n") == 1
+    assert told.out == ""
+
+
+def test_a_report_of_a_killed_comparison_says_what_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line cut short is no reason to refuse the others."""
+    folder = made_up(tmp_path / "results")
+    path = folder / CELLS
+    path.write_bytes(path.read_bytes()[:-9])
+    assert run(["report", str(folder)]) == 0
+    told = capsys.readouterr()
+    assert told.err == "the last line of cells.jsonl was cut short and is left out\n"
+    assert "Workload computing" in told.out
+
+
+def test_a_damaged_comparison_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the line, on one line."""
+    folder = made_up(tmp_path / "results")
+    path = folder / CELLS
+    path.write_text(path.read_text(encoding="utf-8").replace('"model"', '"mdel"', 7), encoding="utf-8")
+    assert run(["report", str(folder)]) == 1
+    assert "is damaged: " in capsys.readouterr().err
