@@ -44,7 +44,7 @@ def _add_load(parser: Parser) -> None:
         help="how --churn ends a connection: fin (default), as applications do; "
         "reset leaves no port in TIME_WAIT, but some servers count it as an error",
     )
-    add("--size", type=int, default=64, metavar="B", help="bytes of a line with its newline (default 64)")
+    add("--size", type=int, metavar="B", help="bytes of a line with its newline (default 64)")
     add("--work", default="", metavar="LINE", help='a line of the protocol work: "SIZE [sleep=S] [cpu=S]"')
 
 
@@ -65,6 +65,8 @@ def _add_measuring(parser: Parser) -> None:
 
 def plan_of(options: argparse.Namespace, parser: Parser) -> LoadPlan:
     """Return the plan that the options describe; ends with status 2 where they describe none."""
+    if options.work and options.size is not None:
+        parser.error("--size is for echo and upper; a work line says its own size")
     try:
         return LoadPlan(
             address=address_of(options, parser),
@@ -73,7 +75,7 @@ def plan_of(options: argparse.Namespace, parser: Parser) -> LoadPlan:
             duration=options.duration,
             requests=options.requests,
             churn=options.churn,
-            size=options.size,
+            size=64 if options.size is None else options.size,
             work=options.work,
             warmup=options.warmup,
             timeout=options.timeout,

@@ -14,8 +14,9 @@ PROTOCOLS = ("echo", "upper", "work")
 LARGEST_LINE = 16 * 1024 * 1024
 LARGEST_ANSWER = 256 * 1024 * 1024
 
-# Two and three bytes to a character; the upper case of the last three has another number of bytes.
-_FILLER = "né ж λ über straße ŉ ﬁ ı "  # noqa: RUF001 - a dotless i is meant: its upper case is shorter
+# Characters of one to three bytes; the upper case of n with apostrophe, iota with its accents and the ligature fi
+# has another number of bytes, so an answer of `upper` is longer than its request.
+_FILLER = "né ŉ ж ΐ ﬁ λ über straße "
 _WORK = re.compile(r"(\d{1,12})((?: (?:sleep|cpu)=\d+(?:\.\d*)?)*)", re.ASCII)
 
 

@@ -107,6 +107,8 @@ class LoadPlan:
     def _check_processes(self) -> None:
         if self.processes > self.connections:
             raise PlanError(f"{self.processes} processes need at least as many connections, not {self.connections}")
+        if self.requests is not None and self.processes > self.requests:
+            raise PlanError(f"{self.processes} processes need at least as many requests, not {self.requests}")
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         each = -(-self.connections // self.processes) + SPARE_DESCRIPTORS
         if limit != resource.RLIM_INFINITY and each > limit:

@@ -13,11 +13,11 @@ def describe(result: LoadResult) -> list[str]:
     """Tell a result in a few lines: what was done, how fast, how long it took, what went wrong."""
     rate = f"{result.throughput:,.0f}" if result.throughput >= 100 else f"{result.throughput:.3g}"
     lines = [
-        f"{describe_plan(result.plan)}",
+        describe_plan(result.plan),
         f"  {result.completed:,} right answers in {result.duration:.2f} s: {rate} per second",
         f"  latency   {describe_latency(result.latency())}",
-        f"  client    {result.client_cpu_seconds:.2f} s of CPU in the window, and at its end "
-        f"{result.in_flight} requests in flight",
+        f"  client    {result.client_cpu_seconds:.2f} s of CPU in the window",
+        f"  in flight {result.in_flight} requests when the window closed",
     ]
     return lines + [f"  {finding}" for finding in findings(result)]
 

@@ -23,11 +23,11 @@ from clients.addresses import Address
 Reply = Callable[[int, bytes], tuple[bytes, ...]]
 
 
-class HangUp(Exception):  # noqa: N818 - not an error but what the server is to do
+class HangUp(Exception):
     """Close the connection in an orderly way."""
 
 
-class Reset(Exception):  # noqa: N818 - not an error but what the server is to do
+class Reset(Exception):
     """Close the connection with a reset."""
 
 
@@ -117,13 +117,17 @@ def stall_once(at_number: int, seconds: float) -> Reply:
 
 
 class KnownServer:
-    """A listening server; `address` is where, `requests` counts the requests that arrived, `connections` accepts."""
+    """A listening server; `address` is where, `requests` and `connections` count what arrived.
+
+    `had_enough` is set when `enough` requests have arrived; `on_hang_up` is called before a reply's HangUp.
+    """
 
     def __init__(self, reply: Reply, listener: socket.socket, address: Address, *, concurrent: bool) -> None:
         self.address = address
         self.requests = self.connections = 0
-        self.served_enough = threading.Event()
         self.enough = 1
+        self.had_enough = threading.Event()
+        self.on_hang_up: Callable[[], None] = lambda: None
         self._numbers = itertools.count(1)
         self._reply, self._listener, self._concurrent = reply, listener, concurrent
         self._open: set[socket.socket] = set()
@@ -144,9 +148,11 @@ class KnownServer:
                 thread.start()
 
     def _converse(self, connection: socket.socket) -> None:
-        with suppress(OSError, HangUp), connection, connection.makefile("rb") as lines:
+        with suppress(OSError), connection, connection.makefile("rb") as lines:
             try:
                 self._answer(connection, lines)
+            except HangUp:
+                self.on_hang_up()
             except Reset:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._open.discard(connection)
@@ -155,14 +161,18 @@ class KnownServer:
         for line in lines:
             number = self.requests = next(self._numbers)
             if number >= self.enough:
-                self.served_enough.set()
+                self.had_enough.set()
             for piece in self._reply(number, line):
                 connection.sendall(piece)
 
+    def stop_listening(self) -> None:
+        """Refuse connections from now on."""
+        with suppress(OSError):  # it was called before
+            self._listener.shutdown(socket.SHUT_RDWR)
+
     def end(self) -> None:
         """Close everything and wait for the threads."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self.stop_listening()
         for connection in list(self._open):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,153 @@
+"""What a load run may be asked to do, and what its lines and answers are; no sockets."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from clients.addresses import Address, AddressError, Target, parse_address
+from clients.conversations import exchanges, work_size
+from clients.plan import LoadPlan, PlanError
+from clients.ports import check_ports, port_count, reused_soon
+from clients.records import ROW, Rows
+from clients.spec import Spec, divide
+
+HERE = Address("127.0.0.1", 9000)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:9000", HERE),
+        ("localhost:1", Address("localhost", 1)),
+        ("[::1]:65535", Address("::1", 65535)),
+        ("[fe80::1%lo]:80", Address("fe80::1%lo", 80)),
+    ],
+)
+def test_an_address_is_read_and_written_alike(text: str, address: Address) -> None:
+    """Every form that is read is the form that is shown."""
+    assert parse_address(text) == address
+    assert str(address) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "9000", "host", "host:", ":9000", "host:0", "host:65536", "host:x", "::1:9000", "host:-1", "h:1.5"]
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    """One line says what an address is."""
+    with pytest.raises(AddressError, match=r"^[^\n]+$"):
+        parse_address(text)
+
+
+def test_a_host_that_does_not_resolve_is_named() -> None:
+    """The resolver's failure becomes one line with the host."""
+    with pytest.raises(AddressError, match=r"'no such host' does not resolve"):
+        Address("no such host", 80).resolve()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "complaint"),
+    [
+        ({"protocol": "gopher"}, "protocol is one of echo, upper, work"),
+        ({"close": "never"}, "close is one of"),
+        ({"connections": 0}, "connections is from 1"),
+        ({"connections": 100_001}, "connections is from 1"),
+        ({"processes": 0}, "processes is from 1"),
+        ({"processes": 11}, "at least as many connections"),
+        ({"processes": 3, "requests": 2}, "at least as many requests"),
+        ({"duration": math.inf}, "duration is from"),
+        ({"duration": math.nan}, "duration is from"),
+        ({"duration": -1}, "duration is from"),
+        ({"duration": 0}, "duration is from"),
+        ({"requests": 0}, "requests is from 1"),
+        ({"timeout": 0}, "timeout is from"),
+        ({"timeout": math.nan}, "timeout is from"),
+        ({"size": 0}, "size is from 1"),
+        ({"size": 1 << 40}, "size is from 1"),
+        ({"warmup": -1}, "warmup is from 0"),
+        ({"warmup": 5.0}, "warmup .5 s. is not shorter than duration|must be shorter"),
+        ({"warmup": 1.0, "requests": 10}, "warmup goes with a duration"),
+        ({"protocol": "work"}, "the protocol work and a work line go together"),
+        ({"work": "64"}, "the protocol work and a work line go together"),
+        ({"protocol": "work", "work": "many"}, "a work line is"),
+        ({"protocol": "work", "work": "0"}, "the SIZE of a work line is from 1"),
+        ({"protocol": "work", "work": "64 sleep=inf"}, "a work line is"),
+        ({"protocol": "work", "work": "64 cpu=-1"}, "a work line is"),
+        ({"cpus": (100_000,)}, "CPU 100000 is not among"),
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_refused(parameters: dict[str, Any], complaint: str) -> None:
+    """Each number and each combination is checked when the plan is made."""
+    with pytest.raises(PlanError, match=complaint):
+        LoadPlan(HERE, **parameters)
+
+
+def test_the_warm_up_is_a_tenth_of_the_duration_and_at_most_a_second() -> None:
+    """A counted run measures every request."""
+    assert LoadPlan(HERE, duration=2).warmup_seconds == pytest.approx(0.2)
+    assert LoadPlan(HERE, duration=60).warmup_seconds == 1
+    assert LoadPlan(HERE, duration=60, warmup=3).warmup_seconds == 3
+    assert LoadPlan(HERE, requests=100).warmup_seconds == 0
+
+
+def test_clients_and_requests_are_shared_out_without_rest() -> None:
+    """Every client has one process, and the requests add up."""
+    plan = LoadPlan(HERE, connections=10, requests=101, processes=3)
+    specs = divide(plan, [Target(2, ("127.0.0.1", 9000))])
+    numbers = [spec.first_client + index for spec in specs for index in range(spec.clients)]
+    assert numbers == list(range(10))
+    assert sum(spec.requests or 0 for spec in specs) == 101
+    assert [Spec.from_json(spec.to_json()) for spec in specs] == specs
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 8, 9, 10, 11, 12, 64, 4000])
+@pytest.mark.parametrize("protocol", ["echo", "upper"])
+def test_a_line_has_its_size_in_bytes_and_one_newline(size: int, protocol: str) -> None:
+    """The size counts bytes of UTF-8, of which no character is cut."""
+    for exchange in exchanges(protocol, 1234, size, ""):
+        assert len(exchange.request) == size
+        assert exchange.request.count(b"\n") == 1
+        assert exchange.request.endswith(b"\n")
+        text = exchange.request.decode()
+        assert exchange.answer.decode() == (text if protocol == "echo" else text.upper())
+
+
+@pytest.mark.parametrize("size", [8, 64])
+def test_no_two_clients_and_no_two_turns_say_the_same(size: int) -> None:
+    """A mix-up between connections, or a late answer, must be visible."""
+    lines = [exchange.request for client in range(5000) for exchange in exchanges("echo", client, size, "")]
+    assert len(set(lines)) == 10_000
+
+
+def test_a_work_answer_is_so_many_x() -> None:
+    """The size is the line's first word."""
+    exchange, same = exchanges("work", 3, 64, "5 sleep=0.01 cpu=2")
+    assert exchange is same
+    assert exchange.request == b"5 sleep=0.01 cpu=2\n"
+    assert exchange.answer == b"xxxxx"
+    assert work_size("4000") == 4000
+
+
+def test_rows_grow_and_stay_in_order() -> None:
+    """However many there are, they are all there."""
+    rows = Rows()
+    for number in range(100_000):
+        rows.add(number, 0, 0, 0, 0, 0, -1)
+    data = b"".join(rows.chunks())
+    assert len(rows) == 100_000
+    assert [row[0] for row in ROW.iter_unpack(data)] == list(range(100_000))
+
+
+def test_a_counted_churn_that_needs_more_ports_than_there_are_is_refused() -> None:
+    """Unless the kernel gives lingering ports away again, or none lingers."""
+    far = [Target(2, ("192.0.2.1", 80))]
+    ports = port_count()
+    if ports is None or reused_soon(far):
+        pytest.skip("this system does not tell its ports, or gives them away at once")
+    with pytest.raises(PlanError, match="ports of this machine"):
+        check_ports(LoadPlan(HERE, churn=True, requests=ports + 1), far)
+    check_ports(LoadPlan(HERE, churn=True, requests=ports), far)
+    check_ports(LoadPlan(HERE, churn=True, requests=ports + 1, close="reset"), far)
+    check_ports(LoadPlan(HERE, requests=ports + 1), far)
