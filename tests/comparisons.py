@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tools.cells import Cell, Cpu, Header, Load, ModelNote, Peaks
 from tools.machine import Division, Interpreter, Machine
-from tools.results import Cell, Cpu, Header, Load, ModelNote, Peaks, writing
+from tools.results import writing
 from tools.workloads import WORKLOADS
 
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ def header(**changes: object) -> Header:
         duration=1.0,
         warm_up=0.2,
         models=tuple(
-            ModelNote(name, summary, "its term", "its users", "its lesson")
-            for name, summary in MODELS.items()
+            ModelNote(name, summary, "its term", "its users", "its lesson") for name, summary in MODELS.items()
         ),
         workloads=tuple(WORKLOADS.values()),
         division=Division((1,), (0,), ""),
@@ -94,12 +94,7 @@ def made_up(folder: Path) -> Path:
 
 
 def _cells() -> list[tuple[int, str, str]]:
-    return [
-        (number + 1, workload, model)
-        for number in range(ROUNDS)
-        for workload in WORKLOADS
-        for model in MODELS
-    ]
+    return [(number + 1, workload, model) for number in range(ROUNDS) for workload in WORKLOADS for model in MODELS]
 
 
 def _made_cell(workload: str, model: str, round_number: int, position: int, samples: str) -> Cell:
@@ -112,9 +107,7 @@ def _made_cell(workload: str, model: str, round_number: int, position: int, samp
             load=replace(made.load, errors={"reset": 1}, examples={"reset": "reset after 12 of 64 bytes"}),
         )
     if (model, workload, round_number) == ("forking", "computing", ROUNDS):
-        return replace(
-            made, error="the server ended with status 1 before it listened", load=None, cpu=None, samples=""
-        )
+        return replace(made, error="the server ended with status 1 before it listened", load=None, cpu=None, samples="")
     return made
 
 

@@ -13,19 +13,21 @@ import pytest
 
 from tests.comparisons import MODELS
 from tools import measuring
-from tools.comparing import FULL, QUICK, SHORTEST, Interruption, Plan, Timing, carried_out
+from tools.cells import ModelNote
+from tools.comparing import Interruption, carried_out
 from tools.machine import Division, divided, parsed_cpu_list, usable_cpus
 from tools.measuring import measured
-from tools.results import ModelNote, read_results
+from tools.planning import FULL, QUICK, SHORTEST, Plan, Timing
+from tools.results import read_results
 from tools.statistics import per_request
 from tools.workloads import WORKLOADS, Workload, chosen_workloads
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tools.comparing import Step
+    from tools.cells import Cell
     from tools.measuring import Findings
-    from tools.results import Cell
+    from tools.planning import Step
 
 BRIEF = Timing(rounds=1, warm_up=0.1, duration=0.2)
 SHARED = Division((), (), "a test does not need them apart")

@@ -11,12 +11,14 @@ from rich.console import Console
 
 from tests.comparisons import cell, header, made_up
 from tools.results import read_results, writing
-from tools.tables import print_tables, significant, tables_of
+from tools.tables import significant, tables_of
+from tools.terminal import print_tables
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tools.results import Cell, Results
+    from tools.cells import Cell
+    from tools.results import Results
     from tools.tables import Table
 
 

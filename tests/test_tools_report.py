@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.comparisons import MODELS, cell, header, made_up
+from tools.cells import ModelNote
 from tools.report.page import report_page, write_report
-from tools.results import ModelNote, read_results, writing
+from tools.results import read_results, writing
 from tools.summary import summarized
 from tools.tables import tables_of
 from tools.workloads import WORKLOADS
@@ -42,9 +43,7 @@ def markup(page: str) -> str:
 
 def charts(page: str) -> dict[str, str]:
     """The figures of the page by their names."""
-    found = re.findall(
-        r'<script type="application/json" data-chart="([^"]*)">(.*?)</script>', page, re.DOTALL
-    )
+    found = re.findall(r'<script type="application/json" data-chart="([^"]*)">(.*?)</script>', page, re.DOTALL)
     return {name: json.dumps(json.loads(figure)) for name, figure in found}
 
 
@@ -67,9 +66,7 @@ def test_every_table_is_in_the_page_as_it_is_on_the_terminal(folder: Path, page:
 
 def test_stevens_table_comes_before_the_workloads(page: str) -> None:
     """It is the headline."""
-    places = [
-        page.index(f'<section id="{name}"') for name in ("run", "process-control", "workload-churn", "method")
-    ]
+    places = [page.index(f'<section id="{name}"') for name in ("run", "process-control", "workload-churn", "method")]
     assert places == sorted(places)
 
 

@@ -96,9 +96,7 @@ def with_a_list_for_an_object(lines: list[str]) -> list[str]:
         with_a_list_for_an_object,
     ],
 )
-def test_a_damaged_line_is_refused_with_its_number(
-    tmp_path: Path, damage: Callable[[list[str]], list[str]]
-) -> None:
+def test_a_damaged_line_is_refused_with_its_number(tmp_path: Path, damage: Callable[[list[str]], list[str]]) -> None:
     """One line that names the file, the line and what is wrong."""
     folder = made_up(tmp_path / "results")
     path = folder / CELLS

@@ -14,11 +14,14 @@ import typer
 from rich.console import Console
 
 from servers.registry import MODELS
-from tools.comparing import FULL, QUICK, Plan, carried_out
+from tools.cells import ModelNote
+from tools.comparing import carried_out
+from tools.planning import FULL, QUICK, Plan
 from tools.progress import Watching
 from tools.report.page import write_report
-from tools.results import ModelNote, read_results
-from tools.tables import print_tables, tables_of
+from tools.results import read_results
+from tools.tables import tables_of
+from tools.terminal import print_tables
 from tools.workloads import WORKLOADS, UnknownWorkloadError, chosen_workloads
 
 if TYPE_CHECKING:
@@ -36,30 +39,22 @@ def compare(
     *,
     workload: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="W", help=f"A workload, again for more: {', '.join(WORKLOADS)}. All by default."
-        ),
+        typer.Option(metavar="W", help=f"A workload, again for more: {', '.join(WORKLOADS)}. All by default."),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A first look, in less than 25 seconds.")] = False,
-    rounds: Annotated[
-        int | None, typer.Option(min=1, max=1000, metavar="N", help="Rounds of fresh servers.")
-    ] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, max=1000, metavar="N", help="Rounds of fresh servers.")] = None,
     duration: Annotated[
         float | None, typer.Option(min=0.05, max=3600, metavar="S", help="Seconds of each measurement.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A new or empty folder. [default: results/DATE-TIME]")
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="What the order of models follows from.")
-    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="What the order of models follows from.")] = None,
 ) -> int:
     """Measure models side by side, and write a report."""
     timing = QUICK if quick else FULL
     if rounds or duration:  # what was asked for takes as long as it takes
-        timing = replace(
-            timing, rounds=rounds or timing.rounds, duration=duration or timing.duration, limit=None
-        )
+        timing = replace(timing, rounds=rounds or timing.rounds, duration=duration or timing.duration, limit=None)
     try:
         chosen = chosen_workloads(workload or [])
     except UnknownWorkloadError as error:
@@ -81,9 +76,7 @@ def compare(
 
 
 def report(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="The folder of a comparison.", show_default=False)
-    ],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a comparison.", show_default=False)],
 ) -> None:
     """Draw a saved comparison again; nothing is run."""
     show(read_results(folder))
@@ -96,9 +89,7 @@ def show(results: Results) -> None:
         print(notice, file=sys.stderr)
     print_tables(console, tables_of(results))
     path = write_report(results)
-    console.print(
-        f"\nReport: {path}\nFigures: {results.folder}", markup=False, highlight=False, soft_wrap=True
-    )
+    console.print(f"\nReport: {path}\nFigures: {results.folder}", markup=False, highlight=False, soft_wrap=True)
 
 
 def chosen_models(names: list[str]) -> tuple[ModelNote, ...]:

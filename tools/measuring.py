@@ -24,9 +24,9 @@ from clients.plan import LoadPlan, PlanError
 from clients.process import LoadError
 from clients.swarm import run_load
 from tools.accounting.meters import metering
+from tools.cells import Cpu, Load, Peaks
 from tools.failure import Failure
 from tools.launch import running
-from tools.results import Cpu, Load, Peaks
 from tools.sampling import sampling
 
 if TYPE_CHECKING:
@@ -45,12 +45,9 @@ if TYPE_CHECKING:
     from tools.workloads import Workload
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-OVERHEAD = 0.35  # seconds of a cell beside its warm-up and its window: starts, connects, last answers, stops
 SERVER_GRACE = 2.0  # seconds that a server has for what is in flight at its end: by then nothing should be
 STOP_PATIENCE = 5.0  # seconds until a server that does not stop is killed
-CLIENT_TIMEOUT = (
-    5.0  # seconds for a connect or an answer; longer where a window is longer, so that waiting is waiting
-)
+CLIENT_TIMEOUT = 5.0  # seconds for a connect or an answer; longer where a window is longer, so that waiting is waiting
 
 
 @dataclass(slots=True)
@@ -146,9 +143,7 @@ def server_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
 
 
-def load_plan(
-    workload: Workload, server: Server, division: Division, warm_up: float, duration: float
-) -> LoadPlan:
+def load_plan(workload: Workload, server: Server, division: Division, warm_up: float, duration: float) -> LoadPlan:
     """What the clients are to do to this server."""
     host, port = server.listening["host"], server.listening["port"]
     whole = warm_up + duration
@@ -179,9 +174,7 @@ def _put_load_on(
         samples=len(sampler.samples),
         own_cpu=sampler.cpu_seconds,
     )
-    if (
-        findings.load.interrupted
-    ):  # the load ends in order when it is broken off; the cell is none all the same
+    if findings.load.interrupted:  # the load ends in order when it is broken off; the cell is none all the same
         raise KeyboardInterrupt
 
 
@@ -203,9 +196,7 @@ def _stop(server: Server, findings: Findings) -> None:
     line = server.stop(STOP_PATIENCE)
     findings.stopped = line.fields if line else None
     if line is None or server.exit_status:
-        findings.error = (
-            f"the server ended with status {server.exit_status}: {' '.join(server.errors().split())}"
-        )
+        findings.error = f"the server ended with status {server.exit_status}: {' '.join(server.errors().split())}"
     elif server.leftover:
         findings.error = f"the server left {server.leftover} of its processes behind"
     elif findings.load and not findings.load.completed:

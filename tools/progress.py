@@ -10,9 +10,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tools.comparing import Plan, Step
+    from tools.cells import Cell
     from tools.machine import Division
-    from tools.results import Cell
+    from tools.planning import Plan, Step
 
 LINE_INTERVAL = 5.0  # seconds between plain lines: enough to see life, few enough for a log
 

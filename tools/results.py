@@ -20,10 +20,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
+from tools.cells import Cell, Header
 from tools.failure import Failure
-from tools.machine import Division, Interpreter, Machine  # noqa: TC001 - read at run time, by record_from
 from tools.records import DamagedError, Record, as_json, record_from
-from tools.workloads import Workload  # noqa: TC001 - read at run time, by record_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,113 +36,6 @@ CELLS, SAMPLES, REPORT = "cells.jsonl", "samples", "report.html"
 
 class ResultsError(Failure):
     """A results folder that cannot be made or read."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelNote:
-    """A model as it was compared: its name, and what the registry says of it."""
-
-    name: str
-    summary: str
-    term: str
-    used_by: str
-    teaches: str
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What was to be run, and on what; `duration` is each cell's window, `warm_up` what comes before it."""
-
-    started: str
-    command: tuple[str, ...]
-    seed: int
-    rounds: int
-    duration: float
-    warm_up: float
-    models: tuple[ModelNote, ...]
-    workloads: tuple[Workload, ...]
-    division: Division
-    machine: Machine
-    interpreter: Interpreter
-
-    @property
-    def planned_cells(self) -> int:
-        """How many cells the comparison would have if it ran to its end."""
-        return len(self.models) * len(self.workloads) * self.rounds
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What the clients saw in the window, which was `window` seconds as measured and not as asked.
-
-    `requests` counts right answers. Of `connections` clients at a time, `served` got an answer. `errors`
-    counts by kind and `examples` holds one of each in words. `unfinished` requests were under way when the
-    window closed.
-    """
-
-    window: float
-    requests: int
-    connections: int
-    served: int
-    unfinished: int
-    errors: dict[str, int]
-    examples: dict[str, str]
-    client_cpu: float
-
-
-@dataclass(frozen=True, slots=True)
-class Cpu:
-    """CPU seconds of the server and its children over `interval` seconds, which all but covers the window.
-
-    `method` names how they were counted. Where `complete` is false it cannot see all of them, and `reason`
-    says why.
-    """
-
-    total: float
-    user: float
-    system: float
-    interval: float
-    method: str
-    complete: bool
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Peaks:
-    """The most that the server and its children had at once in any sample, and what taking the samples cost.
-
-    `pss_bytes` is memory with shared pages divided among those that share them; None where it cannot be read.
-    """
-
-    pss_bytes: int | None
-    processes: int
-    threads: int
-    descriptors: int | None
-    samples: int
-    own_cpu: float
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One model on one workload in one round, from a server's start to its stop.
-
-    `error` says why the cell has no figures, or not all; it is empty where all went well. `stopped` is the
-    server's own last line, whole and as it came. `samples` names the file of its latencies. `position` counts
-    the cells in the order in which they ran.
-    """
-
-    workload: str
-    model: str
-    round: int
-    position: int
-    started: str
-    took: float
-    error: str
-    load: Load | None
-    cpu: Cpu | None
-    peaks: Peaks | None
-    stopped: dict[str, Any] | None
-    samples: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +60,7 @@ class Results:
         """
         if not cell.samples:
             return np.empty(0, dtype=np.int64)
-        path = (
-            self.folder / SAMPLES / Path(cell.samples).name
-        )  # a name only: nothing outside the folder is read
+        path = self.folder / SAMPLES / Path(cell.samples).name  # a name only: nothing outside the folder is read
         try:
             samples = np.load(path, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
@@ -249,9 +139,7 @@ def _header(path: Path, line: bytes) -> Header:
     if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
         raise ResultsError(f"{path} is not a comparison of serverlab's")
     if (version := data.pop("version", None)) != VERSION:
-        raise ResultsError(
-            f"{path} has format version {version!r}, and this serverlab reads version {VERSION} only"
-        )
+        raise ResultsError(f"{path} has format version {version!r}, and this serverlab reads version {VERSION} only")
     return _record(path, 1, Header, data)
 
 

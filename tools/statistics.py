@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-BEHIND_A_PERCENTILE = (
-    10  # slower samples that must lie beyond a percentile before it is more than an anecdote
-)
+BEHIND_A_PERCENTILE = 10  # slower samples that must lie beyond a percentile before it is more than an anecdote
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +35,10 @@ class Spread:
     def share(self) -> float:
         """Half the distance from lowest to highest as a share of the median: 0.03 is plus or minus 3 %."""
         return (self.high - self.low) / 2 / abs(self.median) if self.median else 0.0
+
+    def scaled(self, factor: float) -> Spread:
+        """The same spread in another unit."""
+        return Spread(self.median * factor, self.low * factor, self.high * factor, self.rounds)
 
 
 def spread(values: Iterable[float]) -> Spread | None:

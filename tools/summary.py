@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tools.results import Cell, Results
+    from tools.cells import Cell
+    from tools.results import Results
     from tools.workloads import Workload
 
 BASELINE = "iterative"  # does nothing to serve clients side by side, so that what it costs is everything else
@@ -35,7 +36,8 @@ class Row:
     `served` is the fewest clients that got an answer in any round, of `connections`. `cpu` is CPU seconds for
     a request, and `cpu_blind` says why it cannot be had where the method did not see all of it.
     `latencies_ns` are the samples of all rounds, sorted. Memory is the median of the rounds' peaks; processes
-    and threads are the highest. `switches` are context switches for a request. `failures` has a line for each
+    and threads are the highest. `switches` are context switches for a request; `client_busy` is the share of the
+    window in which the load process used its CPU. `failures` has a line for each
     cell that failed.
     """
 
@@ -53,6 +55,7 @@ class Row:
     processes: int | None
     threads: int | None
     switches: Spread | None
+    client_busy: Spread | None
     errors: Mapping[str, int]
     examples: Mapping[str, str]
     failures: tuple[str, ...]
@@ -141,10 +144,9 @@ def _row(results: Results, workload: Workload, model: str) -> Row:
         processes=max((peak.processes for peak in peaks), default=None),
         threads=max((peak.threads for peak in peaks), default=None),
         switches=spread(_switches(sound)),
+        client_busy=spread(load.client_cpu / load.window for load in loads),
         errors=_total(load.errors for load in loads),
-        examples={
-            kind: text for load in reversed(loads) for kind, text in load.examples.items() if kind != WAITED
-        },
+        examples={kind: text for load in reversed(loads) for kind, text in load.examples.items() if kind != WAITED},
         failures=tuple(f"round {cell.round}: {cell.error}" for cell in cells if cell.error),
     )
 
@@ -156,9 +158,7 @@ def _sound(cells: Iterable[Cell]) -> list[Cell]:
 
 def _blindness(cells: Iterable[Cell]) -> str:
     """Why the CPU of some cell was not seen whole; empty where it was."""
-    reasons = [
-        cell.cpu.reason or cell.cpu.method for cell in _sound(cells) if cell.cpu and not cell.cpu.complete
-    ]
+    reasons = [cell.cpu.reason or cell.cpu.method for cell in _sound(cells) if cell.cpu and not cell.cpu.complete]
     return reasons[0] if reasons else ""
 
 

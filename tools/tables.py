@@ -1,4 +1,4 @@
-"""The tables of a comparison, in words and figures for a reader, and their drawing on a terminal.
+"""The tables of a comparison, in words and figures for a reader.
 
 A `Table` is text without a medium. The terminal and the report draw the same ones, so that they cannot
 disagree.
@@ -7,12 +7,7 @@ disagree.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from textwrap import fill
-from typing import TYPE_CHECKING, Literal, NamedTuple
-
-from rich import box
-from rich.table import Table as RichTable
-from rich.text import Text
+from typing import TYPE_CHECKING, NamedTuple
 
 from tools.statistics import samples_needed
 from tools.summary import (
@@ -28,13 +23,11 @@ from tools.summary import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.console import Console
-
     from tools.results import Results
     from tools.statistics import Spread
 
 NOTHING = "-"
-ROOMY = 96  # characters at which the widest table can spare a second space between columns
+BUSY = 0.9  # of a CPU that the clients use: from here on more load might have given more throughput
 
 
 class Column(NamedTuple):
@@ -204,6 +197,11 @@ def _row_remarks(row: Row, planned_rounds: int) -> Iterator[str]:
         )
     elif row.rounds and row.served < row.connections:
         yield f"{row.model} had served {row.served} of {row.connections} clients when a round was over."
+    if not row.partial and row.client_busy and row.client_busy.median >= BUSY:
+        yield (
+            f"{row.model}: the clients used their CPU {row.client_busy.median:.0%} of the time, so they may have been "
+            "the limit rather than the server."
+        )
     if row.cpu_blind:
         yield f"{row.model}: CPU not compared, because {row.cpu_blind}."
     if 0 < row.rounds < planned_rounds:
@@ -249,26 +247,3 @@ def _milliseconds(nanoseconds: int | None) -> str:
 
 def _count(number: int | None) -> str:
     return NOTHING if number is None else f"{number:,}"
-
-
-def print_tables(console: Console, tables: tuple[Table, ...]) -> None:
-    """Print each table with its lead above and its notes below."""
-    for table in tables:
-        console.print()
-        console.print(Text(table.title, style="bold"))
-        console.print(Text(table.lead))
-        console.print(_rich(table, gap=1 if console.width >= ROOMY else 0))
-        for note in table.notes:
-            indented = fill(note, console.width, initial_indent="  ", subsequent_indent="  ")
-            console.print(Text(indented, style="dim"), soft_wrap=True)
-
-
-def _rich(table: Table, gap: int) -> RichTable:
-    drawn = RichTable(box=box.SIMPLE_HEAD, padding=(0, gap, 0, 0), pad_edge=False, show_edge=False)
-    for number, column in enumerate(table.columns):
-        width = max(len(part) for part in column.brief.split("\n"))
-        justify: Literal["left", "right"] = "right" if number else "left"
-        drawn.add_column(Text(column.brief), justify=justify, no_wrap=not number, min_width=max(width, column.least))
-    for row in table.rows:
-        drawn.add_row(*(Text(cell) for cell in row))
-    return drawn

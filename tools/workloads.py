@@ -60,8 +60,7 @@ WORKLOADS: dict[str, Workload] = {
             churn=False,
             size_bytes=64,
             work="",
-            asks="Fifty clients connect once, and each sends a line of 64 bytes as soon as it has the last "
-            "one back.",
+            asks="Fifty clients connect once, and each sends a line of 64 bytes as soon as it has the last one back.",
             shows="Connecting is paid once and forgotten, so this shows what a single short request costs "
             "while many clients are connected.",
         ),

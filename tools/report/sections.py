@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from tools.summary import Summary
 
 
+METHODS = {
+    "cgroup-v1": "the kernel's counter of a cgroup of the server's own (version 1), which sees every child",
+    "cgroup-v2": "the kernel's counter of a cgroup of the server's own (version 2), which sees every child",
+    "rusage": "the times of the server's processes and of the children that they waited for",
+    "process-tree": "the times of the server's processes and of the children that they waited for",
+}
+"""The accounting's names in words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """One section: its anchor, its heading, its template and the values that the template reads."""
@@ -110,7 +119,8 @@ def _method(results: Results) -> Section:
     values = {
         "header": results.header,
         "division": results.header.division,
-        "cpu_methods": sorted({cell.cpu.method for cell in results.cells if cell.cpu}),
+        "cpu_methods": sorted({METHODS.get(cell.cpu.method, cell.cpu.method) for cell in results.cells if cell.cpu}),
+        "shortest": min((cell.load.window for cell in results.cells if cell.load), default=results.header.duration),
         "sampling_share": sum(peak.own_cpu for peak in peaks) / took if took else 0.0,
         "samples_beyond": BEHIND_A_PERCENTILE,
     }
