@@ -99,6 +99,17 @@ def test_too_few_answers_for_a_p99_are_told_in_one_sentence(tmp_path: Path) -> N
     assert "A p99 needs 1,000 answers: iterative gave 0, selector gave 0." in tables["churn"].notes
 
 
+def test_clients_that_were_the_limit_are_named(tmp_path: Path) -> None:
+    """A load process that had no CPU left may have hidden what the server can do."""
+    busy = cell("churn", "selector")
+    assert busy.load is not None
+    busy = replace(busy, load=replace(busy.load, client_cpu=0.95))
+    notes = tables_with(tmp_path / "r", cell("churn", "iterative"), busy)["churn"].notes
+    assert [note for note in notes if "may have been the limit" in note] == [
+        "selector: the clients used their CPU 95% of the time, so they may have been the limit rather than the server."
+    ]
+
+
 def test_less_than_nothing_is_explained(tmp_path: Path) -> None:
     """A model can cost less than the baseline, and a newcomer is told why."""
     cheap = cell("churn", "selector")

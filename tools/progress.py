@@ -93,10 +93,15 @@ def described(plan: Plan, division: Division) -> str:
         else f"server and clients not kept apart: {division.reason}"
     )
     return (
-        f"Comparing {models} on {workloads}: {len(plan.steps())} cells in {timing.rounds} "
-        f"round{'' if timing.rounds == 1 else 's'}, {timing.duration:g} s each; {apart}.\n"
+        f"Comparing {models} on {workloads}: {counted(len(plan.steps()), 'cell')} in "
+        f"{counted(timing.rounds, 'round')}, {timing.duration:g} s each; {apart}.\n"
         f"This takes about {plan.seconds:.0f} s. Ctrl-C ends it early and keeps what was measured."
     )
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun, in the plural where it is not one."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def listed(cpus: tuple[int, ...]) -> str:
