@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 64 * 1024
 
 # The phases of a client, plain integers because an enum's member costs a look-up each time.
-PAUSED, CONNECTING, READY, WAITING, LEAVING, GONE = range(6)
+FRESH, PAUSED, CONNECTING, READY, WAITING, LEAVING, GONE = range(7)
 
 
 class Turn:
@@ -72,22 +72,12 @@ class Client:
     def __init__(self, number: int, exchanges: tuple[Exchange, Exchange]) -> None:
         self.number = number
         self.exchanges = exchanges
-        self.phase = PAUSED
+        self.phase = FRESH
         self.endpoint: socket.socket | None = None
         self.fd = self.connection = -1
         self.interest = 0
         self.began_ns = self.connected_ns = self.due_ns = self.first_byte_ns = self.got = self.knocking_ns = 0
         self.unsent: memoryview | None = None
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it is connected and has nothing under way."""
-        return self.phase == READY
-
-    @property
-    def has_paused(self) -> bool:
-        """Whether it is going to try again by itself."""
-        return self.connection >= 0 or self.knocking_ns > 0
 
     def start_over(self, endpoint: socket.socket, began_ns: int) -> None:
         """Take a connection that is being made since `began_ns`."""

@@ -84,8 +84,8 @@ class Connections:
         """Write down a client that knocked in vain."""
         client.connection = self._opened
         self._opened += 1
-        self.rows.add(client.connection, client.number, client.knocking_ns, 0, 0, now, outcome)
-        client.knocking_ns = 0
+        client.due_ns, client.got, client.knocking_ns = client.knocking_ns, 0, 0
+        self.rows.add(client.connection, client.number, client.due_ns, 0, 0, now, outcome)
 
     def watch(self, client: Client, interest: int) -> None:
         """Have the poller tell of `interest`."""

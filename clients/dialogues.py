@@ -17,11 +17,12 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from clients.client import CHUNK_BYTES, CONNECTING, GONE, LEAVING, PAUSED, READY, WAITING, Client
+from clients.client import CHUNK_BYTES, CONNECTING, FRESH, GONE, LEAVING, PAUSED, READY, WAITING, Client
 from clients.connections import READING, WRITING, Connections
 from clients.conversations import exchanges
 from clients.failures import detail_of, difference, outcome_of
-from clients.records import Outcome, Rows
+from clients.ledger import Ledger
+from clients.records import Outcome
 
 if TYPE_CHECKING:
     from clients.spec import Spec
@@ -35,14 +36,11 @@ class Dialogues:
     """The clients of one load process and all that they do, driven by events.
 
     `left` counts the requests that may still begin, `busy` the clients that may still have one to end,
-    `present` those that are not gone, `completed` is derived. `rows` gets a row for each request when it
-    ends; `errors` and `examples` tell what failed by kind.
+    `present` those that are not gone. What ended or failed is in `ledger`.
     """
 
     def __init__(self, spec: Spec) -> None:
-        self.rows = Rows()
-        self.errors: dict[str, int] = {}
-        self.examples: dict[str, str] = {}
+        self.ledger = Ledger()
         self.clients = [
             Client(number, exchanges(spec.protocol, number, spec.size_bytes, spec.work))
             for number in range(spec.first_client, spec.first_client + spec.clients)
@@ -52,14 +50,17 @@ class Dialogues:
         self.busy = self.present = len(self.clients)
         self.running = False
         self.paused: list[tuple[int, int]] = []  # a heap: until when, and the client's place in `clients`
-        self._failed_requests = 0
         self._timeout_ns = int(spec.timeout * 1e9)
         self._spec = spec
 
-    @property
-    def completed(self) -> int:
-        """Requests that were answered rightly, so far."""
-        return len(self.rows) - self._failed_requests
+    def start(self) -> None:
+        """Let every client that has a connection ask, and those that never tried begin."""
+        self.running = True
+        for client in self.clients:
+            if client.phase == READY:
+                self.ask(client)
+            elif client.phase == FRESH:
+                self.begin(client, time.monotonic_ns())
 
     # Connecting
 
@@ -114,13 +115,14 @@ class Dialogues:
         if now - client.knocking_ns < self._timeout_ns:
             self._pause(client, now + KNOCK_NS)
             return
-        self._count(client, Outcome.CONNECT_TIMEOUT, f"the backlog was full for {self._spec.timeout:g} s")
-        began_ns = client.knocking_ns
-        self.connections.never_opened(client, now, Outcome.CONNECT_TIMEOUT)
-        if self._spec.churn and self.running:
-            self.rows.add(client.connection, began_ns, 0, 0, now, 0, Outcome.CONNECT_TIMEOUT)
-            self._failed_requests += 1
+        self.ledger.count(client, Outcome.CONNECT_TIMEOUT, f"full backlog for {self._spec.timeout:g} s")
+        self._never_opened(client, now, Outcome.CONNECT_TIMEOUT)
         self._pause(client, now + PAUSE_NS)
+
+    def _never_opened(self, client: Client, now: int, outcome: Outcome) -> None:
+        self.connections.never_opened(client, now, outcome)
+        if self._spec.churn and self.running:
+            self.ledger.request_ended(client, 0, now if outcome != Outcome.IN_FLIGHT else 0, outcome)
 
     def _pause(self, client: Client, until_ns: int) -> None:
         client.phase = PAUSED
@@ -271,10 +273,9 @@ class Dialogues:
         if client.phase == LEAVING:
             self._fail_leaving(client, outcome, detail, now)
             return
-        self._count(client, outcome, detail)
+        self.ledger.count(client, outcome, detail)
         if client.phase == WAITING or (self._spec.churn and self.running):
             self._record(client, now, outcome)
-            self._failed_requests += 1
         self.connections.close(client, now, outcome)
         if self.left:
             self._pause(client, now + PAUSE_NS)
@@ -284,18 +285,14 @@ class Dialogues:
     def _fail_leaving(self, client: Client, outcome: Outcome, detail: str, now: int) -> None:
         """All was answered: how the server ends is its own affair, unless it says more than it was asked."""
         if outcome == Outcome.EXTRA_BYTES:
-            self._count(client, outcome, detail)
+            self.ledger.count(client, outcome, detail)
         self._depart(client, now, outcome if outcome == Outcome.EXTRA_BYTES else Outcome.ANSWERED)
 
-    def _count(self, client: Client, outcome: Outcome, detail: str) -> None:
-        self.errors[outcome.kind] = self.errors.get(outcome.kind, 0) + 1
-        self.examples.setdefault(outcome.kind, f"client {client.number}: {detail}")
-
     def _record(self, client: Client, done_ns: int, outcome: Outcome) -> None:
-        sent = self.connections.since_ns[client.fd] if client.phase == WAITING else 0
-        due = client.due_ns if self._spec.churn else sent
-        first_byte = client.first_byte_ns if client.got else 0
-        self.rows.add(client.connection, due, sent, first_byte, done_ns, client.got, outcome)
+        sent_ns = self.connections.since_ns[client.fd] if client.phase == WAITING else 0
+        if not self._spec.churn:
+            client.due_ns = sent_ns
+        self.ledger.request_ended(client, sent_ns, done_ns, outcome)
 
     def _leave(self, client: Client) -> None:
         """Nothing is left to ask: half-close, and wait for the server's end, or for bytes too many."""
@@ -323,7 +320,7 @@ class Dialogues:
         for _, index in self.paused:
             client = self.clients[index]
             if client.knocking_ns:
-                self.connections.never_opened(client, time.monotonic_ns(), Outcome.IN_FLIGHT)
+                self._never_opened(client, time.monotonic_ns(), Outcome.IN_FLIGHT)
             self._go(client)
         self.paused.clear()
 

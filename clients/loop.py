@@ -86,7 +86,7 @@ class LoadLoop:
         self._warm_ns, self._end_ns = warm_ns, end_ns
         self._progress_ns, self._answered_ns = start_ns + PROGRESS_NS, start_ns
         time.sleep(max(0, start_ns - time.monotonic_ns()) / SECOND_NS)
-        self._start()
+        self.dialogues.start()
         dialogues, clock, poll = self.dialogues, time.monotonic_ns, self.dialogues.connections.epoll.poll
         look_ns = 0
         while dialogues.present:
@@ -103,14 +103,6 @@ class LoadLoop:
         self._finish(clock())
         dialogues.close_all(clock())
 
-    def _start(self) -> None:
-        self.dialogues.running = True
-        for client in self.dialogues.clients:
-            if client.is_ready:
-                self.dialogues.ask(client)
-            elif client.endpoint is None and (self._churn or not client.has_paused):
-                self.dialogues.begin(client, time.monotonic_ns())
-
     def _attend(self, ready: list[tuple[int, int]]) -> list[Odd]:
         """Take whole right answers and send the next requests; return what needs more thought.
 
@@ -120,7 +112,7 @@ class LoadLoop:
         dialogues, connections = self.dialogues, self.dialogues.connections
         turns, awaited, since_ns = connections.turns, connections.awaited, connections.since_ns
         clock, pack, row_size = time.monotonic_ns, ROW.pack_into, ROW.size
-        rows = dialogues.rows
+        rows = dialogues.ledger.rows
         rows.make_room(MOST_EVENTS)
         buffer, offset, left = rows.buffer, rows.offset, dialogues.left
         odd: list[Odd] = []
@@ -181,7 +173,7 @@ class LoadLoop:
         self.dialogues.resume(now)
         if now >= self._progress_ns:
             self._progress_ns = now + PROGRESS_NS
-            self._on_progress(self.dialogues.completed, sum(self.dialogues.errors.values()))
+            self._on_progress(self.dialogues.ledger.completed, sum(self.dialogues.ledger.errors.values()))
         if self._grace_ends_ns is None and self._is_over(now):
             self.dialogues.ask_no_more()
             self._finish(now)
@@ -204,8 +196,8 @@ class LoadLoop:
             return True
         if self._end_ns is not None:
             return now >= self._end_ns
-        if self.dialogues.completed > self._answered:
-            self._answered, self._answered_ns = self.dialogues.completed, now
+        if self.dialogues.ledger.completed > self._answered:
+            self._answered, self._answered_ns = self.dialogues.ledger.completed, now
         # Three timeouts without a right answer: a count that will never be reached must not mean a run
         # without end.
         self.gave_up = now - self._answered_ns > 3 * self._timeout_ns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ class LoadResult:
     window, in which figures are taken, goes from `opened_ns` to `closed_ns`. `errors` counts by kind over the
     whole run; the kind "unanswered" counts clients that waited to the end and were never answered.
     `client_cpu_seconds` is what the load processes used, user and system, in the window; `cpus` where they
-    were confined to (empty: nowhere).
+    could run.
     """
 
     plan: LoadPlan
@@ -40,6 +41,7 @@ class LoadResult:
     errors: dict[str, int]
     error_examples: dict[str, str]
     client_cpu_seconds: float
+    cpus: tuple[int, ...]
     interrupted: bool
     gave_up: bool
 
@@ -52,6 +54,11 @@ class LoadResult:
     def completed(self) -> int:
         """Requests whose right answer was whole within the window."""
         return int(np.count_nonzero(self._in_window() & (self.request("outcome") == Outcome.ANSWERED)))
+
+    @property
+    def failed(self) -> int:
+        """Requests that ended within the window in any other way."""
+        return int(np.count_nonzero(self._in_window())) - self.completed
 
     @property
     def throughput(self) -> float:
@@ -116,6 +123,7 @@ class LoadResult:
         return {
             "throughput": self.throughput,
             "requests": self.completed,
+            "failed": self.failed,
             "duration": self.duration,
             "latency": self.latency(),
             "errors": self.errors,
@@ -126,7 +134,7 @@ class LoadResult:
             "in_flight": self.in_flight,
             "warmup": self.plan.warmup_seconds,
             "client_cpu_seconds": self.client_cpu_seconds,
-            "cpus": list(self.plan.cpus),
+            "cpus": list(self.cpus),
             "interrupted": self.interrupted,
             "gave_up": self.gave_up,
             "protocol": self.plan.protocol,
@@ -176,6 +184,7 @@ def gather(plan: LoadPlan, processes: list[LoadProcess], window: tuple[int, int]
         errors=errors,
         error_examples=examples,
         client_cpu_seconds=sum(report["cpu_seconds"] for report in reports),
+        cpus=plan.cpus or tuple(sorted(os.sched_getaffinity(0))),
         interrupted=interrupted,
         gave_up=any(report["gave_up"] for report in reports),
     )

@@ -62,14 +62,14 @@ def prepare(spec: Spec) -> LoadLoop:
 
 def deliver(loop: LoadLoop) -> None:
     """Hand everything that was recorded to the parent."""
-    dialogues = loop.dialogues
-    requests, connections = dialogues.rows.chunks(), dialogues.connections.rows.chunks()
+    ledger = loop.dialogues.ledger
+    requests, connections = ledger.rows.chunks(), loop.dialogues.connections.rows.chunks()
     say(
         "records",
         requests_bytes=sum(map(len, requests)),
         connections_bytes=sum(map(len, connections)),
-        errors=dialogues.errors,
-        examples=dialogues.examples,
+        errors=ledger.errors,
+        examples=ledger.examples,
         cpu_seconds=loop.cpu_seconds,
         gave_up=loop.gave_up,
     )

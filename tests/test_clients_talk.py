@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ from tests import known_servers
 from tests.known_servers import KnownServer, known_server, refusing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 TALK = [sys.executable, "-m", "clients", "talk"]
@@ -119,6 +121,14 @@ def terminal() -> tuple[int, int]:
     return pty.openpty()
 
 
+@contextmanager
+def talking_on(terminal: int, server: KnownServer) -> Iterator[subprocess.Popen[bytes]]:
+    """A conversation of which `terminal` is standard input and output."""
+    command = [*TALK, *where(server)]
+    with subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=subprocess.PIPE) as talking:
+        yield talking
+
+
 def read_until(terminal: int, end: bytes) -> bytes:
     """Read what appears on a terminal until `end` does."""
     seen = b""
@@ -130,14 +140,13 @@ def read_until(terminal: int, end: bytes) -> bytes:
 def test_on_a_terminal_an_answer_without_newline_ends_its_line(terminal: tuple[int, int]) -> None:
     """The next line that is typed does not begin behind the answer; Ctrl-D ends the conversation."""
     here, there = terminal
-    with known_server(known_servers.work) as server:
-        with subprocess.Popen([*TALK, *where(server)], stdin=there, stdout=there, stderr=subprocess.PIPE) as talking:
-            os.write(here, b"5\n")
-            assert read_until(here, b"xxxxx\r\n") == b"5\r\nxxxxx\r\n"
-            os.write(here, b"\x04")
-            assert talking.wait(30) == 0
-            assert talking.stderr is not None
-            assert b"Ctrl-D ends" in talking.stderr.read()
+    with known_server(known_servers.work) as server, talking_on(there, server) as talking:
+        os.write(here, b"5\n")
+        assert read_until(here, b"xxxxx\r\n") == b"5\r\nxxxxx\r\n"
+        os.write(here, b"\x04")
+        assert talking.wait(30) == 0
+        assert talking.stderr is not None
+        assert b"Ctrl-D ends" in talking.stderr.read()
     os.close(here)
     os.close(there)
 
@@ -145,13 +154,12 @@ def test_on_a_terminal_an_answer_without_newline_ends_its_line(terminal: tuple[i
 def test_ctrl_c_ends_quietly(terminal: tuple[int, int]) -> None:
     """No traceback, status 0: that is how such programs are left."""
     here, there = terminal
-    with known_server() as server:
-        with subprocess.Popen([*TALK, *where(server)], stdin=there, stdout=there, stderr=subprocess.PIPE) as talking:
-            os.write(here, b"hello\n")
-            read_until(here, b"hello\r\nhello\r\n")
-            talking.send_signal(signal.SIGINT)
-            assert talking.wait(30) == 0
-            assert talking.stderr is not None
-            assert b"Traceback" not in talking.stderr.read()
+    with known_server() as server, talking_on(there, server) as talking:
+        os.write(here, b"hello\n")
+        read_until(here, b"hello\r\nhello\r\n")
+        talking.send_signal(signal.SIGINT)
+        assert talking.wait(30) == 0
+        assert talking.stderr is not None
+        assert b"Traceback" not in talking.stderr.read()
     os.close(here)
     os.close(there)

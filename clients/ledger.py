@@ -1,0 +1,40 @@
+"""What a load process has found out so far: a row for each request, and what failed by kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clients.records import Outcome, Rows
+
+if TYPE_CHECKING:
+    from clients.client import Client
+
+
+class Ledger:
+    """`rows` has a row per request that ended; `errors` counts by kind, `examples` has one of each in words.
+
+    The load loop adds rows of right answers itself, because there a call would cost too much.
+    """
+
+    def __init__(self) -> None:
+        self.rows = Rows()
+        self.errors: dict[str, int] = {}
+        self.examples: dict[str, str] = {}
+        self._not_answered = 0
+
+    @property
+    def completed(self) -> int:
+        """Requests that were answered rightly, so far."""
+        return len(self.rows) - self._not_answered
+
+    def request_ended(self, client: Client, sent_ns: int, done_ns: int, outcome: Outcome) -> None:
+        """Write down a client's request; `sent_ns` 0: it was never sent, `done_ns` 0: it has not ended."""
+        first_byte_ns = client.first_byte_ns if client.got else 0
+        self.rows.add(client.connection, client.due_ns, sent_ns, first_byte_ns, done_ns, client.got, outcome)
+        self._not_answered += outcome != Outcome.ANSWERED
+
+    def count(self, client: Client, outcome: Outcome, detail: str) -> None:
+        """Count what failed, and keep the first of each kind as an example."""
+        kind = outcome.kind
+        self.errors[kind] = self.errors.get(kind, 0) + 1
+        self.examples.setdefault(kind, f"client {client.number}: {detail}")
