@@ -261,6 +261,8 @@ def test_a_signal_ends_a_comparison_after_what_was_measured(tmp_path: Path) -> N
     recorder = Recorder(signal_after=1)
     heard = carried_out(plan(50, 7, ("selector",), "churn"), tmp_path / "r", ("test",), recorder)
     assert heard == signal.SIGTERM
-    assert len(read_results(tmp_path / "r").cells) == 1
+    results = read_results(tmp_path / "r")
+    assert len(results.cells) == 1
+    assert results.header.machine.usable_cpus == len(cpus)
     assert usable_cpus() == cpus
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

@@ -94,9 +94,10 @@ def carried_out(plan: Plan, folder: Path, command: tuple[str, ...], observer: Ob
         then.
     """
     division = divided(usable_cpus())
+    header = _header(plan, division, command)  # before this process is confined, which would change what it sees
     interruption = Interruption()
     with writing(folder) as writer, _confined(division), interruption.listening():
-        writer.add_header(_header(plan, division, command))
+        writer.add_header(header)
         observer.began(plan, division)
         for step, window in _with_windows(plan):
             observer.next(step)

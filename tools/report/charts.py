@@ -131,7 +131,7 @@ def _bars(
     figure.add_trace(
         graph_objects.Bar(
             y=names,
-            x=[spread.median if spread else 0 for spread in figures],
+            x=[spread.median if spread else None for spread in figures],
             orientation="h",
             marker={"color": [colour(position) for position in range(len(names))]},
             error_x={
@@ -147,7 +147,8 @@ def _bars(
         if spread is None:
             words = escape(words_for(row))
             figure.add_annotation(x=0, y=label, text=words, showarrow=False, xanchor="left", xshift=6)
-    figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ")
+    figure.update_yaxes(categoryorder="array", categoryarray=names, range=[len(names) - 0.5, -0.5])
+    figure.update_yaxes(showgrid=False, ticksuffix="  ")
     figure.update_xaxes(title=unit, rangemode="tozero", tickformat=",~g", nticks=6)
     height = 110 + 34 * len(names)
     return Chart(f"{summary.workload.name}-{name}", title, caption, height, _json(figure))
