@@ -77,6 +77,7 @@ class Loop:
             listening.setblocking(False)
             self._others[listening.fileno()] = partial(self._accept, listening)
         self._resume_accepting()
+        self._drain_when_stopping()  # the signal may have come before there was a loop to tell
         while self._listener.sockets or self._channels:
             ready = self._poller.wait(self._seconds_to_wait())
             self.now = monotonic()
@@ -191,6 +192,9 @@ class Loop:
 
     def _on_signal(self, read_end: int) -> None:
         os.read(read_end, 4096)
+        self._drain_when_stopping()
+
+    def _drain_when_stopping(self) -> None:
         if self._service.lifecycle.stopping and self._listener.sockets:
             for listening in list(self._listener.sockets):
                 self._accept(listening)

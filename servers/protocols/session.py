@@ -25,7 +25,10 @@ if TYPE_CHECKING:
         """One client's conversation."""
 
         requests: int  # answered so far
-        pending: object  # true while part of a request has arrived: its deadline runs
+
+        @property
+        def pending(self) -> object:
+            """True while part of a request has arrived: its deadline runs."""
 
         def started(self) -> Effects:
             """Return what the server says before the client has said anything."""

@@ -38,8 +38,18 @@ def converse(connection: socket, service: Service) -> None:
 class Conversation:
     """One client's conversation over a blocking socket."""
 
-    __slots__ = ("_connection", "_deadline", "_requests_then", "_service", "_session", "_waits_as_accepted",
-                 "_writing", "bytes_in", "bytes_out", "error")  # fmt: skip
+    __slots__ = (
+        "_busy",
+        "_connection",
+        "_deadline",
+        "_requests_then",
+        "_service",
+        "_session",
+        "_waits_as_accepted",
+        "bytes_in",
+        "bytes_out",
+        "error",
+    )  # fmt: skip
 
     def __init__(self, connection: socket, service: Service) -> None:
         self._connection = connection
@@ -48,7 +58,7 @@ class Conversation:
         self._deadline = 0.0  # of the request that has begun to arrive; 0 where there is none
         self._requests_then = 0  # how many were answered when that deadline was set
         self._waits_as_accepted = True  # with the listener's SO_RCVTIMEO
-        self._writing = False
+        self._busy = True  # not waiting for the client: what arrived last may not be answered yet
         self.bytes_in = 0
         self.bytes_out = 0
         self.error = ""
@@ -67,7 +77,7 @@ class Conversation:
             self.error = str(reason)
         except OSError:
             # The client vanished, which is ordinary; something was lost only if it was begun or owed.
-            self.error = "reset" if self._writing or self._session.pending else ""
+            self.error = "reset" if self._busy or self._session.pending else ""
         except EndNow:
             self.error = "cut-off"
             raise
@@ -83,7 +93,7 @@ class Conversation:
 
         Called by a signal handler of the main thread, while the conversation may be blocked in another.
         """
-        if not self._session.pending:
+        if not self._busy and not self._session.pending:
             with suppress(OSError):  # it may have ended this moment
                 self._connection.shutdown(SHUT_RD)
 
@@ -100,13 +110,17 @@ class Conversation:
             if session.pending or self._deadline:
                 self._watch_deadline()
             if lifecycle.stopping:
+                self._busy = False
                 self.drain()
 
     def _receive(self) -> bytes:
+        self._busy = False
         try:
-            return self._connection.recv(self._service.settings.receive_size)
+            data = self._connection.recv(self._service.settings.receive_size)
         except BlockingIOError:
-            return self._receive_late()
+            data = self._receive_late()
+        self._busy = True
+        return data
 
     def _receive_late(self) -> bytes:
         """Decide what it means that nothing has come in time."""
@@ -139,12 +153,10 @@ class Conversation:
         return True
 
     def _send(self, data: bytes) -> None:
-        self._writing = True
         sent = self._connection.send(data)
         self.bytes_out += sent
         if sent < len(data):
             self._send_rest(memoryview(data)[sent:])
-        self._writing = False
 
     def _send_rest(self, rest: memoryview) -> None:
         """Go on after a short write: a signal came, or the client takes its time."""

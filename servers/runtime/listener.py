@@ -95,7 +95,6 @@ class Listener:
             if error.errno in PENDING_NETWORK_ERRORS:
                 return None
             raise
-        self.scarcity.is_over()
         if not self._inherited:
             set_options(connection, self._settings)
         return connection
@@ -170,8 +169,10 @@ def _open_inet(settings: Settings) -> list[socket.socket]:
 
 def _resolve(host: str) -> list[tuple[int, Any]]:
     """Return (family, socket address) for each address of `host`, without repeats, in getaddrinfo's order."""
+    # Given text, getaddrinfo encodes it with the idna codec, whose tables are a megabyte for a fork to copy.
+    name = host.encode() if host.isascii() else host
     try:
-        found = socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(name or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError) as error:
         reason = error.strerror if isinstance(error, socket.gaierror) else "not a host name"
         raise CannotServe(f"cannot resolve host {host!r}: {reason}") from None

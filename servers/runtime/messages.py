@@ -1,16 +1,21 @@
 """What a server says: events as JSON lines on stdout, everything else through ``logging`` on stderr.
 
 ``logging`` is imported by the first message, because a server that has nothing to say must not pay for it: it
-brings ``threading``, whose after-fork hook costs a third of a millisecond in every forked child.
+brings ``threading``, whose after-fork hook costs a third of a millisecond in every forked child. The first thing to
+say may be that no descriptor is left, and an import opens files: one descriptor is held in reserve for it.
 """
 
 from __future__ import annotations
 
 import json
+import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from logging import Logger
     from typing import Any
+
+_reserve = [os.open(os.devnull, os.O_RDONLY)]
 
 
 def announce(event: str, **facts: Any) -> None:
@@ -31,7 +36,9 @@ def report_bug() -> None:
     _logger().exception("a session raised; its conversation is over, the others go on")
 
 
-def _logger() -> Any:
+def _logger() -> Logger:
+    while _reserve:
+        os.close(_reserve.pop())
     import logging  # noqa: PLC0415  see the head of this file
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)

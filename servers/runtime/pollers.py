@@ -8,6 +8,7 @@ event, which costs a microsecond per request.
 from __future__ import annotations
 
 import select
+from resource import RLIMIT_NOFILE, getrlimit, setrlimit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 NOTHING = 0
 READ = select.POLLIN
 WRITE = select.POLLOUT
-BROKEN = select.POLLHUP | select.POLLERR  # told whether asked for or not, and for as long as it is so
+
+FD_SETSIZE = 1024  # how many descriptors select can name
 
 
 class Epoll:
@@ -63,16 +65,20 @@ class Poll:
 
 
 class Select:
-    """BSD's select: three bit sets of 1024 descriptors."""
+    """BSD's select: three bit sets of 1024 descriptors.
+
+    The process is given no descriptor that select could not name: so accept fails for want of one, and clients past
+    that wait in the backlog like any others.
+    """
 
     def __init__(self) -> None:
+        soft, hard = getrlimit(RLIMIT_NOFILE)
+        setrlimit(RLIMIT_NOFILE, (min(soft, FD_SETSIZE), hard))
         self._readers: set[int] = set()
         self._writers: set[int] = set()
 
     def watch(self, descriptor: int, events: int) -> None:
-        """Begin to watch. Raise ValueError for a descriptor that select cannot name."""
-        if descriptor >= 1024:
-            raise ValueError("select cannot watch descriptor 1024 and up")
+        """Begin to watch."""
         self.change(descriptor, events)
 
     def change(self, descriptor: int, events: int) -> None:

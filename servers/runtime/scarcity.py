@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import time
+from math import inf
 
 from servers.runtime.messages import warn
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     Started = TypeVar("Started")
 
 SCARCE = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN))
-PAUSE = 0.1  # trio's: long enough to cost nothing, short enough that nobody minds
+PAUSE = 0.1  # seconds, trio's: long enough to cost nothing, short enough that nobody minds
+EPISODE_GAP = 1.0  # seconds without a failure that end an episode; one success may be the last for a while
 
 
 class Scarcity:
@@ -27,28 +29,22 @@ class Scarcity:
 
     def __init__(self, action: str) -> None:
         self._action = action
-        self._told = False
+        self._last_failure = -inf
 
     def suffer(self, error: OSError) -> None:
         """Log the first failure of an episode; raise what is no scarcity."""
         if error.errno not in SCARCE:
             raise error
-        if not self._told:
-            self._told = True
+        now = time.monotonic()
+        if now - self._last_failure > EPISODE_GAP:
             warn("%s: %s; trying again until something is given back", self._action, error.strerror)
-
-    def is_over(self) -> None:
-        """End the episode: the action has succeeded."""
-        self._told = False
+        self._last_failure = now
 
     def insist(self, start: Callable[[], Started]) -> Started:
         """Call `start` until it succeeds, with a pause between two calls, and return what it returns."""
         while True:
             try:
-                started = start()
+                return start()
             except OSError as error:
                 self.suffer(error)
                 time.sleep(PAUSE)
-            else:
-                self.is_over()
-                return started

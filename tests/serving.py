@@ -1,0 +1,155 @@
+"""A server under test: a real process of ours, spoken to over real sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PATIENCE = 20.0  # seconds that anything may take on a slow machine before it counts as never
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Server:
+    """A running server: its listening line, and what a test does to it."""
+
+    def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "servers", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+        )
+        self.listening = self._event("listening")
+
+    def _event(self, name: str) -> dict[str, Any]:
+        assert self.process.stdout
+        assert select.select([self.process.stdout], [], [], PATIENCE)[0], f"no {name} line"
+        line = self.process.stdout.readline()
+        event: dict[str, Any] = json.loads(line) if line else {}
+        assert event.get("event") == name, f"{line!r} in place of {name}; stderr: {self._last_words()}"
+        return event
+
+    def _last_words(self) -> str:
+        self.process.kill()
+        assert self.process.stderr
+        return self.process.stderr.read()
+
+    @property
+    def pid(self) -> int:
+        """The pid of the server, which is the one that was started."""
+        return self.process.pid
+
+    def connect(self, *, timeout: float = PATIENCE) -> socket.socket:
+        """Connect a client to the first address."""
+        if "path" in self.listening:
+            client = socket.socket(socket.AF_UNIX)
+            client.settimeout(timeout)
+            client.connect(self.listening["path"])
+            return client
+        return socket.create_connection((self.listening["host"], self.listening["port"]), timeout=timeout)
+
+    def ask(self, sent: bytes) -> bytes:
+        """Send `sent` on a connection of its own, half-close, and return all that comes back."""
+        with self.connect() as client:
+            client.sendall(sent)
+            client.shutdown(socket.SHUT_WR)
+            return read_all(client)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send the server a signal."""
+        self.process.send_signal(number)
+
+    def stopped(self) -> dict[str, Any]:
+        """Wait for the server to end of itself and return its stopped line."""
+        event = self._event("stopped")
+        self.process.wait(PATIENCE)
+        return event
+
+    def stop(self) -> dict[str, Any]:
+        """Send SIGTERM and return the stopped line; the exit status must be 0 and nothing must have been said."""
+        self.signal(signal.SIGTERM)
+        event = self.stopped()
+        assert self.process.returncode == 0
+        assert self.stderr() == ""
+        return event
+
+    def stderr(self) -> str:
+        """Return what a server that has ended said on stderr."""
+        assert self.process.stderr
+        return self.process.stderr.read()
+
+    def children(self) -> list[int]:
+        """Return the pids of the server's children, zombies among them."""
+        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
+    def end(self) -> None:
+        """Leave nothing behind, whatever the test came to."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.process.wait(PATIENCE)
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream
+            stream.close()
+
+
+@contextmanager
+def serving(*arguments: str, environment: dict[str, str] | None = None) -> Iterator[Server]:
+    """Run `serverlab serve ARGUMENTS` on a free port for the length of a with statement."""
+    where = () if "--unix" in arguments or "--port" in arguments else ("--port", "0")
+    server = Server(*arguments, *where, environment=environment)
+    try:
+        yield server
+    finally:
+        server.end()
+
+
+def read_all(client: socket.socket) -> bytes:
+    """Read until the server hangs up in an orderly way."""
+    parts = []
+    while part := client.recv(1 << 16):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def read_exactly(client: socket.socket, size_bytes: int) -> bytes:
+    """Read that many bytes, or fewer where the server hangs up first."""
+    answer = b""
+    while len(answer) < size_bytes and (part := client.recv(size_bytes - len(answer))):
+        answer += part
+    return answer
+
+
+def is_silent(client: socket.socket, *, seconds: float = 0.3) -> bool:
+    """Tell whether nothing comes for a while: for what must not happen, where there is no event to wait for."""
+    poll = select.poll()  # select itself cannot name a descriptor past 1023
+    poll.register(client, select.POLLIN)
+    return not poll.poll(seconds * 1000)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait for a condition that no descriptor tells; fail after PATIENCE."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        select.select([], [], [], 0.01)
+
+
+def reset(client: socket.socket) -> None:
+    """Close with a reset, as a client that crashes."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    client.close()
