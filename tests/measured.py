@@ -7,7 +7,9 @@ import sys
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
+from tools.accounting.meters import metering
 from tools.children import Child, start
+from tools.failure import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +66,15 @@ def forker(number: int, *, ignored: bool) -> list[str]:
 def holder(script: str) -> list[str]:
     """Return a command that runs a script, prints `ready`, and stays as it is until its stdin ends."""
     return python(f"{READY}\n{script}\nready()")
+
+
+def works(method: str) -> bool:
+    """Tell whether a CPU method can be had on this machine by this user."""
+    try:
+        with metering(method):
+            return True
+    except Failure:
+        return False
 
 
 class Held:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.measured import BURN, burner, forker, held, holder, python
+from tests.measured import BURN, burner, forker, held, holder, python, works
 from tools.accounting.cgroups import Cgroup, cgroup_of_its_own, sweep
 from tools.accounting.ledger import IGNORED, NOT_WAITED_FOR, REPARENTED, Ledger
 from tools.accounting.meters import CGROUP_METHODS, METHODS, metering
@@ -27,15 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TREE_METHODS = ("rusage", "process-tree")
-
-
-def works(method: str) -> bool:
-    """Tell whether a method can be had on this machine by this user."""
-    try:
-        with metering(method):
-            return True
-    except Failure:
-        return False
 
 
 WORKING = [method for method in METHODS if works(method)]

@@ -45,7 +45,7 @@ class Cost:
     peak_rss_upper_bound_bytes: int
     memory_complete: bool
     peak_processes: int
-    peak_zombies: int
+    peak_zombies: int | None
     peak_threads: int
     peak_descriptors: int | None
     context_switches: Switches

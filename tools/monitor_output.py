@@ -32,22 +32,27 @@ def csv_of_samples(path: Path | None) -> Iterator[Callable[[Sample], None]]:
     if path is None:
         yield lambda _: None
         return
-    failure: OSError | None = None
-    with opened(path) as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Sample)])
-        writer.writeheader()
+    failures: list[OSError] = []
+    file = opened(path)
+    writer = csv.DictWriter(file, [field.name for field in fields(Sample)])
+    writer.writeheader()
 
-        def write(sample: Sample) -> None:
-            nonlocal failure
-            try:
-                writer.writerow(sample.to_json())
-                file.flush()
-            except OSError as error:
-                failure = error
+    def write(sample: Sample) -> None:
+        try:
+            writer.writerow(sample.to_json())
+            file.flush()
+        except OSError as error:
+            failures.append(error)
 
+    try:
         yield write
-    if failure is not None:
-        raise Failure(f"{path} is not whole: {failure.strerror}")
+    finally:
+        try:
+            file.close()
+        except OSError as error:  # what is left in the buffer
+            failures.append(error)
+    if failures:
+        raise Failure(f"{path} is not whole: {failures[0].strerror}")
 
 
 def opened(path: Path) -> IO[str]:

@@ -11,14 +11,15 @@ class Sample:
 
     `at` is seconds since sampling began. `rss_upper_bound_bytes` counts a page that several processes share
     once for each, `pss_bytes` once in all, `uss_bytes` not. Faults of children that nobody waited for are
-    lost; context switches are a lower bound. None: not read this time, or not for us to read.
+    lost; context switches are a lower bound. None: not read this time, or not for us to
+    read; a cgroup does not list its zombies.
     """
 
     at: float
     cpu_user_seconds: float
     cpu_system_seconds: float
     processes: int
-    zombies: int
+    zombies: int | None
     threads: int
     descriptors: int | None
     minor_faults: int
@@ -43,7 +44,7 @@ class Peaks:
     """
 
     processes: int = 0
-    zombies: int = 0
+    zombies: int | None = None
     threads: int = 0
     descriptors: int | None = None
     pss_bytes: int | None = None

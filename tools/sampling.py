@@ -98,13 +98,17 @@ class Sampler:
             cpu_user_seconds=user,
             cpu_system_seconds=system,
             processes=len(alive),
-            zombies=sum(process.zombie and process.key.pid != self._meter.pid for process in processes),
+            zombies=None if self._meter.cgroup else self._zombies(processes),
             threads=sum(process.threads for process in alive),
             descriptors=total(open_now),
             minor_faults=faults.minor,
             major_faults=faults.major,
             rss_upper_bound_bytes=sum(process.rss_bytes for process in alive),
         )
+
+    def _zombies(self, processes: Sequence[Process]) -> int:
+        """Count the dead that nobody has waited for; the command itself waits for us."""
+        return sum(process.zombie and process.key.pid != self._meter.pid for process in processes)
 
     def _with_memory(self, sample: Sample, processes: Sequence[Process]) -> Sample:
         """Add to a sample what is slower to read."""
