@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from tests.comparisons import cell, header, made_up
-from tools.results import CELLS, SAMPLES, VERSION, ResultsError, read_results, writing
+from tools.results import CELLS, SAMPLES, VERSION, ResultsError, Writer, read_results, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 def test_what_is_written_is_read_back_equal(tmp_path: Path) -> None:
@@ -178,3 +178,12 @@ def test_an_empty_folder_may_be_written_to(tmp_path: Path) -> None:
     with writing(tmp_path) as writer:
         writer.add_header(header())
     assert read_results(tmp_path).cells == ()
+
+
+def test_a_disk_that_is_full_is_told_in_one_line(tmp_path: Path) -> None:
+    """Not with a traceback in the middle of a comparison."""
+    with (
+        Path("/dev/full").open("wb", buffering=0) as full,
+        pytest.raises(ResultsError, match=r"cannot write to .*: No space left on device"),
+    ):
+        Writer(tmp_path, full).add(cell())

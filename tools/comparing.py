@@ -100,6 +100,8 @@ def carried_out(plan: Plan, folder: Path, command: tuple[str, ...], observer: Ob
         writer.add_header(header)
         observer.began(plan, division)
         for step, window in _with_windows(plan):
+            if interruption.signal:
+                break
             observer.next(step)
             cell = _cell(step, replace(plan.timing, duration=window), division, writer, interruption)
             if cell is None:

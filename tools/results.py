@@ -4,7 +4,7 @@
     DIR/samples/*.npy      the latencies of each cell, in nanoseconds, as one array of 64-bit integers
     DIR/report.html        drawn from the two above, and from nothing else
 
-A line is written and flushed when its cell has ended, and after its samples, so that a comparison that is
+A line is written, unbuffered, when its cell has ended and after its samples, so that a comparison that is
 killed keeps every cell that it finished; the line that a kill cut short is left out, and said so. Any other
 line that is not what it should be makes the whole folder unreadable: figures are either all there or not to
 be trusted.
@@ -12,11 +12,13 @@ be trusted.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +28,7 @@ from tools.records import DamagedError, Record, as_json, record_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import FileIO
 
     from numpy.typing import NDArray
 
@@ -73,7 +76,7 @@ class Results:
 class Writer:
     """Appends cells to a results folder that `writing` opened."""
 
-    def __init__(self, folder: Path, stream: TextIO) -> None:
+    def __init__(self, folder: Path, stream: FileIO) -> None:
         self._folder = folder
         self._stream = stream
 
@@ -82,18 +85,21 @@ class Writer:
         self._line({"format": FORMAT, "version": VERSION, **as_json(header)})
 
     def add(self, cell: Cell) -> None:
-        """Write a cell's line and flush it; its samples must have been written before."""
+        """Write a cell's line, at once; its samples must have been written before."""
         self._line(as_json(cell))
 
     def add_samples(self, name: str, latencies_ns: NDArray[np.int64]) -> str:
         """Write a cell's latencies and return the name by which its line must refer to them."""
         file_name = f"{name}.npy"
-        np.save(self._folder / SAMPLES / file_name, latencies_ns.astype(np.int64), allow_pickle=False)
+        with _writable(self._folder):
+            np.save(self._folder / SAMPLES / file_name, latencies_ns.astype(np.int64), allow_pickle=False)
         return file_name
 
     def _line(self, record: dict[str, Any]) -> None:
-        self._stream.write(json.dumps(record, separators=(",", ":")) + "\n")
-        self._stream.flush()
+        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        with _writable(self._folder):
+            if self._stream.write(line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @contextmanager
@@ -101,17 +107,24 @@ def writing(folder: Path) -> Iterator[Writer]:
     """Make the folder of a new comparison and yield its writer.
 
     Raises:
-        ResultsError: The folder holds something already, or cannot be made or written to.
+        ResultsError: The folder holds something already, or cannot be made or written to, now or later.
     """
-    try:
+    with _writable(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise ResultsError(f"{folder} exists and is not an empty folder: choose another with --output")
         (folder / SAMPLES).mkdir(parents=True)
-        stream = (folder / CELLS).open("x", encoding="utf-8")
-    except OSError as error:
-        raise ResultsError(f"cannot write to {folder}: {error.strerror or error}") from error
+        stream = (folder / CELLS).open("xb", buffering=0)  # nothing waits in a buffer when a kill comes
     with stream:
         yield Writer(folder, stream)
+
+
+@contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    """Tell in one line that the folder cannot be written to, because of its rights or a full disk."""
+    try:
+        yield
+    except OSError as error:
+        raise ResultsError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
 def read_results(folder: Path) -> Results:

@@ -153,7 +153,7 @@ def _row(results: Results, workload: Workload, model: str) -> Row:
 
 def _sound(cells: Iterable[Cell]) -> list[Cell]:
     """The cells whose figures may be used: a cell with an error has none, or none to be trusted."""
-    return [cell for cell in cells if cell.load and not cell.error]
+    return [cell for cell in cells if cell.load and cell.load.window > 0 and not cell.error]
 
 
 def _blindness(cells: Iterable[Cell]) -> str:
