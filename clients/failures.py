@@ -44,5 +44,5 @@ def difference(answer: bytes, begin: int, data: bytes) -> tuple[Outcome, str]:
         return Outcome.EXTRA_BYTES, f"{len(extra)} bytes after the whole answer: {extra[:60]!r}"
     pairs = zip(rest, data, strict=False)
     at = next((index for index, (right, got) in enumerate(pairs) if right != got), len(rest))
-    got, right = data[at : at + 40], rest[at : at + 40]
+    got, right = data[at : at + 100], rest[at : at + 20]
     return Outcome.WRONG_BYTES, f"byte {begin + at} of {len(answer)}: {got!r} where {right!r} was due"
