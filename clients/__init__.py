@@ -16,7 +16,7 @@ them: no
 window
   closed is counted too. Nothing is dropped because it is awkward.
 
-Reading order: `plan` (what is asked), `conversations` (what is sent and what a right answer is), `loop`
-(how), `swarm` (together), `result` (what it means), `command` (the words on the terminal), `talk` (the
+Reading order: `plan` (what is asked), `conversations` (what is sent and what a right answer is), `loop` and
+`dialogues` (how), `swarm` (together), `result` (what it means), `command` (the words on the terminal), `talk` (the
 interactive client).
 """

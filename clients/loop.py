@@ -106,8 +106,10 @@ class LoadLoop:
     def _attend(self, ready: list[tuple[int, int]]) -> list[Odd]:
         """Take whole right answers and send the next requests; return what needs more thought.
 
-        The only hot function. It is long, and works on local names, because a request costs the kernel and
-        this loop 7 us together: a function of its own for each step was measured at 0.05 us a call.
+        The only hot function, and long for that: a request costs the kernel and this loop about 7 us
+        together, and a call of a method 0.05. Measured beside it: a row by `pack_into` costs 0.1 us, by
+        `array.append` of each column 0.4; one clock reading for done and for the next request's sent, or
+        os.read and os.write, make no difference that shows.
         """
         dialogues, connections = self.dialogues, self.dialogues.connections
         turns, awaited, since_ns = connections.turns, connections.awaited, connections.since_ns

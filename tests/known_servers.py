@@ -20,6 +20,16 @@ from contextlib import contextmanager, suppress
 
 from clients.addresses import Address
 
+
+def _has_ipv6() -> bool:
+    with socket.socket(socket.AF_INET6) as probe, suppress(OSError):
+        probe.bind(("::1", 0))
+        return True
+    return False
+
+
+LOOPBACKS = ("127.0.0.1", "::1") if socket.has_ipv6 and _has_ipv6() else ("127.0.0.1",)
+
 Reply = Callable[[int, bytes], tuple[bytes, ...]]
 
 

@@ -19,7 +19,7 @@ from clients.process import LoadError, LoadProcess
 from clients.records import Outcome
 from clients.swarm import run_load
 from tests import known_servers
-from tests.known_servers import KnownServer, known_server
+from tests.known_servers import LOOPBACKS, KnownServer, known_server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,7 +146,7 @@ def test_work_answers_are_so_many_x(line: str) -> None:
 
 def test_ipv6_and_unix_sockets_are_served_alike(tmp_path: Path) -> None:
     """The kind of address makes no difference, kept alive or not."""
-    for host, path in (("::1", ""), ("", str(tmp_path / "socket"))):
+    for host, path in (*((host, "") for host in LOOPBACKS), ("", str(tmp_path / "socket"))):
         with known_server(host=host, path=path) as server:
             assert load(server, requests=100).ok
             assert load(server, requests=100, churn=True).ok

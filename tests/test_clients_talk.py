@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import known_servers
-from tests.known_servers import KnownServer, known_server, refusing
+from tests.known_servers import LOOPBACKS, KnownServer, known_server, refusing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ def where(server: KnownServer) -> list[str]:
 
 def test_lines_go_out_and_answers_come_back_over_every_address(tmp_path: Path) -> None:
     """IPv4, IPv6, a host's name, a Unix socket."""
-    for host, path in (("127.0.0.1", ""), ("::1", ""), ("", str(tmp_path / "socket"))):
+    for host, path in (*((host, "") for host in LOOPBACKS), ("", str(tmp_path / "socket"))):
         with known_server(known_servers.upper, host=host, path=path) as server:
             done = talk(*where(server), said="straße\nzwei\n".encode())
         assert (done.returncode, done.stdout.decode(), done.stderr) == (0, "STRASSE\nZWEI\n", b"")
