@@ -36,6 +36,7 @@ NOTHING = 0
 READ = select.POLLIN
 WRITE = select.POLLOUT
 
+SOON = 0.1  # seconds; for a longer wait a millisecond more is less than one in a hundred
 FD_SETSIZE = 1024  # how many descriptors select can name
 
 
@@ -47,7 +48,14 @@ class Epoll:
         self.watch = self._epoll.register
         self.change = self._epoll.modify
         self.forget = self._epoll.unregister
-        self.wait = self._epoll.poll
+
+    def wait(self, seconds: float) -> list[tuple[int, int]]:
+        """Return (descriptor, events) of those that are ready."""
+        if 0 < seconds < SOON:
+            # epoll counts in whole milliseconds, rounded up; select, which watches the epoll itself, in microseconds.
+            select.select([self._epoll], (), (), seconds)
+            seconds = 0
+        return self._epoll.poll(seconds)
 
 
 class Poll:
