@@ -26,12 +26,16 @@ def say(event, **fields):
     print(json.dumps({"event": event, **fields}), flush=True)
 """
 
-ORDERLY = """
+TERMINABLE = """
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 say("listening", host="127.0.0.1", port=7)
 signal.sigwait([signal.SIGTERM])
-say("stopped", model="m", protocol="echo", connections=3, requests=5, bytes_in=7, bytes_out=9, errors={"reset": 1},
-    cpu={"self": {"user": 0.25, "system": 0.5}, "children": {"user": 1.0, "system": 2.0}})
+"""
+
+ORDERLY = f"""
+{TERMINABLE}
+say("stopped", model="m", protocol="echo", connections=3, requests=5, bytes_in=7, bytes_out=9, errors=dict(reset=1),
+    cpu=dict(self=dict(user=0.25, system=0.5), children=dict(user=1.0, system=2.0)))
 """
 
 STUBBORN = """
@@ -162,12 +166,10 @@ def test_a_server_that_prints_much_is_not_blocked() -> None:
 @pytest.mark.parametrize("line", ["{", "[]", '{"event": "stopped", "cpu": 3}', '{"event": "stopped", "requests": "x"}'])
 def test_a_stopped_line_that_is_damaged_is_none(line: str) -> None:
     """The server is somebody else's; it still ends in order."""
-    with running(server(f"signal.signal(signal.SIGTERM, lambda *_: sys.exit(print({line!r})))\n" + WAITING)) as it:
-        assert it.stop() is None
-        assert it.exit_status == 0
+    with running(server(f"{TERMINABLE}\nprint({line!r})")) as running_server:
+        assert running_server.stop() is None
+        assert running_server.exit_status == 0
 
-
-WAITING = "say('listening', port=7)\nwhile True: time.sleep(60)"
 
 FAMILY = """
 for daemon in (False, True):

@@ -91,19 +91,23 @@ def test_a_monitor_inside_a_measured_cgroup_is_counted_there() -> None:
 
 @pytest.mark.parametrize("method", ["cgroup-v1", "cgroup-v2", "rusage", "process-tree"])
 def test_a_short_command_is_metered_and_seen(method: str) -> None:
-    """Some ten milliseconds: the CPU by every method, and peaks that are not nothing."""
+    """Some twenty milliseconds: the CPU by every method, and peaks that are not nothing.
+
+    On a busy machine it can be over before the first look; what was not seen is then None.
+    """
     if not works(method):
         pytest.skip(f"the method {method} does not work here")
-    found = monitored("--cpu-method", method, "--", *burner(0.01))
-    assert found["cpu_method"] == method
-    assert found["cpu_complete"] is True
-    assert 0.01 <= found["cpu_seconds"] < 1
-    assert found["peak_processes"] == 1
-    assert found["peak_threads"] >= 1
-    assert found["peak_descriptors"] >= 3
+    for _ in range(10):
+        found = monitored("--cpu-method", method, "--", *burner(0.02))
+        assert (found["cpu_method"], found["cpu_complete"]) == (method, True)
+        assert 0.02 <= found["cpu_seconds"] < 2
+        assert (found["peak_processes"], found["peak_threads"]) == (1, 1)
+        assert found["monitor_cpu_seconds"] > 0
+        if found["peak_pss_bytes"] is not None:
+            break
     assert found["peak_pss_bytes"] > 0
+    assert found["peak_descriptors"] >= 3
     assert found["peak_rss_upper_bound_bytes"] > 0
-    assert found["monitor_cpu_seconds"] > 0
 
 
 def test_the_exit_status_is_the_command_s_and_monitor_s_is_0() -> None:
@@ -141,14 +145,11 @@ def test_without_json_a_summary_goes_to_stderr() -> None:
 def test_a_signal_is_passed_on_and_the_summary_still_comes(number: signal.Signals, method: str | None) -> None:
     """The command catches it, and ends as it likes; nothing is left."""
     script = f"""
-import signal, sys, time
-def caught(number, frame):
-    print("caught", number, flush=True)
-    sys.exit(7)
-signal.signal({int(number)}, caught)
+import signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [{int(number)}])
 print("ready", flush=True)
-while True:
-    time.sleep(60)
+print("caught", int(signal.sigwait([{int(number)}])), flush=True)
+sys.exit(7)
 """
     options = ["--cpu-method", method] if method else []
     command = [sys.executable, "-m", "tools", "monitor", "--json", *options, "--", *python(script)]
@@ -158,7 +159,7 @@ while True:
         process.send_signal(number)
         output = process.stdout.read().splitlines()
     assert process.returncode == 0
-    assert output[0] == f"caught {int(number)}"
+    assert output[0] == f"caught {int(number)}", output
     assert json.loads(output[-1])["exit_status"] == 7
     assert cgroups_left(process.pid) == []
 

@@ -150,9 +150,9 @@ def cost_of(
         peak_uss_bytes=peaks.uss_bytes,
         peak_rss_upper_bound_bytes=peaks.rss_upper_bound_bytes,
         memory_complete=sampler.memory_complete,
-        peak_processes=peaks.processes,
+        peak_processes=max(peaks.processes, 1),  # it was there, even if it ended before the first look
         peak_zombies=peaks.zombies,
-        peak_threads=peaks.threads,
+        peak_threads=max(peaks.threads, 1),
         peak_descriptors=peaks.descriptors,
         context_switches=switches,
         minor_faults=minor,

@@ -14,7 +14,7 @@ from tools.accounting.meters import METHODS, metering
 from tools.failure import Failure
 from tools.monitor_output import csv_of_samples, live_line
 from tools.sampling import INTERVAL
-from tools.watching import Watcher
+from tools.watching import Watcher, signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,8 +42,8 @@ def monitor(
     """Show what a process and all its descendants cost, live, and sum up in the end.
 
     COMMAND is started with our input and output. Ctrl-C and SIGTERM are passed on to it. Monitoring ends
-    when it ends: descendants that outlive it are named and left alone. Its exit status is in the summary;
-    that of monitor is 0 if it could monitor.
+    when it ends: descendants that outlive it are named and left alone. Its exit status (-N: signal N) is in
+    the summary; that of monitor is 0 if it could monitor.
 
     A PID is watched until it ends, for --duration seconds, or until Ctrl-C.
 
@@ -51,8 +51,10 @@ def monitor(
     """
     command, pid = what_to_monitor(list(target or []), context.obj)
     check(command, interval, duration, cpu_method)
-    with csv_of_samples(csv) as write:
-        cost = watch(command, pid, interval=interval, duration=duration, method=cpu_method, write=write)
+    with csv_of_samples(csv) as write, signals() as arrivals:
+        cost = watch(
+            command, pid, interval=interval, duration=duration, method=cpu_method, arrivals=arrivals, write=write
+        )
         show(cost, as_json=as_json)
 
 
@@ -88,6 +90,7 @@ def watch(
     interval: float,
     duration: float | None,
     method: str | None,
+    arrivals: int,
     write: Callable[[Sample], None],
 ) -> Cost:
     """Watch a command, or else a process, while writing the samples and showing the latest."""
@@ -99,7 +102,7 @@ def watch(
             write(sample)
             draw(sample)
 
-        watcher = Watcher(meter, interval, tell)
+        watcher = Watcher(meter, interval, arrivals, tell)
         if command:
             return watcher.command(command)
         if not 0 < pid < PID_LIMIT:

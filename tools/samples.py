@@ -37,7 +37,7 @@ class Sample:
 
 @dataclass(slots=True)
 class Peaks:
-    """The highest of each count over all samples, 0 before the first one and None where none could be read.
+    """The highest of each count over all samples that saw a living process, None where it could not be read.
 
     The peak of RSS is the sum of the processes' own high-water marks, so that a spike between two samples
     is in it.

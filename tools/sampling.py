@@ -143,7 +143,8 @@ class Sampler:
         self.last = sample
         self.taken += 1
         self.sigchld_ignored |= any(process.sigchld_ignored for process in processes)
-        self.peaks.include(sample, sum(process.peak_rss_bytes for process in processes))
+        if sample.processes:
+            self.peaks.include(sample, sum(process.peak_rss_bytes for process in processes))
         if self._keep:
             self.samples.append(sample)
 

@@ -30,10 +30,11 @@ FROM_THE_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
 
 @dataclass(frozen=True, slots=True)
 class Watcher:
-    """How to watch: by which meter, how often, and whom to tell of each sample."""
+    """How to watch: by which meter, how often, where `signals` arrive, and whom to tell of each sample."""
 
     meter: Meter
     interval: float
+    arrivals: int
     tell: Callable[[Sample], None]
 
     def command(self, command: list[str]) -> Cost:
@@ -42,14 +43,13 @@ class Watcher:
         Raises LaunchError where it cannot be started. What outlives it is left alone.
         """
         began, spent = time.monotonic(), time.process_time()
-        with signals() as arrivals:
-            child = start(command, meter=self.meter)
-            try:
-                sampler = Sampler(self.meter, self.interval, keep=False)
-                self._sample_until_end(sampler, child.pidfd, arrivals, lambda number: pass_on(child, number))
-            except BaseException:
-                child.end()
-                raise
+        child = start(command, meter=self.meter)
+        try:
+            sampler = Sampler(self.meter, self.interval, keep=False)
+            self._sample_until_end(sampler, child.pidfd, lambda number: pass_on(child, number))
+        except BaseException:
+            child.end()
+            raise
         duration = time.monotonic() - began
         failed = child.never_started()
         self.tell(sampler.sample())
@@ -75,11 +75,11 @@ class Watcher:
         Raises Failure where there is no such process.
         """
         began, spent = time.monotonic(), time.process_time()
-        with signals() as arrivals, following(pid) as pidfd:
+        with following(pid) as pidfd:
             self.meter.attach(pid, ours=False)
             sampler = Sampler(self.meter, self.interval, since_birth=False, keep=False)
             until = None if duration is None else began + duration
-            self._sample_until_end(sampler, pidfd, arrivals, lambda _: True, until)
+            self._sample_until_end(sampler, pidfd, lambda _: True, until)
             self.tell(sampler.sample(memory_too=True))
         return cost_of(
             command=None,
@@ -97,20 +97,19 @@ class Watcher:
         self,
         sampler: Sampler,
         pidfd: int,
-        arrivals: int,
         on_signal: Callable[[int], bool],
         until: float | None = None,
     ) -> None:
         """Sample until the process ends, the time is over, or `on_signal` says so."""
         poll = select.poll()
         poll.register(pidfd, select.POLLIN)
-        poll.register(arrivals, select.POLLIN)
+        poll.register(self.arrivals, select.POLLIN)
         while until is None or time.monotonic() < until:
             if time.monotonic() >= sampler.due:
                 self.tell(sampler.sample())
             wake = sampler.due if until is None else min(sampler.due, until)
             ready = [descriptor for descriptor, _ in poll.poll(max(0.0, wake - time.monotonic()) * 1000)]
-            if pidfd in ready or (arrivals in ready and any(map(on_signal, os.read(arrivals, 64)))):
+            if pidfd in ready or (self.arrivals in ready and any(map(on_signal, os.read(self.arrivals, 64)))):
                 break
 
 
@@ -128,7 +127,8 @@ def pass_on(child: Child, number: int) -> bool:
 def signals() -> Iterator[int]:
     """Catch the signals that ask us to end; yield a descriptor to read their numbers from.
 
-    One that we were started to ignore (nohup) stays ignored.
+    One that we were started to ignore (nohup) stays ignored. Nothing interrupts what is done meanwhile, so that a
+    second Ctrl-C finds the summary written and the cgroup removed.
     """
     reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     caught = [number for number in CAUGHT if signal.getsignal(number) is not signal.SIG_IGN]
