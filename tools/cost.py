@@ -42,7 +42,7 @@ class Cost:
     cpu_reason: str
     peak_pss_bytes: int | None
     peak_uss_bytes: int | None
-    peak_rss_upper_bound_bytes: int
+    peak_rss_upper_bound_bytes: int | None
     memory_complete: bool
     peak_processes: int
     peak_zombies: int | None
@@ -67,7 +67,7 @@ class Cost:
             "by": f"{self.cpu_method}, " + ("complete" if self.cpu_complete else f"INCOMPLETE: {self.cpu_reason}"),
             "memory": self._memory(),
             "at most": f"{self.peak_processes} processes, {self.peak_threads} threads, "
-            f"{self.peak_descriptors} descriptors",
+            f"{'unknown' if self.peak_descriptors is None else self.peak_descriptors} descriptors",
             "counted": self._counts(),
             "monitor": f"{self.monitor_cpu_seconds:.3f} s of CPU for {self.samples} samples",
         }

@@ -49,7 +49,7 @@ class Peaks:
     descriptors: int | None = None
     pss_bytes: int | None = None
     uss_bytes: int | None = None
-    rss_upper_bound_bytes: int = 0
+    rss_upper_bound_bytes: int | None = None
 
     def include(self, sample: Sample, high_water_bytes: int) -> None:
         """Take a sample in."""
@@ -57,7 +57,7 @@ class Peaks:
             seen = getattr(sample, field.name)
             if seen is not None:
                 setattr(self, field.name, max(seen, getattr(self, field.name) or 0))
-        self.rss_upper_bound_bytes = max(self.rss_upper_bound_bytes, high_water_bytes)
+        self.rss_upper_bound_bytes = max(self.rss_upper_bound_bytes or 0, high_water_bytes)
 
     def to_json(self) -> dict[str, object]:
         """Return the peaks as JSON values."""
