@@ -59,11 +59,12 @@ class Channel:
     It may stay in its state until `since` plus `patience`; while it sleeps nobody waits for the client.
     """
 
-    __slots__ = ("_begun", "_client_ended", "_effects", "_loop", "_requests_then", "_service", "_session", "_state",
+    __slots__ = ("_begun", "_client_ended", "_effects", "_loop", "_receive_size", "_requests_then", "_service", "_session", "_state",
                  "_unsent", "bytes_in", "bytes_out", "connection", "error", "patience", "since")  # fmt: skip
 
     def __init__(self, connection: socket, service: Service, loop: Loop) -> None:
         self.connection = connection
+        self._receive_size = service.settings.receive_size
         self._service = service
         self._session = service.session()
         self._loop = loop
@@ -96,16 +97,14 @@ class Channel:
             return
         # From here to `_perform` runs once a request: it is written flat, because each call would cost 50 ns.
         try:
-            data = self.connection.recv(self._service.settings.receive_size)
             session = self._session
-            if data:
+            if data := self.connection.recv(self._receive_size):
                 self.bytes_in += len(data)
                 self.since = self._loop.now
-                effects = session.received(data)
+                self._perform(iter(session.received(data)))
             else:
                 self._client_ended = True
-                effects = session.ended()
-            self._perform(iter(effects))
+                self._perform(iter(session.ended()))
             if session.pending or self._begun:
                 self._watch_deadline()
         except BlockingIOError:
@@ -162,9 +161,13 @@ class Channel:
         for effect in effects:
             match effect:
                 case bytes():
-                    if not self._send(effect):
-                        self._effects = effects
-                        self._enter(WRITING, self._service.settings.request_timeout)
+                    try:
+                        sent = self.connection.send(effect)
+                    except BlockingIOError:
+                        sent = 0
+                    self.bytes_out += sent
+                    if sent < len(effect):
+                        self._keep(effect, sent, effects)
                         return
                 case Sleep(seconds):
                     self._effects = effects
@@ -182,17 +185,11 @@ class Channel:
             self._enter(READING, self._service.settings.idle_timeout)
             self._watch_deadline()
 
-    def _send(self, data: bytes | memoryview) -> bool:
-        """Send what the kernel takes; keep the rest and return False where that is not all."""
-        try:
-            sent = self.connection.send(data)
-        except BlockingIOError:
-            sent = 0
-        self.bytes_out += sent
-        if sent == len(data):
-            return True
+    def _keep(self, data: bytes | memoryview, sent: int, effects: Iterator[Effect]) -> None:
+        """Keep what the kernel did not take of `data`, and the effects behind it, until it takes more."""
         self._unsent = memoryview(data)[sent:]
-        return False
+        self._effects = effects
+        self._enter(WRITING, self._service.settings.request_timeout)
 
     def _ready_for_the_rest(self) -> None:
         """Take a step in any state but READING."""
@@ -209,8 +206,10 @@ class Channel:
             self._lose()
 
     def _flush(self) -> None:
-        if self._send(self._unsent):
-            self._unsent = b""
+        sent = self.connection.send(self._unsent)
+        self.bytes_out += sent
+        self._unsent = self._unsent[sent:]
+        if not self._unsent:
             self._attempt(self._effects)
 
     def _hang_up(self, error: str) -> None:
