@@ -59,8 +59,24 @@ class Channel:
     It may stay in its state until `since` plus `patience`; while it sleeps nobody waits for the client.
     """
 
-    __slots__ = ("_begun", "_client_ended", "_effects", "_loop", "_receive_size", "_requests_then", "_service", "_session", "_state",
-                 "_unsent", "bytes_in", "bytes_out", "connection", "error", "patience", "since")  # fmt: skip
+    __slots__ = (
+        "_begun",
+        "_client_ended",
+        "_effects",
+        "_loop",
+        "_receive_size",
+        "_requests_then",
+        "_service",
+        "_session",
+        "_state",
+        "_unsent",
+        "bytes_in",
+        "bytes_out",
+        "connection",
+        "error",
+        "patience",
+        "since",
+    )
 
     def __init__(self, connection: socket, service: Service, loop: Loop) -> None:
         self.connection = connection
