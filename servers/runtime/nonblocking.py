@@ -13,6 +13,7 @@ client that does not take its answers is no longer read (back-pressure) until it
 from __future__ import annotations
 
 from contextlib import suppress
+from math import inf
 from socket import SHUT_RD, SHUT_WR
 from time import monotonic
 
@@ -56,7 +57,7 @@ EVENTS = {READING: READ, WRITING: WRITE, SLEEPING: NOTHING, LINGERING: READ}
 class Channel:
     """One client's conversation over a non-blocking socket.
 
-    It may stay in its state until `since` plus `patience`; while it sleeps nobody waits for the client.
+    It may stay in its state until `since` plus `patience`, which is without end while it sleeps.
     """
 
     __slots__ = (
@@ -113,8 +114,15 @@ class Channel:
             return
         # From here to `_perform` runs once a request: it is written flat, because each call would cost 50 ns.
         try:
-            session = self._session
-            if data := self.connection.recv(self._receive_size):
+            data = self.connection.recv(self._receive_size)
+        except BlockingIOError:
+            return  # the readiness was a false alarm
+        except OSError:
+            self._lose(owed=False)
+            return
+        session = self._session
+        try:
+            if data:
                 self.bytes_in += len(data)
                 self.since = self._loop.now
                 self._perform(iter(session.received(data)))
@@ -123,10 +131,8 @@ class Channel:
                 self._perform(iter(session.ended()))
             if session.pending or self._begun:
                 self._watch_deadline()
-        except BlockingIOError:
-            pass  # the readiness was a false alarm
         except OSError:
-            self._lose()
+            self._lose(owed=True)
         except Exception:
             self._fail()
 
@@ -145,7 +151,7 @@ class Channel:
             self.close("request-timeout")
         elif self._state == READING and not self._service.lifecycle.stopping:
             self.close("idle-timeout")
-        elif self._state != SLEEPING:
+        else:
             self.close(self.error)
 
     def drain(self) -> None:
@@ -168,7 +174,7 @@ class Channel:
         try:
             self._perform(iter(effects))
         except OSError:
-            self._lose()
+            self._lose(owed=True)
         except Exception:
             self._fail()
 
@@ -187,7 +193,7 @@ class Channel:
                         return
                 case Sleep(seconds):
                     self._effects = effects
-                    self._enter(SLEEPING, 0)
+                    self._enter(SLEEPING, inf)
                     self._loop.wake(self, monotonic() + seconds)
                     return
                 case Compute(seconds):
@@ -215,17 +221,18 @@ class Channel:
             elif self._state == LINGERING and self.connection.recv(65536) == b"":
                 self.close(self.error)
             elif self._state == SLEEPING:
-                self._lose()  # nothing was asked for: only a broken connection is told all the same
+                self._lose(owed=True)  # nothing was asked for: only a broken connection is told all the same
         except BlockingIOError:
             pass
         except OSError:
-            self._lose()
+            self._lose(owed=self._state != LINGERING)
 
     def _flush(self) -> None:
         sent = self.connection.send(self._unsent)
         self.bytes_out += sent
         self._unsent = self._unsent[sent:]
         if not self._unsent:
+            self._unsent = b""
             self._attempt(self._effects)
 
     def _hang_up(self, error: str) -> None:
@@ -264,10 +271,9 @@ class Channel:
             self._stay(self._service.settings.request_timeout)
         self.since = self._begun
 
-    def _lose(self) -> None:
-        """End a conversation whose client vanished: ordinary, and an error only if something was begun or owed."""
-        busy = self._session.pending or self._state in (WRITING, SLEEPING)
-        self.close(self.error or ("reset" if busy else ""))
+    def _lose(self, *, owed: bool) -> None:
+        """End a conversation whose client vanished: ordinary, and an error only if something was owed or begun."""
+        self.close(self.error or ("reset" if owed or self._session.pending else ""))
 
     def _fail(self) -> None:
         report_bug()
