@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import sys
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -128,15 +129,14 @@ def replaced(context: typer.Context) -> None:
 
 def models(
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array of name, module and summary.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the registry as one JSON array.")] = False,
 ) -> None:
     """List the server models: name, and what each is."""
     from servers.registry import MODELS  # noqa: PLC0415 - only this command needs it
 
-    entries = [{"name": name, "module": entry.module, "summary": entry.summary} for name, entry in MODELS.items()]
     if as_json:
-        print(json.dumps(entries, indent=2))
+        print(json.dumps([{**asdict(entry), "module": entry.module} for entry in MODELS.values()], indent=2))
         return
-    width = max(len(entry["name"]) for entry in entries)
-    for entry in entries:
-        print(f"{entry['name']:<{width}}  {entry['summary']}")
+    width = max(map(len, MODELS))
+    for name, entry in MODELS.items():
+        print(f"{name:<{width}}  {entry.summary}")
