@@ -19,7 +19,8 @@ What is held equal, because otherwise a comparison would compare something else:
 
 One request, from listener to answer, in a threaded server: `threaded.serve` takes the connection from
 `runtime/listener.py` and starts a thread; `runtime/blocking.py` receives its bytes, hands them to the session in
-`protocols/echo.py`, and sends what that answers. In the others only the first of these files is another.
+`protocols/echo.py`, and sends what that answers. In `iterative` and `forking` only the first of these files is another;
+`selector`, which may not block, has `runtime/nonblocking.py` in place of `blocking.py` besides.
 
 When is each the wrong one? Read the heads of the model files; in short: `iterative` as soon as a client may be slow;
 `forking` when connections are short and many; `threaded` when there are thousands of idle clients, or when the work

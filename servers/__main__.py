@@ -57,7 +57,7 @@ def add_addresses(group: argparse._ArgumentGroup) -> None:
     """Add where to listen."""
     group.add_argument("--host", metavar="H", help=told("host", "name or address; '' for every address"))
     group.add_argument("--port", type=whole(0, 65535), metavar="N", help=told("port", "0 lets the kernel choose"))
-    group.add_argument("--unix", metavar="PATH", help="listen on a Unix socket instead")
+    group.add_argument("--unix", metavar="PATH", type=path, help="listen on a Unix socket instead")
 
 
 def add_limits(group: argparse._ArgumentGroup) -> None:
@@ -88,6 +88,13 @@ def told(name: str, text: str) -> str:
     """Return the help of a setting with its default."""
     default = getattr(Settings, name)
     return f"{text} (default {default})".replace("%", "%%")
+
+
+def path(text: str) -> str:
+    """Read the path of a Unix socket."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty path names no socket")
+    return text
 
 
 def model(name: str) -> str:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def serve(listener: Listener, service: Service) -> None:
     """Serve each client in a process of its own until the server stops and the last of them has ended."""
-    children = Children(service.settings.max_connections, service.lifecycle)
+    children = Children(service)
     rehearse(service)
     gc.freeze()  # a collection in a child must not touch, and so copy, what the parent made
     try:

@@ -150,6 +150,13 @@ class Loop:
         self._accept_again_at = inf
         for listening in self._listener.sockets:
             self._poller.watch(listening.fileno(), READ)
+        if self._service.lifecycle.stopping:
+            self._accept_the_rest()
+
+    def _accept_the_rest(self) -> None:
+        """Accept who is left in the queues, if anybody is: an empty queue would never become ready."""
+        for listening in list(self._listener.sockets):
+            self._accept(listening)
 
     def _stop_listening(self, listening: socket) -> None:
         if self._accepting:
@@ -195,8 +202,7 @@ class Loop:
         self._drain_when_stopping()
 
     def _drain_when_stopping(self) -> None:
-        if self._service.lifecycle.stopping and self._listener.sockets:
-            for listening in list(self._listener.sockets):
-                self._accept(listening)
+        if self._service.lifecycle.stopping:
             for channel in list(self._channels.values()):
                 channel.drain()
+            self._accept_the_rest()  # after that: who comes from the queue now has some time for a request

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import socket
 import subprocess
+import threading
 import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -132,7 +135,7 @@ def test_a_client_that_does_not_read_is_neither_buffered_for_nor_waited_for(mode
                 pass
             wait_until(lambda: server_memory_mb(server) < 60)
             client.settimeout(10)
-            wait_until(lambda: has_ended(client))
+            wait_until(lambda: has_been_reset(client))
         assert server.stop()["errors"] == {"write-timeout": 1}
 
 
@@ -148,8 +151,8 @@ def server_memory_mb(server: Server) -> float:
     return kib / 1024
 
 
-def has_ended(client: socket.socket) -> bool:
-    """Tell whether the server has closed the connection, though the client has not read what came before."""
+def has_been_reset(client: socket.socket) -> bool:
+    """Tell whether the server has given the connection up, though the client has not read what came before."""
     return client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != 1  # TCP_ESTABLISHED
 
 
@@ -302,6 +305,121 @@ def test_a_second_sigint_ends_at_once(model: str) -> None:
         assert time.monotonic() - began < 5
         assert stopped["reason"] == "SIGINT twice"
         assert server.process.returncode == 130
+
+
+@every_model
+def test_a_drain_forgets_nobody(model: str) -> None:
+    """Idle clients are let go though others wait in the queue, and who waits there has a moment for its request."""
+    with serving(model, "--protocol", "work", "--max-connections", "1", "--grace", "15") as server, ExitStack() as all_:
+        holder = all_.enter_context(server.connect())
+        holder.sendall(b"1\n")
+        assert read_exactly(holder, 1) == b"x"
+        late, silent = (all_.enter_context(server.connect()) for _ in range(2))
+        began = time.monotonic()
+        server.signal(signal.SIGTERM)
+        assert read_all(holder) == b""
+        late.sendall(b"4\n")
+        assert read_all(late) == b"xxxx"
+        assert read_all(silent) == b""
+        stopped = server.stopped()
+        assert time.monotonic() - began < 5
+    assert (stopped["connections"], stopped["requests"], stopped["errors"]) == (3, 2, {})
+
+
+@every_model
+def test_clients_that_keep_coming_do_not_keep_a_server_from_stopping(model: str) -> None:
+    """Who waited when the signal came is served; who comes later was promised nothing."""
+    with serving(model, "--protocol", "work", "--grace", "20") as server:
+        finished = threading.Event()
+
+        def come_again() -> None:
+            while not finished.is_set():
+                with suppress(OSError), server.connect() as client:
+                    client.sendall(b"1 cpu=0.002\n")
+                    client.recv(1)
+
+        crowd = [threading.Thread(target=come_again) for _ in range(12)]
+        for client in crowd:
+            client.start()
+        try:
+            server.ask(b"1\n")
+            began = time.monotonic()
+            server.signal(signal.SIGTERM)
+            stopped = server.stopped()
+            took = time.monotonic() - began
+        finally:
+            finished.set()
+            for client in crowd:
+                client.join()
+    assert took < 10
+    assert stopped["reason"] == "SIGTERM"
+
+
+@every_model
+def test_signals_in_quick_succession_end_a_server_in_order(model: str) -> None:
+    """The clean-up that the second SIGINT leads to is not broken off by a third: stopped line, no child left."""
+    with serving(model, "--protocol", "work", "--grace", "30") as server:
+        clients = [server.connect() for _ in range(8 if model in CONCURRENT else 1)]
+        for client in clients:
+            client.sendall(b"1\n1 sleep=30\n")
+            assert read_exactly(client, 1) == b"x"
+        children = server.children()
+        for _ in range(10):
+            server.signal(signal.SIGINT)
+            is_silent(clients[0], seconds=0.001)
+        stopped = server.stopped()
+        assert server.process.returncode == 130
+        assert stopped["errors"] == {"cut-off": len(clients)}
+        assert stopped["requests"] == len(clients)
+        assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+        for client in clients:
+            client.close()
+
+
+@every_model
+def test_an_answer_must_be_taken_in_time_however_slowly_it_is_taken(model: str) -> None:
+    """The deadline is the answer's, not each send's: a reader that takes a little now and then does not put it off."""
+    with serving(model, "--protocol", "work", "--request-timeout", "1") as server:
+        with server.connect() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.sendall(b"16000000\n")
+            began = time.monotonic()
+            with pytest.raises(ConnectionResetError):
+                read_slowly(client)
+            assert time.monotonic() - began > 0.7
+        assert server.stop()["errors"] == {"write-timeout": 1}
+
+
+def read_slowly(client: socket.socket) -> None:
+    """Take a little of an answer now and then, for no longer than fifteen seconds."""
+    for _ in range(300):
+        if not client.recv(5000):
+            return
+        threading.Event().wait(0.05)
+
+
+@every_model
+def test_the_idle_timeout_is_the_same_for_every_silence(model: str) -> None:
+    """The second is as long as the first."""
+    with serving(model, "--idle-timeout", "1") as server, server.connect() as client:
+        for _ in range(3):
+            assert is_silent(client, seconds=0.8)
+            client.sendall(b"hello\n")
+            assert read_exactly(client, 6) == b"hello\n"
+        assert read_all(client) == b""
+
+
+def test_a_child_that_is_killed_is_counted_as_such() -> None:
+    """What it had done is not known, but that there was a connection is."""
+    with serving("forking") as server:
+        with server.connect() as client:
+            client.sendall(b"hello\n")
+            assert read_exactly(client, 6) == b"hello\n"
+            os.kill(server.children()[0], signal.SIGKILL)
+            assert read_all(client) == b""
+        assert server.ask(b"hello\n") == b"hello\n"
+        stopped = server.stop()
+    assert (stopped["connections"], stopped["requests"], stopped["errors"]) == (2, 1, {"killed": 1})
 
 
 @every_model

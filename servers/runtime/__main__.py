@@ -105,5 +105,4 @@ def usage() -> dict[str, Any]:
 
 if __name__ == "__main__":
     status = main()
-    sys.stdout.flush()
     os._exit(status)  # threads that were cut off must not hold up the end

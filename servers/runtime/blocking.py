@@ -8,13 +8,13 @@ request.
 from __future__ import annotations
 
 from contextlib import suppress
-from socket import SHUT_RD, SHUT_WR, SO_RCVTIMEO, SOL_SOCKET
+from socket import SHUT_RD, SHUT_WR, SO_LINGER, SO_RCVTIMEO, SOL_SOCKET
 from time import monotonic, sleep
 
 from servers.protocols.effects import Close, Compute, Sleep
 from servers.runtime.compute import burn
 from servers.runtime.errors import EndNow
-from servers.runtime.limits import ACCEPT_WAIT, LINGER
+from servers.runtime.limits import ACCEPT_WAIT, LINGER, RESET_ON_CLOSE, SEND_WAIT
 from servers.runtime.listener import timeval
 from servers.runtime.messages import report_bug
 
@@ -42,14 +42,16 @@ class Conversation:
         "_busy",
         "_connection",
         "_deadline",
+        "_requests_sent",
         "_requests_then",
+        "_send_deadline",
         "_service",
         "_session",
         "_waits_as_accepted",
         "bytes_in",
         "bytes_out",
         "error",
-    )  # fmt: skip
+    )
 
     def __init__(self, connection: socket, service: Service) -> None:
         self._connection = connection
@@ -58,6 +60,8 @@ class Conversation:
         self._deadline = 0.0  # of the request that has begun to arrive; 0 where there is none
         self._requests_then = 0  # how many were answered when that deadline was set
         self._waits_as_accepted = True  # with the listener's SO_RCVTIMEO
+        self._send_deadline = 0.0  # of the answer that the client does not take at once; 0 where there was none
+        self._requests_sent = 0  # how many had been answered when that deadline was set
         self._busy = True  # not waiting for the client: what arrived last may not be answered yet
         self.bytes_in = 0
         self.bytes_out = 0
@@ -100,8 +104,10 @@ class Conversation:
     def _run(self) -> None:
         lifecycle, session = self._service.lifecycle, self._session
         going_on = self._perform(session.started())
+        self._busy = False
         while going_on:
             data = self._receive()
+            self._busy = True
             if not data:
                 self._perform(session.ended())
                 return
@@ -109,18 +115,15 @@ class Conversation:
             going_on = self._perform(session.received(data))
             if session.pending or self._deadline:
                 self._watch_deadline()
+            self._busy = False  # before the look: whoever finds us busy has set `stopping` already
             if lifecycle.stopping:
-                self._busy = False
                 self.drain()
 
     def _receive(self) -> bytes:
-        self._busy = False
         try:
-            data = self._connection.recv(self._service.settings.receive_size)
+            return self._connection.recv(self._service.settings.receive_size)
         except BlockingIOError:
-            data = self._receive_late()
-        self._busy = True
-        return data
+            return self._receive_late()
 
     def _receive_late(self) -> bytes:
         """Decide what it means that nothing has come in time."""
@@ -128,8 +131,11 @@ class Conversation:
             return b""  # it waited in the accept queue and has nothing to say
         if self._waits_as_accepted:
             # Most clients speak at once; only for one that does not is a system call spent on its own deadline.
-            self._wait_at_most(self._service.settings.idle_timeout - ACCEPT_WAIT)
-            return self._receive()
+            idle_timeout = self._service.settings.idle_timeout
+            self._wait_at_most(idle_timeout - ACCEPT_WAIT)
+            data = self._receive()
+            self._wait_at_most(idle_timeout)
+            return data
         raise HungUp("request-timeout" if self._session.pending else "idle-timeout")
 
     def _wait_at_most(self, seconds: float) -> None:
@@ -153,23 +159,27 @@ class Conversation:
         return True
 
     def _send(self, data: bytes) -> None:
-        sent = self._connection.send(data)
+        try:
+            sent = self._connection.send(data)
+        except BlockingIOError:
+            sent = 0
         self.bytes_out += sent
         if sent < len(data):
             self._send_rest(memoryview(data)[sent:])
 
     def _send_rest(self, rest: memoryview) -> None:
-        """Go on after a short write: a signal came, or the client takes its time."""
-        deadline = monotonic() + self._service.settings.request_timeout
-        while rest and monotonic() < deadline:
-            try:
+        """Go on with an answer that the client does not take at once, as long as its time is not up."""
+        if not self._send_deadline or self.requests != self._requests_sent:
+            self._send_deadline = monotonic() - SEND_WAIT + self._service.settings.request_timeout
+            self._requests_sent = self.requests
+        while rest:
+            if monotonic() >= self._send_deadline:
+                self._connection.setsockopt(SOL_SOCKET, SO_LINGER, RESET_ON_CLOSE)
+                raise HungUp("write-timeout")
+            with suppress(BlockingIOError):
                 sent = self._connection.send(rest)
-            except BlockingIOError:
-                break
-            self.bytes_out += sent
-            rest = rest[sent:]
-        if rest:
-            raise HungUp("write-timeout")
+                self.bytes_out += sent
+                rest = rest[sent:]
 
     def _watch_deadline(self) -> None:
         """Give a request that is not whole yet what is left of its time, however many pieces it comes in."""

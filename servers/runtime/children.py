@@ -11,24 +11,26 @@ from servers.runtime.scarcity import Scarcity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from servers.runtime.lifecycle import Lifecycle
+    from servers.runtime.service import Service
 
-RETELL = 0.1  # seconds between two SIGTERMs to a draining child: the first may fall between its look and its wait
+RETELL = (
+    0.5  # seconds after which a child is told to stop once more: the first time may fall between its look and its wait
+)
 LAST_WORDS = 0.3  # seconds that children have to count what they did before they are killed
 
 
 class Children:
-    """At most `most` children, each with a row of the tally (1 to `most`) that no other living child has."""
+    """As many children as there may be connections, each with a row of the tally that no other living child has."""
 
-    def __init__(self, most: int, lifecycle: Lifecycle) -> None:
+    def __init__(self, service: Service) -> None:
         self._row_of: dict[int, int] = {}
-        self._most = most
+        self._most = service.settings.max_connections
+        self._tally = service.tally
         self._rows_used = 0
         self._free_rows: list[int] = []
-        self._lifecycle = lifecycle
         self._scarcity = Scarcity("fork")
         self._parent = os.getpid()
-        lifecycle.when_stopping(self._tell_to_stop)
+        service.lifecycle.when_stopping(self._tell_to_stop)
 
     def make_room(self) -> bool:
         """Reap who has ended, and wait for one where there are as many as there may be; always true."""
@@ -56,12 +58,15 @@ class Children:
 
     def wait_for_all(self) -> None:
         """Wait until the last child has ended of itself."""
+        self._wait(RETELL)
+        self._tell_to_stop()
         while self._row_of:
-            self._tell_to_stop()
-            self._wait(RETELL)
+            self._reap_one(0)
 
     def end_now(self) -> None:
         """End the children at once: they count what they did as cut off, or are killed."""
+        if os.getpid() != self._parent:
+            return  # a child that was ended before it could begin
         self._signal(signal.SIGALRM)  # their own grace period is over
         self._wait(LAST_WORDS)
         self._signal(signal.SIGKILL)
@@ -71,7 +76,7 @@ class Children:
     def _reap_one(self, options: int) -> int:
         """Reap one child; return its pid, or 0 where none has ended (or there is none)."""
         try:
-            pid, _ = os.waitpid(-1, options)
+            pid, status = os.waitpid(-1, options)
         except ChildProcessError:
             self._free_rows += self._row_of.values()  # somebody else reaped them: nothing is left to wait for
             self._row_of.clear()
@@ -79,6 +84,8 @@ class Children:
         row = self._row_of.pop(pid, 0)  # as process 1 of a container we reap strangers too
         if row:
             self._free_rows.append(row)
+            if os.WIFSIGNALED(status):
+                self._tally.conversed(0, 0, 0, "killed")  # it could not count its conversation itself
         return pid
 
     def _wait(self, seconds: float) -> None:

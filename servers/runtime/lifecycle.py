@@ -53,9 +53,15 @@ class Lifecycle:
             for tell in self._when_stopping:
                 tell()
         elif number == signal.SIGINT:
-            self.reason = "SIGINT twice"
-            raise EndNow
+            self._end_now("SIGINT twice")
 
     def _grace_is_over(self, _number: int, _frame: FrameType | None) -> None:
-        self.reason += ", grace period over"
+        self._end_now(f"{self.reason}, grace period over")
+
+    def _end_now(self, reason: str) -> None:
+        """Raise EndNow, once: another signal must not break into the clean-up that it leads to."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+            signal.signal(number, signal.SIG_IGN)
+        self.reason = reason
         raise EndNow

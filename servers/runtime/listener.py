@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 
 from servers.runtime.errors import CannotServe
-from servers.runtime.limits import ACCEPT_WAIT
+from servers.runtime.limits import ACCEPT_WAIT, SEND_WAIT
 from servers.runtime.scarcity import PAUSE, Scarcity
 
 TYPE_CHECKING = False
@@ -44,6 +44,14 @@ def nothing() -> None:
     """Do nothing while nobody calls."""
 
 
+def queue_length(listening: socket.socket) -> int:
+    """Return how many connections wait to be accepted; the most there can be where the kernel does not tell."""
+    if listening.family == socket.AF_UNIX or sys.platform != "linux":
+        return somaxconn() or 4096
+    tcp_info = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+    return int.from_bytes(tcp_info[24:28], sys.byteorder)  # tcpi_unacked, which is the queue's length for a listener
+
+
 def timeval(seconds: float) -> bytes:
     """Pack seconds as the kernel's struct timeval, for SO_RCVTIMEO and SO_SNDTIMEO; never 0, which means forever."""
     microseconds = max(1, round(seconds * 1e6))
@@ -58,11 +66,11 @@ class Listener:
 
     def __init__(self, sockets: list[socket.socket], settings: Settings, lifecycle: Lifecycle) -> None:
         self.sockets = sockets
-        self._settings = settings
         self._lifecycle = lifecycle
         self._unix_path = unix_path = settings.unix
         self._inherited = sys.platform == "linux" and not unix_path  # do connections inherit the listener's options?
         self._unix_identity = _identity(unix_path) if unix_path else None
+        self._promised = 0  # once the server stops: how many waited in the accept queues then
         self.scarcity = Scarcity("accept")
         self._poll = select.poll()
         for listening in sockets:
@@ -86,7 +94,13 @@ class Listener:
             meanwhile()
 
     def accept_now(self, listening: socket.socket) -> socket.socket | None:
-        """Accept from one socket; None where no client waits. Raise OSError where the system lacks something."""
+        """Accept from one socket; None where no client waits. Raise OSError where the system lacks something.
+
+        Once the server stops, those are accepted who waited then: they were promised service by the handshake. Whoever
+        comes later was not, or a busy server would never stop.
+        """
+        if self._lifecycle.stopping and self._promised <= 0:
+            return None
         try:
             connection, _ = listening.accept()
         except (BlockingIOError, ConnectionAbortedError, InterruptedError):
@@ -95,12 +109,14 @@ class Listener:
             if error.errno in PENDING_NETWORK_ERRORS:
                 return None
             raise
+        self._promised -= 1
         if not self._inherited:
-            set_options(connection, self._settings)
+            set_options(connection)
         return connection
 
     def stop_waiting(self) -> None:
         """Make `accept` empty the queue and no longer wait: a blocked call, restarted after the signal, ends."""
+        self._promised = sum(map(queue_length, self.sockets))
         for listening in self.sockets:
             listening.setblocking(False)
 
@@ -140,16 +156,16 @@ def open_listener(settings: Settings, lifecycle: Lifecycle) -> Listener:
     return Listener(sockets, settings, lifecycle)
 
 
-def set_options(either: socket.socket, settings: Settings) -> None:
+def set_options(either: socket.socket) -> None:
     """Set what every connection has: on the listener where connections inherit it, which costs them nothing."""
     if either.family != socket.AF_UNIX:
         either.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    either.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval(settings.request_timeout))
+    either.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval(SEND_WAIT))
     either.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval(ACCEPT_WAIT))
 
 
 def _listen(listening: socket.socket, settings: Settings) -> None:
-    set_options(listening, settings)
+    set_options(listening)
     listening.listen(settings.backlog)
 
 

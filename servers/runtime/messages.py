@@ -19,11 +19,13 @@ _reserve = [os.open(os.devnull, os.O_RDONLY)]
 
 
 def announce(event: str, **facts: Any) -> None:
-    """Print one event as a JSON line on stdout; a reader that has gone away is ordinary."""
+    """Print one event as a JSON line on stdout. A reader that has gone away is ordinary; one that is full is told."""
     try:
         print(json.dumps({"event": event, **facts}), flush=True)
     except BrokenPipeError:
         return
+    except OSError as error:
+        warn("cannot write the %s line: %s", event, error.strerror)
 
 
 def warn(message: str, *values: object) -> None:

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from math import inf
-from socket import SHUT_RD, SHUT_WR
+from socket import SHUT_RD, SHUT_WR, SO_LINGER, SOL_SOCKET
 from time import monotonic
 
 from servers.protocols.effects import Close, Compute, Sleep
 from servers.runtime.compute import burn
-from servers.runtime.limits import DRAIN_PATIENCE, LINGER
+from servers.runtime.limits import DRAIN_PATIENCE, LINGER, RESET_ON_CLOSE
 from servers.runtime.messages import report_bug
 from servers.runtime.pollers import NOTHING, READ, WRITE
 
@@ -66,11 +66,13 @@ class Channel:
         "_effects",
         "_loop",
         "_receive_size",
+        "_requests_sent",
         "_requests_then",
         "_service",
         "_session",
         "_state",
         "_unsent",
+        "_write_began",
         "bytes_in",
         "bytes_out",
         "connection",
@@ -91,6 +93,8 @@ class Channel:
         self._client_ended = False
         self._begun = 0.0  # when the request began that has not arrived whole; 0 where there is none
         self._requests_then = 0  # how many were answered by then
+        self._write_began = 0.0  # when the client first did not take an answer at once; 0 where it did
+        self._requests_sent = 0  # how many had been answered by then
         self.bytes_in = 0
         self.bytes_out = 0
         self.error = ""
@@ -146,6 +150,7 @@ class Channel:
         if self.since + self.patience > self._loop.now:
             return
         if self._state == WRITING:
+            self.connection.setsockopt(SOL_SOCKET, SO_LINGER, RESET_ON_CLOSE)
             self.close("write-timeout")
         elif self._state == READING and self._session.pending:
             self.close("request-timeout")
@@ -211,7 +216,11 @@ class Channel:
         """Keep what the kernel did not take of `data`, and the effects behind it, until it takes more."""
         self._unsent = memoryview(data)[sent:]
         self._effects = effects
+        if not self._write_began or self.requests != self._requests_sent:
+            self._write_began = self._loop.now
+            self._requests_sent = self.requests
         self._enter(WRITING, self._service.settings.request_timeout)
+        self.since = self._write_began
 
     def _ready_for_the_rest(self) -> None:
         """Take a step in any state but READING."""

@@ -1,8 +1,8 @@
 """What the server did: connections, requests, bytes and errors by kind, counted across processes.
 
 The counts lie in anonymous memory that forked children share. Each process that counts has a row of its own, so that
-none ever waits for another; rows are only added to, and the total is their sum. What a killed child had counted stays
-counted.
+none ever waits for another; rows are only added to, and the total is their sum. A conversation is
+counted when it is over.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ ERROR_KINDS = (
     "request-timeout",  # a request begun was not whole in time
     "write-timeout",  # an answer was not taken in time
     "cut-off",  # still in flight when the grace period was over
+    "killed",  # its process was killed; what it had done by then is not known
     "handler",  # a bug of ours: the session raised
 )
 COUNTS = ("connections", "requests", "bytes_in", "bytes_out")
