@@ -35,12 +35,28 @@ def write_all(data: bytes | memoryview) -> None:
         view = view[os.write(OUTPUT, view) :]
 
 
-def stop_ordered() -> bool:
-    """Whether the parent said something more, or is gone."""
-    return bool(select.select([INPUT], [], [], 0)[0])
+class Orders:
+    """The parent's lines. What was read ahead is kept here, where `stop_ordered` sees it; sys.stdin would hide it."""
+
+    def __init__(self) -> None:
+        self._heard = b""
+
+    def line(self) -> str:
+        """Wait for the next line; empty where the parent is gone."""
+        while b"\n" not in self._heard:
+            heard = os.read(INPUT, 1 << 16)
+            if not heard:
+                return ""
+            self._heard += heard
+        line, _, self._heard = self._heard.partition(b"\n")
+        return line.decode()
+
+    def stop_ordered(self) -> bool:
+        """Whether the parent said something more, or is gone."""
+        return bool(self._heard or select.select([INPUT], [], [], 0)[0])
 
 
-def prepare(spec: Spec) -> LoadLoop:
+def prepare(spec: Spec, orders: Orders) -> LoadLoop:
     """Set the process up for the run and connect."""
     if spec.cpus:
         os.sched_setaffinity(0, spec.cpus)
@@ -48,7 +64,7 @@ def prepare(spec: Spec) -> LoadLoop:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     loop = LoadLoop(
         spec,
-        stop_ordered=stop_ordered,
+        stop_ordered=orders.stop_ordered,
         on_progress=lambda completed, errors: say("progress", completed=completed, errors=errors),
         on_finished=lambda: say("finished"),
     )
@@ -79,14 +95,17 @@ def deliver(loop: LoadLoop) -> None:
 
 def main() -> int:
     """Carry out one spec."""
-    spec = Spec.from_json(sys.stdin.readline())
+    orders = Orders()
+    line = orders.line()
+    if not line:
+        return 1
     try:
-        loop = prepare(spec)
+        loop = prepare(Spec.from_json(line), orders)
     except UnreachableError as failure:
         say("unreachable", outcome=failure.outcome.kind, detail=str(failure))
         return 1
     say("ready")
-    start = sys.stdin.readline()
+    start = orders.line()
     if not start:
         return 1
     loop.run(**json.loads(start))
