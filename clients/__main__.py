@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import sys
 
+from clients.standard_output import checked
+
 
 def main(arguments: list[str]) -> int:
     """Run the command that the first word names, `load` where it names none."""
     if arguments[:1] == ["talk"]:
         from clients import talk  # noqa: PLC0415 - each command imports only what it needs
 
-        return talk.main(arguments[1:])
+        return checked("serverlab talk", lambda: talk.main(arguments[1:]))
     from clients import command  # noqa: PLC0415
 
-    return command.main(arguments[1:] if arguments[:1] == ["load"] else arguments)
+    rest = arguments[1:] if arguments[:1] == ["load"] else arguments
+    return checked("serverlab load", lambda: command.main(rest))
 
 
 if __name__ == "__main__":

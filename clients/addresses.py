@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 
 SocketAddress = tuple[str, int] | tuple[str, int, int, int] | str
 
@@ -33,6 +34,13 @@ class Address:
             return self.path
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    def fault(self) -> str:
+        """Say why the path cannot be a server's, as far as looking at it tells; empty otherwise."""
+        path = Path(self.path)
+        if not self.path or path.is_socket():
+            return ""
+        return "it is not a socket" if path.exists() else "no such file"
+
     def resolve(self) -> list[Target]:
         """Every address of the host in the resolver's order; AddressError where there is none."""
         if self.path:
@@ -55,12 +63,25 @@ def _socket_address(sockaddr: tuple[object, ...]) -> SocketAddress:
 def parse_address(text: str) -> Address:
     """Read `HOST:PORT` or `[IPV6]:PORT`; AddressError says what is wrong with anything else."""
     host, colon, port = text.rpartition(":")
-    if not colon or not host:
-        raise AddressError(f"an address is HOST:PORT, [IPV6]:PORT or --unix PATH, not {text!r}")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        colon, port = rest[:1], rest[1:]
+        if bracket and not rest:
+            raise AddressError(f"{text} needs a port: {text}:PORT")
+    elif ":" in host and _is_ipv6(host):
         raise AddressError(f"an IPv6 address needs brackets: [{host}]:{port}")
+    elif _is_ipv6(text):
+        raise AddressError(f"an IPv6 address needs brackets and a port: [{text}]:PORT")
+    if colon != ":" or not host or (":" in host and not _is_ipv6(host)):
+        raise AddressError(f"an address is HOST:PORT, [IPV6]:PORT or --unix PATH, not {text!r}")
     if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
         raise AddressError(f"a port is a number from 1 to 65535, not {port!r}")
     return Address(host=host, port=int(port))
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        socket.inet_pton(socket.AF_INET6, host.partition("%")[0])  # what follows a % names an interface
+    except OSError:
+        return False
+    return True

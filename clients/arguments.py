@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import argparse
 import math
-from typing import NoReturn
+import sys
+from typing import TYPE_CHECKING, NoReturn
 
 from clients.addresses import Address, AddressError, parse_address
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaint is one line."""
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        """Print help or a complaint; argparse would hide that it cannot be written."""
+        if message:
+            (file or sys.stderr).write(message)
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where help is; status 2."""
@@ -25,8 +34,12 @@ def add_address(parser: Parser) -> None:
 
 def address_of(options: argparse.Namespace, parser: Parser) -> Address:
     """Return the address that the options name; ends with status 2 where they name none or two."""
-    if (options.address is None) == (options.unix is None):
+    if options.address is not None and options.unix is not None:
+        parser.error("give an ADDRESS or --unix PATH, not both")
+    if options.address is None and options.unix is None:
         parser.error("give an ADDRESS (HOST:PORT) or --unix PATH")
+    if options.unix == "":
+        parser.error("--unix needs the path of a socket, not ''")
     try:
         return Address(path=options.unix) if options.unix is not None else parse_address(options.address)
     except AddressError as error:

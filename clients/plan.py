@@ -128,4 +128,9 @@ def _among(name: str, value: str, known: tuple[str, ...]) -> None:
 
 def _within(name: str, value: float, least: float, most: float) -> None:
     if not (math.isfinite(value) and least <= value <= most):
-        raise PlanError(f"{name} is from {least:g} to {most:g}, not {value:g}")
+        raise PlanError(f"{name} is from {_plain(least)} to {_plain(most)}, not {_plain(value)}")
+
+
+def _plain(value: float) -> str:
+    """The number without a power of ten where it is whole."""
+    return str(int(value)) if math.isfinite(value) and value == int(value) else f"{value:g}"

@@ -89,6 +89,8 @@ class _Run:
                     waiting.discard(process)
 
     def _refuse(self, outcome: str, detail: str) -> None:
+        if fault := self._plan.address.fault():
+            raise LoadError(f"cannot connect to {self._plan.address}: {fault}")
         if outcome == "refused":
             raise NobodyListensError(f"nobody listens at {self._plan.address}")
         raise LoadError(f"cannot connect to {self._plan.address}: {detail}")

@@ -47,7 +47,9 @@ def connect(address: Address, timeout: float) -> socket.socket:
             continue
         endpoint.setblocking(False)
         return endpoint
-    if isinstance(failure, (ConnectionRefusedError, FileNotFoundError)):
+    if fault := address.fault():
+        raise TalkError(f"cannot connect to {address}: {fault}")
+    if isinstance(failure, ConnectionRefusedError):
         raise TalkError(f"nobody listens at {address}")
     raise TalkError(f"cannot connect to {address}: {failure.strerror if failure and failure.strerror else failure}")
 
@@ -85,7 +87,10 @@ class Conversation:
         return poller.poll(QUIET_MS if self._terminal and self._line_open else None)
 
     def _read_input(self) -> None:
-        self._unsent = os.read(INPUT, CHUNK_BYTES)
+        try:
+            self._unsent = os.read(INPUT, CHUNK_BYTES)
+        except OSError as error:
+            raise TalkError(f"cannot read standard input: {error.strerror}") from None
         self._input_open = bool(self._unsent)
         if self._unsent:
             self._end_line()
@@ -110,6 +115,9 @@ class Conversation:
         except ConnectionResetError:
             self._end_line()
             raise TalkError("the server reset the connection") from None
+        except OSError as error:  # the way to the server is lost: it times out, or has no route any more
+            self._end_line()
+            raise TalkError(f"the connection broke: {error.strerror or error}") from None
         self._server_open = bool(data)
         if data:
             self._line_open = not data.endswith(b"\n")
@@ -122,10 +130,15 @@ class Conversation:
 
 
 def write_all(data: bytes) -> None:
-    """Write all of `data` to standard output."""
+    """Write all of `data` to standard output; TalkError where that cannot be, unless nobody reads any more."""
     view = memoryview(data)
-    while view:
-        view = view[os.write(OUTPUT, view) :]
+    try:
+        while view:
+            view = view[os.write(OUTPUT, view) :]
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise TalkError(f"cannot write to standard output: {error.strerror}") from None
 
 
 def build_parser() -> Parser:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from clients.plan import LoadPlan
+from clients.process import LoadProcess
+from clients.spec import divide
 from tests import known_servers
 from tests.known_servers import known_server, refusing
 
@@ -70,7 +75,8 @@ def test_a_failed_run_says_so_and_has_status_1() -> None:
     ("arguments", "complaint"),
     [
         ([], "give an ADDRESS"),
-        (["127.0.0.1:1", "--unix", "x"], "give an ADDRESS"),
+        (["127.0.0.1:1", "--unix", "x"], "not both"),
+        (["127.0.0.1:1", "--size", "0"], "size is from 1 to 16777216, not 0"),
         (["127.0.0.1"], "an address is HOST:PORT"),
         (["127.0.0.1:70000"], "a port is a number from 1 to 65535"),
         (["127.0.0.1:1", "--connections", "many"], "invalid int value"),
@@ -106,6 +112,30 @@ def test_what_cannot_be_reached_is_one_line_and_status_1() -> None:
     assert "'no.such.host.invalid' does not resolve" in unknown.stderr
     for done in (nobody, folder, unknown):
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+
+
+@pytest.mark.parametrize("arguments", [["--json"], ["--help"]])
+def test_output_that_cannot_be_written_is_one_line(arguments: list[str]) -> None:
+    """A full disk: status 1, and nothing more when the interpreter ends."""
+    with known_server() as server, open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        command = [sys.executable, "-m", "clients", "load", str(server.address), "--requests", "10", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=50, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "serverlab load: cannot write to standard output: No space left on device\n"
+
+
+def test_a_stop_that_comes_with_the_start_is_heard() -> None:
+    """A load process that reads both lines at once ends at once, long before its time."""
+    with known_server() as server:
+        plan = LoadPlan(server.address, connections=1, duration=3600)
+        with LoadProcess(divide(plan, server.address.resolve())[0]) as process:
+            assert [event["event"] for event in process.hear()] == ["ready"]
+            start_ns = time.monotonic_ns()
+            times = {"start_ns": start_ns, "warm_ns": start_ns, "end_ns": start_ns + 3600 * 10**9}
+            process.tell(json.dumps(times) + "\nstop")
+            while not process.done:
+                assert select.select([process], [], [], 30)[0]
+                list(process.hear())
 
 
 def test_records_are_saved_with_a_header_that_explains_them(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from clients.addresses import Address
 from clients.plan import LoadPlan
+from clients.process import LoadError
 from clients.records import Outcome
 from clients.summary import findings
 from clients.swarm import NobodyListensError, run_load
@@ -126,9 +127,9 @@ def test_nobody_listening_is_told_at_once() -> None:
         load(address, duration=60.0)
 
 
-def test_a_missing_unix_socket_is_nobody_listening(tmp_path: Path) -> None:
-    """A path where nothing is refuses as a port does."""
-    with pytest.raises(NobodyListensError, match=r"nobody listens at .*gone"):
+def test_a_missing_unix_socket_is_told(tmp_path: Path) -> None:
+    """A path where nothing is has likely been mistyped."""
+    with pytest.raises(LoadError, match=r"cannot connect to .*gone: no such file"):
         load(Address(path=str(tmp_path / "gone")), duration=60.0)
 
 

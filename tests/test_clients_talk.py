@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from clients import talk as talk_command
 from tests import known_servers
 from tests.known_servers import LOOPBACKS, KnownServer, known_server, refusing
 
@@ -112,7 +115,55 @@ def test_nobody_listening_is_one_line() -> None:
         done = talk(str(address), said=b"")
     assert (done.returncode, done.stderr) == (1, f"serverlab talk: nobody listens at {address}\n".encode())
     assert talk("nowhere", said=b"").returncode == 2
-    assert talk("--unix", "/nowhere/at/all", said=b"").stderr.startswith(b"serverlab talk: nobody listens at")
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "complaint"),
+    [
+        (["[::1]"], 2, "[::1] needs a port: [::1]:PORT"),
+        (["::1:8080"], 2, "an IPv6 address needs brackets: [::1]:8080"),
+        (["2001:db8::a"], 2, "an IPv6 address needs brackets and a port: [2001:db8::a]:PORT"),
+        (["a:b:c"], 2, "an address is HOST:PORT"),
+        (["[a:b]:80"], 2, "an address is HOST:PORT"),
+        (["[::1]8080"], 2, "an address is HOST:PORT"),
+        (["--unix", ""], 2, "--unix needs the path of a socket"),
+        (["127.0.0.1:1", "--unix", "x"], 2, "not both"),
+        (["--unix", "/nowhere/at/all"], 1, "cannot connect to /nowhere/at/all: no such file"),
+        (["--unix", "/etc/passwd"], 1, "cannot connect to /etc/passwd: it is not a socket"),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_told(address: list[str], status: int, complaint: str) -> None:
+    """One line that says what to do about it."""
+    done = talk(*address, said=b"")
+    assert (done.returncode, done.stderr.count(b"\n")) == (status, 1)
+    assert complaint in done.stderr.decode()
+
+
+@pytest.mark.parametrize("number", [errno.ETIMEDOUT, errno.EHOSTUNREACH])
+def test_a_connection_that_breaks_is_one_line(
+    number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the system says of it; status 1."""
+
+    class Broken(socket.socket):
+        def recv(self, *_: object) -> bytes:
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(socket, "socket", Broken)
+    monkeypatch.setattr(talk_command, "INPUT", os.open(os.devnull, os.O_RDONLY))
+    with known_server() as server:
+        assert talk_command.main(where(server)) == 1
+    assert capsys.readouterr().err == f"serverlab talk: the connection broke: {os.strerror(number)}\n"
+
+
+def test_output_that_cannot_be_written_is_one_line() -> None:
+    """A full disk: status 1, and no traceback."""
+    with known_server() as server, open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            [*TALK, *where(server)], input=b"hello\n", stdout=full, stderr=subprocess.PIPE, timeout=50, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr == b"serverlab talk: cannot write to standard output: No space left on device\n"
 
 
 @pytest.fixture

@@ -95,6 +95,25 @@ def test_a_reader_that_has_seen_enough_is_no_error_with_a_traceback() -> None:
         assert process.stderr.read() == ""
 
 
+@pytest.mark.parametrize(
+    "arguments", [["models"], ["models", "--json"], ["--help"], ["monitor", "--json", "--", "true"]]
+)
+def test_output_that_cannot_be_written_is_one_line(arguments: list[str]) -> None:
+    """A full disk: status 1, and nothing more when the interpreter ends."""
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            [sys.executable, "-m", "tools", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=50,
+            check=False,
+            cwd=CHECKOUT,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "serverlab: cannot write to standard output: No space left on device\n"
+
+
 def test_serve_becomes_the_server() -> None:
     """The pid is the one that was started, and SIGTERM reaches the server itself."""
     command = [sys.executable, "-m", "tools", "serve", "selector", "--protocol", "echo", "--port", "0"]

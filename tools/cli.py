@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import sys
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from clients.standard_output import checked
 from tools.__main__ import replace
 from tools.failure import Failure
 
@@ -51,11 +51,15 @@ SETTINGS = {"serve": UNTOUCHED, "talk": UNTOUCHED, "load": UNTOUCHED}
 
 def run(arguments: list[str]) -> int:
     """Carry out `serverlab ARGUMENTS` and return its exit status."""
+    return checked("serverlab", lambda: status_of(arguments))
+
+
+def status_of(arguments: list[str]) -> int:
+    """Carry out the command, and say in one line why it was refused or failed."""
     try:
         status = typer.main.get_command(application(arguments)).main(
             arguments, prog_name="serverlab", standalone_mode=False, obj=arguments
         )
-        sys.stdout.flush()
     except typer.BadParameter as wrong:
         return failed(wrong.format_message() if wrong.param else wrong.message, wrong.exit_code)
     except typer.TyperException as wrong:
@@ -64,9 +68,6 @@ def run(arguments: list[str]) -> int:
         return failed(str(failure), 1)
     except typer.Abort:
         return failed("interrupted", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
-        return 1
     return status if isinstance(status, int) else 0
 
 
