@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clients.percentiles import percentiles
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -58,7 +60,7 @@ def percentile(samples: NDArray[np.int64], share: float) -> int | None:
     """The smallest sample that at least `share` of the samples do not exceed; None where they are too few."""
     if len(samples) < samples_needed(share):
         return None
-    return int(np.quantile(samples, share, method="inverted_cdf"))
+    return int(percentiles(samples, [share])[0])
 
 
 def percentile_curve(samples: NDArray[np.int64], points: int = 80) -> tuple[list[float], list[int]]:
@@ -69,9 +71,8 @@ def percentile_curve(samples: NDArray[np.int64], points: int = 80) -> tuple[list
     if len(samples) < samples_needed(0.5):
         return [], []
     beyond = np.geomspace(1, BEHIND_A_PERCENTILE / len(samples), points)
-    shares = 1 - beyond
-    values = np.quantile(samples, shares, method="inverted_cdf")
-    return [float(share) for share in shares], [int(value) for value in values]
+    shares = [float(share) for share in 1 - beyond]
+    return shares, [int(value) for value in percentiles(samples, shares)]
 
 
 def per_request(cpu_seconds: float, cpu_interval: float, requests: int, window: float) -> float | None:
