@@ -22,6 +22,9 @@ def build_parser() -> Parser:
         prog="serverlab load",
         description="Drive a server with a closed loop of clients, and check every byte of every answer. "
         "Status 0 where all went well, 1 where requests failed or clients were never answered.",
+        epilog="In the JSON, `failed` counts the requests that ended in the window without a right answer; `errors` "
+        "counts all that went wrong, by kind, in the whole run: in the warm-up, in connects, and clients that were "
+        "never answered. A failed request is in the latency with at least the timeout.",
     )
     add_address(parser)
     _add_load(parser)

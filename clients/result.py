@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clients.percentiles import percentiles
 from clients.records import CONNECTION_COLUMNS, REQUEST_COLUMNS, Outcome
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     Seconds = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
+BUSY = 0.8  # of its CPUs: a client was seen to be the limit at 80 to 82 %, for it also waits to be run
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +68,12 @@ class LoadResult:
         return self.completed / self.duration if self.duration > 0 else 0.0
 
     @property
+    def client_busy(self) -> float:
+        """The share of their CPUs that the load processes used in the window; each can use one."""
+        usable = min(self.plan.processes, len(self.cpus))
+        return self.client_cpu_seconds / (self.duration * usable) if self.duration > 0 else 0.0
+
+    @property
     def in_flight(self) -> int:
         """Requests that had begun when the window closed, and had not ended."""
         begun = self.request("due_ns") <= self.closed_ns
@@ -110,7 +118,7 @@ class LoadResult:
         seconds = self.latencies()
         enough = {name: len(seconds) >= (1 if p == 0.5 else 10 / (1 - p) - 1e-6) for name, p in PERCENTILES.items()}
         figures: dict[str, float | None] = {
-            name: float(np.quantile(seconds, p)) if enough[name] else None for name, p in PERCENTILES.items()
+            name: float(percentiles(seconds, [p])[0]) if enough[name] else None for name, p in PERCENTILES.items()
         }
         some = len(seconds) > 0
         figures["min"] = float(seconds[0]) if some else None

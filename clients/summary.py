@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clients.result import BUSY
+
 if TYPE_CHECKING:
     from clients.plan import LoadPlan
     from clients.result import LoadResult
@@ -53,6 +55,10 @@ def findings(result: LoadResult) -> list[str]:
         f"{count:,} x {kind}, for example {result.error_examples.get(kind, 'unknown')}"
         for kind, count in sorted(result.errors.items(), key=lambda item: -item[1])
     ]
+    if result.failed:
+        found.append(f"failed requests count as at least the timeout ({result.plan.timeout:g} s) in the latency")
+    if result.client_busy >= BUSY:
+        found.append(f"the client used {result.client_busy:.0%} of its CPUs: the client may have been the limit")
     if result.gave_up:
         found.append(f"gave up: no right answer for three timeouts of {result.plan.timeout:g} s")
     if result.interrupted:

@@ -69,6 +69,7 @@ def test_a_failed_run_says_so_and_has_status_1() -> None:
         done = serverlab("load", str(server.address), "--requests", "20", "--connections", "1")
     assert done.returncode == 1
     assert "2 x wrong-bytes, for example client 0: byte 3 of 64" in done.stdout
+    assert "failed requests count as at least the timeout (5 s)" in done.stdout
 
 
 @pytest.mark.parametrize(

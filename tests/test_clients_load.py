@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +15,11 @@ import pytest
 
 from clients.addresses import Address
 from clients.events import Progress, WindowClosed, WindowOpened
+from clients.percentiles import percentiles
 from clients.plan import LoadPlan
 from clients.process import LoadError, LoadProcess
 from clients.records import Outcome
+from clients.summary import findings
 from clients.swarm import run_load
 from tests import known_servers
 from tests.known_servers import LOOPBACKS, KnownServer, known_server
@@ -231,6 +234,21 @@ def test_a_load_process_ends_with_its_parent() -> None:
             process._process.stdin.close()
             process._process.wait(10)
             process._process.stdin = None
+
+
+def test_a_client_that_may_have_been_the_limit_is_told() -> None:
+    """From 80 % of its CPUs on: the server may have had more to give."""
+    with known_server() as server:
+        result = load(server, requests=100)
+    for share, told in ((0.79, False), (0.81, True)):
+        lines = findings(replace(result, client_cpu_seconds=share * result.duration))
+        assert any("the client may have been the limit" in line for line in lines) is told
+
+
+def test_a_percentile_is_a_sample_and_not_between_two() -> None:
+    """The smallest that so many do not exceed, as in a comparison's tables."""
+    samples = np.arange(1, 101)
+    assert list(percentiles(samples, [0.5, 0.99, 0.999])) == [50, 99, 100]
 
 
 def test_percentiles_are_refused_from_too_few_requests() -> None:
