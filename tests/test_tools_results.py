@@ -149,11 +149,20 @@ def test_damaged_samples_are_refused(tmp_path: Path, content: bytes) -> None:
         results.latencies(results.cells[0])
 
 
+def test_missing_samples_are_named(tmp_path: Path) -> None:
+    """A file that is not there is not damaged."""
+    folder = made_up(tmp_path / "results")
+    results = read_results(folder)
+    (folder / SAMPLES / results.cells[0].samples).unlink()
+    with pytest.raises(ResultsError, match=r"^the samples file .*churn-iterative-1\.npy is missing$"):
+        results.latencies(results.cells[0])
+
+
 def test_samples_outside_the_folder_are_not_read(tmp_path: Path) -> None:
     """A line of the file cannot point elsewhere."""
     folder = made_up(tmp_path / "results")
     np.save(tmp_path / "secret.npy", np.zeros(3, dtype=np.int64))
-    with pytest.raises(ResultsError, match="damaged"):
+    with pytest.raises(ResultsError, match="missing"):
         read_results(folder).latencies(cell(samples="../../secret.npy"))
 
 

@@ -66,6 +66,8 @@ class Results:
         path = self.folder / SAMPLES / Path(cell.samples).name  # a name only: nothing outside the folder is read
         try:
             samples = np.load(path, allow_pickle=False)
+        except FileNotFoundError as error:
+            raise ResultsError(f"the samples file {path} is missing") from error
         except (OSError, ValueError, EOFError) as error:
             raise ResultsError(f"{path} is damaged: {error}") from error
         if not isinstance(samples, np.ndarray) or samples.dtype != np.int64 or samples.ndim != 1:
