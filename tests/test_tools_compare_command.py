@@ -134,3 +134,14 @@ def test_a_damaged_comparison_is_refused(tmp_path: Path, capsys: pytest.CaptureF
     path.write_text(path.read_text(encoding="utf-8").replace('"model"', '"mdel"', 7), encoding="utf-8")
     assert run(["report", str(folder)]) == 1
     assert "is damaged: " in capsys.readouterr().err
+
+
+def test_tables_that_cannot_be_written_are_one_line(tmp_path: Path) -> None:
+    """A full disk under stdout: status 1, and nothing more when the interpreter ends."""
+    folder = made_up(tmp_path / "results")
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            command("report", str(folder)), cwd=CHECKOUT, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr == "serverlab: cannot write to standard output: No space left on device\n"

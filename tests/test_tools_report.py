@@ -64,6 +64,13 @@ def test_every_table_is_in_the_page_as_it_is_on_the_terminal(folder: Path, page:
         assert all(html.escape(note, quote=False) in page.replace("&#39;", "'") for note in table.notes)
 
 
+def test_what_sampling_used_is_told_for_each_model(page: str) -> None:
+    """Over its windows: 10 ms in each second."""
+    words = " ".join(page.split())
+    assert "taking the samples used of a CPU, on the clients' side: iterative 1.0 %, forking" in words
+    assert "selector 1.0 %." in words
+
+
 def test_stevens_table_comes_before_the_workloads(page: str) -> None:
     """It is the headline."""
     places = [page.index(f'<section id="{name}"') for name in ("run", "process-control", "workload-churn", "method")]

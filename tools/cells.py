@@ -80,8 +80,9 @@ class Cpu:
 
 @dataclass(frozen=True, slots=True)
 class Peaks:
-    """The most that the server and its children had at once in any sample, and what taking the samples cost.
+    """The most that any look saw of the server and its children, and what looking cost.
 
+    `own_cpu` is CPU seconds that looking took in the window, on the clients' CPUs.
     `pss_bytes` is memory with shared pages divided among those that share them; None where it cannot be read.
     """
 

@@ -58,6 +58,8 @@ class Findings:
     load: LoadResult | None = None
     opened: CpuReading | None = None
     closed: CpuReading | None = None
+    sampling_began: float = 0.0
+    sampling_cpu: float = 0.0
     peaks: Peaks | None = None
     stopped: dict[str, Any] | None = None
 
@@ -172,7 +174,7 @@ def _put_load_on(
         threads=sampler.peaks.threads,
         descriptors=sampler.peaks.descriptors,
         samples=len(sampler.samples),
-        own_cpu=sampler.cpu_seconds,
+        own_cpu=findings.sampling_cpu,
     )
     if findings.load.interrupted:  # the load ends in order when it is broken off; the cell is none all the same
         raise KeyboardInterrupt
@@ -182,8 +184,10 @@ def _listener(meter: Meter, sampler: Sampler, findings: Findings) -> Callable[[E
     def hear(event: Event) -> None:
         if isinstance(event, WindowOpened):
             findings.opened = meter.read()
+            findings.sampling_began = sampler.cpu_seconds
         elif isinstance(event, WindowClosed):
             findings.closed = meter.read()
+            findings.sampling_cpu = sampler.cpu_seconds - findings.sampling_began
         else:
             return
         sampler.sample(memory_too=True)

@@ -37,8 +37,9 @@ class Row:
     a request, and `cpu_blind` says why it cannot be had where the method did not see all of it.
     `latencies_ns` are the samples of all rounds, sorted. Memory is the median of the rounds' peaks; processes
     and threads are the highest. `switches` are context switches for a request; `client_busy` is the share of the
-    window in which the load process used its CPU. `failures` has a line for each
-    cell that failed.
+    window in which the load process, and the sampling where it has no other CPU, used the clients' CPU.
+    `unfinished` is the most requests that were under way when a round's window closed. `failures` has a line
+    for each cell that failed.
     """
 
     model: str
@@ -56,6 +57,7 @@ class Row:
     threads: int | None
     switches: Spread | None
     client_busy: Spread | None
+    unfinished: int
     errors: Mapping[str, int]
     examples: Mapping[str, str]
     failures: tuple[str, ...]
@@ -144,11 +146,21 @@ def _row(results: Results, workload: Workload, model: str) -> Row:
         processes=max((peak.processes for peak in peaks), default=None),
         threads=max((peak.threads for peak in peaks), default=None),
         switches=spread(_switches(sound)),
-        client_busy=spread(load.client_cpu / load.window for load in loads),
+        client_busy=spread(_client_busy(sound, len(results.header.division.client))),
+        unfinished=max((load.unfinished for load in loads), default=0),
         errors=_total(load.errors for load in loads),
         examples={kind: text for load in reversed(loads) for kind, text in load.examples.items() if kind != WAITED},
         failures=tuple(f"round {cell.round}: {cell.error}" for cell in cells if cell.error),
     )
+
+
+def _client_busy(cells: Iterable[Cell], client_cpus: int) -> list[float]:
+    """The share of the window in which the clients' CPU was used; with several, sampling has one of its own."""
+    return [
+        (cell.load.client_cpu + (cell.peaks.own_cpu if cell.peaks and client_cpus < 2 else 0.0)) / cell.load.window
+        for cell in cells
+        if cell.load
+    ]
 
 
 def _sound(cells: Iterable[Cell]) -> list[Cell]:

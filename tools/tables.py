@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from clients.result import BUSY
 from tools.statistics import samples_needed
 from tools.summary import (
     BASELINE,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from tools.statistics import Spread
 
 NOTHING = "-"
-BUSY = 0.9  # of a CPU that the clients use: from here on more load might have given more throughput
 
 
 class Column(NamedTuple):
@@ -139,7 +139,8 @@ COLUMNS = (
 READING = (
     "Throughput is the median of the rounds, ± half the distance from the slowest to the quickest. Half of "
     "all answers came within p50, 99 of 100 within p99. CPU is the server's, its children included; memory, "
-    "processes and threads are the most that it had at once."
+    "processes and threads are the most seen in any look. Errors are those of the whole run of all rounds, "
+    "warm-up included."
 )
 
 
@@ -186,7 +187,8 @@ def _errors(row: Row) -> str:
 
 def _remarks(summary: Summary, planned_rounds: int) -> list[str]:
     """What is special about these rows; nothing where all went well."""
-    return [remark for row in summary.rows for remark in _row_remarks(row, planned_rounds)] + _too_few(summary)
+    of_rows = [remark for row in summary.rows for remark in _row_remarks(row, planned_rounds)]
+    return of_rows + _too_few(summary) + _unfinished(summary)
 
 
 def _row_remarks(row: Row, planned_rounds: int) -> Iterator[str]:
@@ -199,8 +201,8 @@ def _row_remarks(row: Row, planned_rounds: int) -> Iterator[str]:
         yield f"{row.model} had served {row.served} of {row.connections} clients when a round was over."
     if not row.partial and row.client_busy and row.client_busy.median >= BUSY:
         yield (
-            f"{row.model}: the clients used their CPU {row.client_busy.median:.0%} of the time, so they may have been "
-            "the limit rather than the server."
+            f"{row.model}: the clients and the sampling used their CPU {row.client_busy.median:.0%} of the time, so "
+            "the clients may have been the limit rather than the server."
         )
     if row.cpu_blind:
         yield f"{row.model}: CPU not compared, because {row.cpu_blind}."
@@ -219,6 +221,15 @@ def _too_few(summary: Summary) -> list[str]:
         return []
     counts = ", ".join(f"{row.model} gave {len(row.latencies_ns):,}" for row in rows)
     return [f"A p99 needs {samples_needed(0.99):,} answers: {counts}."]
+
+
+def _unfinished(summary: Summary) -> list[str]:
+    """What the windows cut off, in one sentence for all rows that have figures."""
+    rows = [row for row in summary.rows if row.unfinished and not row.partial]
+    if not rows:
+        return []
+    counts = ", ".join(f"{row.model} {row.unfinished:,}" for row in rows)
+    return [f"Requests that still waited when a window closed, and are in no figure (the most in a round): {counts}."]
 
 
 def significant(value: float, digits: int = 3) -> str:

@@ -114,14 +114,23 @@ def _machine(results: Results) -> Section:
 
 
 def _method(results: Results) -> Section:
-    peaks = [cell.peaks for cell in results.cells if cell.peaks]
-    took = sum(cell.took for cell in results.cells if cell.peaks)
     values = {
         "header": results.header,
         "division": results.header.division,
         "cpu_methods": sorted({METHODS.get(cell.cpu.method, cell.cpu.method) for cell in results.cells if cell.cpu}),
         "shortest": min((cell.load.window for cell in results.cells if cell.load), default=results.header.duration),
-        "sampling_share": sum(peak.own_cpu for peak in peaks) / took if took else 0.0,
+        "sampling_shares": _sampling_shares(results),
         "samples_beyond": BEHIND_A_PERCENTILE,
     }
     return Section("method", "How it was measured", "method.html.j2", values)
+
+
+def _sampling_shares(results: Results) -> list[tuple[str, float]]:
+    """For each model, the share of a CPU that looking at it took in its windows."""
+    shares = []
+    for model in results.header.models:
+        looked = [(cell.peaks, cell.load) for cell in results.cells if cell.model == model.name]
+        pairs = [(peaks.own_cpu, load.window) for peaks, load in looked if peaks and load]
+        if window := sum(seconds for _, seconds in pairs):
+            shares.append((model.name, sum(cpu for cpu, _ in pairs) / window))
+    return shares
