@@ -24,7 +24,8 @@ class Cost:
 
     `cpu_seconds` includes the dead; `cpu_complete` is false where some of it can be missing, and `cpu_reason`
     says why. `context_switches` and the faults are as complete as `counts_complete` says: the kernel tells
-    those of a child only to a parent that waits for it. `exit_status` is -N where signal N ended the
+    those of a child only to a parent that waits for it, so that they are incomplete once a process was seen
+    whose parent had left it. A peak is None where no look saw it. `exit_status` is -N where signal N ended the
     command, and None where a running process was monitored. `survivors` are the pids that outlived the
     command.
     """
@@ -44,9 +45,9 @@ class Cost:
     peak_uss_bytes: int | None
     peak_rss_upper_bound_bytes: int | None
     memory_complete: bool
-    peak_processes: int
+    peak_processes: int | None
     peak_zombies: int | None
-    peak_threads: int
+    peak_threads: int | None
     peak_descriptors: int | None
     context_switches: Switches
     minor_faults: int
@@ -66,8 +67,7 @@ class Cost:
             "CPU": self._cpu(),
             "by": f"{self.cpu_method}, " + ("complete" if self.cpu_complete else f"INCOMPLETE: {self.cpu_reason}"),
             "memory": self._memory(),
-            "at most": f"{self.peak_processes} processes, {self.peak_threads} threads, "
-            f"{'unknown' if self.peak_descriptors is None else self.peak_descriptors} descriptors",
+            "at most": self._peaks(),
             "counted": self._counts(),
             "monitor": f"{self.monitor_cpu_seconds:.3f} s of CPU for {self.samples} samples",
         }
@@ -86,6 +86,13 @@ class Cost:
         pss, rss = mebibytes(self.peak_pss_bytes), mebibytes(self.peak_rss_upper_bound_bytes)
         refused = "" if self.memory_complete else " of the processes that we may read"
         return f"{pss} at its peak (PSS{refused}); RSS at most {rss}"
+
+    def _peaks(self) -> str:
+        """Say how many processes, threads and descriptors."""
+        if self.peak_processes is None:
+            return "unknown numbers of processes, threads and descriptors: it ended before the first look"
+        open_files = "unknown" if self.peak_descriptors is None else self.peak_descriptors
+        return f"{self.peak_processes} processes, {self.peak_threads} threads, {open_files} descriptors"
 
     def _counts(self) -> str:
         """Say how many context switches and faults."""
@@ -150,14 +157,16 @@ def cost_of(
         peak_uss_bytes=peaks.uss_bytes,
         peak_rss_upper_bound_bytes=peaks.rss_upper_bound_bytes,
         memory_complete=sampler.memory_complete,
-        peak_processes=max(peaks.processes, 1),  # it was there, even if it ended before the first look
+        peak_processes=peaks.processes or None,
         peak_zombies=peaks.zombies,
-        peak_threads=max(peaks.threads, 1),
+        peak_threads=peaks.threads or None,
         peak_descriptors=peaks.descriptors,
         context_switches=switches,
         minor_faults=minor,
         major_faults=major,
-        counts_complete=usage is not None and not sampler.sigchld_ignored and not survivors,
+        counts_complete=usage is not None
+        and cpu.complete
+        and not (sampler.sigchld_ignored or sampler.orphaned or survivors),
         samples=sampler.taken,
         monitor_cpu_seconds=monitor_cpu_seconds,
     )

@@ -98,5 +98,6 @@ class Throttled:
 def words(sample: Sample) -> str:
     """Return a sample as one line."""
     cpu = f"CPU {sample.cpu_user_seconds:.2f} s user, {sample.cpu_system_seconds:.2f} s system"
-    counts = f"{sample.processes} processes, {sample.threads} threads, {sample.descriptors} descriptors"
+    open_files = "unknown" if sample.descriptors is None else sample.descriptors
+    counts = f"{sample.processes} processes, {sample.threads} threads, {open_files} descriptors"
     return f"{sample.at:.1f} s: {cpu}; {counts}; RSS at most {mebibytes(sample.rss_upper_bound_bytes)}"

@@ -61,10 +61,10 @@ def memory(pid: int) -> Memory | None:
 
 
 def descriptors(pid: int) -> int | None:
-    """Return the number of open descriptors of a process."""
+    """Return the number of open descriptors of a process; one that has none is about to end."""
     try:
         # Since Linux 6.2 the folder's size is the number, which costs the same for nine thousand as for nine.
-        return os.stat(f"/proc/{pid}/fd").st_size or len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH116, PTH208
+        return os.stat(f"/proc/{pid}/fd").st_size or len(os.listdir(f"/proc/{pid}/fd")) or None  # noqa: PTH116, PTH208
     except (*VANISHED, PermissionError):
         return None
 

@@ -38,10 +38,11 @@ FIRST_INTERVAL = 0.002
 class Sampler:
     """Samples of what a meter meters: call `sample` when `due` has come, or let `sampling` do it in a thread.
 
-    `last` is the latest sample, `taken` their number, `samples` has all if they are kept, `peaks` the
-    highest values, `cpu_seconds` what sampling has cost, and `memory_complete` is false where a process
-    would not let us read its memory. `sigchld_ignored` is true once a process was seen that waits for no
-    child. Faults and context switches count from the processes' birth, or else from the first sample.
+    `last` is the latest sample, `taken` their number, `samples` has all if they are kept, `peaks` the highest
+    values, `cpu_seconds` what sampling has cost, and `memory_complete` is false where a process would not let
+    us read its memory. `sigchld_ignored` is true once a process was seen that waits for no child, `orphaned`
+    once one was seen whose parent is not in the tree. Faults and context switches count from the processes'
+    birth, or else from the first sample.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Sampler:
         self.cpu_seconds = 0.0
         self.memory_complete = True
         self.sigchld_ignored = False
+        self.orphaned = False
         self.due = time.monotonic()
         self._began = self.due
         self._memory_due = self.due
@@ -90,7 +92,8 @@ class Sampler:
 
     def _counts(self, user: float, system: float, processes: Sequence[Process]) -> Sample:
         """Make the sample that every look gives."""
-        alive = [process for process in processes if not process.zombie]
+        # One that ends has given back its memory and its descriptors before it is a zombie.
+        alive = [process for process in processes if not process.zombie and process.rss_bytes]
         faults = self._faults.update(processes)
         open_now = [descriptors(process.key.pid) for process in alive]
         return Sample(
@@ -143,6 +146,8 @@ class Sampler:
         self.last = sample
         self.taken += 1
         self.sigchld_ignored |= any(process.sigchld_ignored for process in processes)
+        tree = {process.key.pid for process in processes}
+        self.orphaned |= any(process.parent not in tree and process.key.pid != self._meter.pid for process in processes)
         if sample.processes:
             self.peaks.include(sample, sum(process.peak_rss_bytes for process in processes))
         if self._keep:
