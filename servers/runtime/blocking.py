@@ -8,13 +8,13 @@ request.
 from __future__ import annotations
 
 from contextlib import suppress
-from socket import SHUT_RD, SHUT_WR, SO_LINGER, SO_RCVTIMEO, SOL_SOCKET
+from socket import MSG_DONTWAIT, SHUT_RD, SHUT_WR, SO_LINGER, SO_RCVTIMEO, SOL_SOCKET
 from time import monotonic, sleep
 
 from servers.protocols.effects import Close, Compute, Sleep
 from servers.runtime.compute import burn
 from servers.runtime.errors import EndNow
-from servers.runtime.limits import ACCEPT_WAIT, LINGER, RESET_ON_CLOSE, SEND_WAIT
+from servers.runtime.limits import ACCEPT_WAIT, DISCARDS, LINGER, RESET_ON_CLOSE, SEND_WAIT
 from servers.runtime.listener import timeval
 from servers.runtime.messages import report_bug
 
@@ -79,6 +79,7 @@ class Conversation:
             self._run()
         except HungUp as reason:
             self.error = str(reason)
+            self._discard_what_arrived()
         except OSError:
             # The client vanished, which is ordinary; something was lost only if it was begun or owed.
             self.error = "reset" if self._busy or self._session.pending else ""
@@ -195,6 +196,14 @@ class Conversation:
             if left <= 0:
                 raise HungUp("request-timeout")
         self._wait_at_most(left)
+
+    def _discard_what_arrived(self) -> None:
+        """Read what the client has sent meanwhile: to close with unread input would be a reset."""
+        with suppress(OSError):
+            self._connection.shutdown(SHUT_WR)
+            for _ in range(DISCARDS):
+                if not self._connection.recv(65536, MSG_DONTWAIT):
+                    return
 
     def _linger(self) -> None:
         """Hang up so that the last answer arrives whole: closing with unread input would reset the connection."""

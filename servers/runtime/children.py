@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from contextlib import suppress
+from functools import partial
 
 from servers.runtime.scarcity import Scarcity
 
@@ -30,6 +31,7 @@ class Children:
         self._free_rows: list[int] = []
         self._scarcity = Scarcity("fork")
         self._parent = os.getpid()
+        self._lifecycle = service.lifecycle
         service.lifecycle.when_stopping(self._tell_to_stop)
 
     def make_room(self) -> bool:
@@ -45,11 +47,17 @@ class Children:
             self._rows_used += 1
             self._free_rows.append(self._rows_used)
         row = self._free_rows.pop()
-        pid = self._scarcity.insist(os.fork)
-        if pid == 0:
-            return row
-        self._row_of[pid] = row
-        return 0
+        return 0 if self._scarcity.insist(partial(self._fork, row)) else row
+
+    def _fork(self, row: int) -> int:
+        self._lifecycle.hold()  # a child that we did not know of could not be ended
+        try:
+            pid = os.fork()
+            if pid:
+                self._row_of[pid] = row
+        finally:
+            self._lifecycle.release()
+        return pid
 
     def reap(self) -> None:
         """Reap every child that has ended, without waiting."""

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
+def ignore(_number: int, _frame: FrameType | None) -> None:
+    """Ignore a signal. SIG_IGN would not do: Python complains of one that came just before it was set."""
+
+
 class Lifecycle:
     """Whether the server is stopping, and who must be told when it does."""
 
@@ -28,6 +32,8 @@ class Lifecycle:
         self._grace = grace
         self._when_stopping: list[Callable[[], None]] = []
         self._server = os.getpid()
+        self._held = False
+        self._ending = False
 
     def when_stopping(self, tell: Callable[[], None]) -> None:
         """Have `tell` called when the drain begins: in the main thread, between any two bytecodes.
@@ -41,6 +47,16 @@ class Lifecycle:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         signal.signal(signal.SIGALRM, self._grace_is_over)
+
+    def hold(self) -> None:
+        """Put off EndNow until `release`: for a step that must not be broken off half-way."""
+        self._held = True
+
+    def release(self) -> None:
+        """End a `hold`; raise EndNow if it was put off."""
+        self._held = False
+        if self._ending:
+            raise EndNow
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGINT and os.getpid() != self._server:
@@ -62,6 +78,8 @@ class Lifecycle:
         """Raise EndNow, once: another signal must not break into the clean-up that it leads to."""
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
-            signal.signal(number, signal.SIG_IGN)
+            signal.signal(number, ignore)
         self.reason = reason
-        raise EndNow
+        self._ending = True
+        if not self._held:
+            raise EndNow

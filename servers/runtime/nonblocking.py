@@ -19,7 +19,7 @@ from time import monotonic
 
 from servers.protocols.effects import Close, Compute, Sleep
 from servers.runtime.compute import burn
-from servers.runtime.limits import DRAIN_PATIENCE, LINGER, RESET_ON_CLOSE
+from servers.runtime.limits import DISCARDS, DRAIN_PATIENCE, LINGER, RESET_ON_CLOSE
 from servers.runtime.messages import report_bug
 from servers.runtime.pollers import NOTHING, READ, WRITE
 
@@ -153,9 +153,9 @@ class Channel:
             self.connection.setsockopt(SOL_SOCKET, SO_LINGER, RESET_ON_CLOSE)
             self.close("write-timeout")
         elif self._state == READING and self._session.pending:
-            self.close("request-timeout")
+            self._give_up("request-timeout")
         elif self._state == READING and not self._service.lifecycle.stopping:
-            self.close("idle-timeout")
+            self._give_up("idle-timeout")
         else:
             self.close(self.error)
 
@@ -174,6 +174,15 @@ class Channel:
         self._loop.closed(self, self.connection.fileno())
         self.connection.close()
         self._service.tally.conversed(self.requests, self.bytes_in, self.bytes_out, error)
+
+    def _give_up(self, error: str) -> None:
+        """Close after reading what the client has sent meanwhile: with unread input it would be a reset."""
+        with suppress(OSError):
+            self.connection.shutdown(SHUT_WR)
+            for _ in range(DISCARDS):
+                if not self.connection.recv(65536):
+                    break
+        self.close(error)
 
     def _attempt(self, effects: Effects) -> None:
         try:
