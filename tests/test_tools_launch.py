@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
+import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import psutil
 import pytest
@@ -17,8 +19,7 @@ from tools.accounting.readings import Times
 from tools.children import LaunchError, start
 from tools.launch import running
 
-if TYPE_CHECKING:
-    from pathlib import Path
+CHECKOUT = Path(__file__).resolve().parent.parent
 
 LISTENING = """
 import json, os, signal, sys, time
@@ -65,6 +66,26 @@ def pids_in(output: Path) -> list[int]:
 def gone(pid: int) -> bool:
     """Tell whether a process has ended; as an orphan it may not have been reaped yet."""
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize("metered", [False, True])
+def test_a_server_does_not_outlive_us_when_we_are_killed(*, metered: bool) -> None:
+    """It gets SIGTERM from the kernel, through the launcher of a cgroup too."""
+    script = (
+        "import sys\nfrom contextlib import nullcontext\nfrom tools.accounting.meters import metering\n"
+        "from tools.launch import running\n"
+        f"with {'metering()' if metered else 'nullcontext()'} as meter:\n"
+        "    with running(sys.argv[1:], meter=meter) as server:\n"
+        "        print(server.pid, flush=True)\n        sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", script, *server(ORDERLY)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=CHECKOUT) as starter:
+        assert starter.stdout
+        pidfd = os.pidfd_open(int(starter.stdout.readline()))
+        starter.kill()
+        ended = select.select([pidfd], [], [], 30)[0]
+        os.close(pidfd)
+    assert ended
 
 
 def test_an_orderly_server_tells_its_address_and_its_totals() -> None:

@@ -6,11 +6,13 @@ can be found and ended, also what was reparented.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import select
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,7 +23,7 @@ from tools.failure import Failure
 
 if TYPE_CHECKING:
     import resource
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from tools.accounting.cgroups import Cgroup
     from tools.accounting.meters import Meter
@@ -40,6 +42,9 @@ KILL_PATIENCE = 5.0
 """Seconds after which a killed process that does not die is given up (one in uninterruptible sleep, say)."""
 
 KILL_INTERVAL = 0.002
+
+PR_SET_PDEATHSIG = 1
+"""Of prctl(2): a signal for the caller when its parent dies; kept by what it becomes, not by its children."""
 
 FOREVER = 1e6
 """Seconds; the longest that poll takes is 2 ** 31 ms."""
@@ -140,8 +145,12 @@ def start(
     stdin: int | IO[bytes] | None = None,
     stdout: int | IO[bytes] | None = None,
     stderr: int | IO[bytes] | None = None,
+    bound: bool = False,
 ) -> Child:
     """Start a command, on those CPUs and metered from its first instruction on.
+
+    One that is `bound` gets SIGTERM should we be killed; what it did before it became the command (some page
+    faults, a millisecond) is then counted as its own by wait4.
 
     Raises LaunchError where it cannot be started. The caller must see to `reap` or `end`.
     """
@@ -157,7 +166,13 @@ def start(
     try:
         with on_cpus(cpus):
             process = subprocess.Popen(
-                line, stdin=stdin, stdout=stdout, stderr=stderr, env=environment, start_new_session=True
+                line,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                env=environment,
+                start_new_session=True,
+                preexec_fn=binding() if bound else None,  # noqa: PLW1509 - it takes no lock, and imports nothing
             )
     except OSError as error:
         raise LaunchError(f"cannot start {command[0]}: {error.strerror}") from error
@@ -167,6 +182,20 @@ def start(
         process.kill()
         process.wait()
         raise
+
+
+def binding() -> Callable[[], None] | None:
+    """Return what a child calls to get SIGTERM when we die; None in a thread, whose end the kernel takes for ours."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    control, us = ctypes.CDLL(None).prctl, os.getpid()
+
+    def bind() -> None:
+        control(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != us:  # killed in between: nobody is left to send it
+            os._exit(1)
+
+    return bind
 
 
 def why_not(program: str) -> str:

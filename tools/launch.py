@@ -101,8 +101,9 @@ def running(
 ) -> Iterator[Server]:
     """Start a server, yield it once it listens, and end it with all that it started, whatever happens.
 
-    The server is stopped by `stop`, and killed where the caller leaves without having called it. What it
-    prints goes to temporary files, so that it never waits for us to read.
+    The server is stopped by `stop`, and killed where the caller leaves without having called it. Should we be
+    killed ourselves, it gets SIGTERM, if this was called in the main thread. What it prints goes to temporary
+    files, so that it never waits for us to read.
 
     Raises LaunchError where it does not listen within `timeout` seconds, with the end of its stderr.
     """
@@ -115,6 +116,7 @@ def running(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=errors,
+            bound=True,
         )
         try:
             yield Server(child, output, errors, await_listening(command, child, output, errors, timeout))
