@@ -500,7 +500,8 @@ def test_running_out_of_descriptors_is_survived(model: str) -> None:
         first.close()
         server.signal(signal.SIGTERM)
         server.stopped()
-        assert server.stderr().count("Too many open files") == (1 if model in HOLDS_ALL else 0)
+        # The others may meet the limit too, with the one connection that they have at a time.
+        assert server.stderr().count("Too many open files") in ((1,) if model in HOLDS_ALL else (0, 1))
 
 
 def cpu_seconds_within(server: Server, seconds: float) -> float:
