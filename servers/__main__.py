@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -25,6 +26,8 @@ def main(arguments: list[str] | None = None) -> None:
     if given.get("unix") and ("host" in given or "port" in given):
         parser().error("--unix takes the place of --host and --port")
     command = [sys.executable, *interpreter_options(), "-m", "servers.runtime", json.dumps(given)]
+    # A signal that comes while the next interpreter starts waits until the server has its handlers.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     os.execv(sys.executable, command)  # the same pid, so that whoever started us has the server
 
 

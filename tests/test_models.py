@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from contextlib import ExitStack, suppress
@@ -15,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from servers.registry import CONCURRENCY, MODELS
-from tests.serving import Server, is_silent, read_all, read_exactly, reset, serving, wait_until
+from tests.serving import PATIENCE, ROOT, Server, is_silent, read_all, read_exactly, reset, serving, wait_until
 
 ALL = list(MODELS)
 CONCURRENT = [name for name, entry in MODELS.items() if CONCURRENCY not in entry.cannot]
@@ -169,6 +171,17 @@ def test_an_idle_client_holds_up_nobody(model: str) -> None:
 
 
 @concurrent_models
+def test_a_client_that_asks_for_many_computations_at_once_takes_turns(model: str) -> None:
+    """Forty computations of 0.1 s in one segment hold up nobody for their 4 s."""
+    with serving(model, "--protocol", "work") as server, server.connect() as greedy:
+        greedy.sendall(b"1 cpu=0.1\n" * 40)
+        assert read_exactly(greedy, 1) == b"x"
+        assert server.ask(b"2\n") == b"xx"
+        answered = 0 if is_silent(greedy, seconds=0) else len(greedy.recv(100))
+        assert answered < 38
+
+
+@concurrent_models
 def test_waiting_requests_wait_together(model: str) -> None:
     """Twenty requests of 0.3 s each take far less than the 6 s of one after the other."""
     with serving(model, "--protocol", "work") as server:
@@ -222,6 +235,26 @@ def test_sigterm_stops_a_server_that_waits_for_clients(model: str) -> None:
         assert time.monotonic() - began < 5
     assert stopped["reason"] == "SIGTERM"
     assert stopped["connections"] == 0
+
+
+@every_model
+def test_a_signal_in_the_middle_of_the_start_still_stops_in_order(model: str) -> None:
+    """Whenever it comes after the command line was read: no traceback, and both lines or neither."""
+    for delay in (0.0, 0.02, 0.05, 0.1):
+        server = subprocess.Popen(
+            [sys.executable, "-m", "servers.runtime", json.dumps({"model": model})],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, preexec_fn=block_signals,  # noqa: PLW1509  it makes one system call
+        )  # fmt: skip
+        threading.Event().wait(delay)
+        server.send_signal(signal.SIGINT)
+        out, err = server.communicate(timeout=PATIENCE)
+        assert err == ""
+        assert [json.loads(line)["event"] for line in out.splitlines()] == ["listening", "stopped"]
+
+
+def block_signals() -> None:
+    """Do as the process does that reads the command line, before it becomes the server."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
 
 
 @every_model

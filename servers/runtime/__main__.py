@@ -35,13 +35,15 @@ def main() -> int:
     settings = Settings(**json.loads(sys.argv[1]))
     lifecycle = Lifecycle(settings.grace)
     try:
+        lifecycle.install()
         listener = open_listener(settings, lifecycle)
     except CannotServe as error:
         print(f"serverlab serve: {error}", file=sys.stderr)
         return 1
+    except EndNow:
+        return INTERRUPTED  # before there was a server: a host name can take its time to resolve
     service = make_service(settings, lifecycle)
     allow_descriptors(settings.max_connections)
-    lifecycle.install()
     say_listening(settings, listener)
     return run(settings, listener, service)
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
+RING_AGAIN = 0.1  # seconds after which the end of the grace period is told again, until it has been heard
+
+
 def ignore(_number: int, _frame: FrameType | None) -> None:
     """Ignore a signal. SIG_IGN would not do: Python complains of one that came just before it was set."""
 
@@ -43,10 +46,11 @@ class Lifecycle:
         self._when_stopping.append(tell)
 
     def install(self) -> None:
-        """Take over SIGTERM, SIGINT and SIGALRM."""
+        """Take over SIGTERM, SIGINT and SIGALRM, and let in those that had to wait while the server started."""
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         signal.signal(signal.SIGALRM, self._grace_is_over)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
 
     def hold(self) -> None:
         """Put off EndNow until `release`: for a step that must not be broken off half-way."""
@@ -64,8 +68,8 @@ class Lifecycle:
         if not self.stopping:
             self.stopping = True
             self.reason = signal.Signals(number).name
-            # A timer of zero would be none at all.
-            signal.setitimer(signal.ITIMER_REAL, max(self._grace, 0.001))
+            # A timer of zero would be none at all; and one that rings but once may ring just before a system call.
+            signal.setitimer(signal.ITIMER_REAL, max(self._grace, 0.001), RING_AGAIN)
             for tell in self._when_stopping:
                 tell()
         elif number == signal.SIGINT:

@@ -13,6 +13,7 @@ client that does not take its answers is no longer read (back-pressure) until it
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import chain
 from math import inf
 from socket import SHUT_RD, SHUT_WR, SO_LINGER, SOL_SOCKET
 from time import monotonic
@@ -194,6 +195,7 @@ class Channel:
 
     def _perform(self, effects: Iterator[Effect]) -> None:
         """Carry out `effects` in order, until one must wait or none is left."""
+        computed = False
         for effect in effects:
             match effect:
                 case bytes():
@@ -206,12 +208,14 @@ class Channel:
                         self._keep(effect, sent, effects)
                         return
                 case Sleep(seconds):
-                    self._effects = effects
-                    self._enter(SLEEPING, inf)
-                    self._loop.wake(self, monotonic() + seconds)
+                    self._sleep(seconds, effects)
                     return
                 case Compute(seconds):
+                    if computed:  # the next computation of this client comes after those of the others
+                        self._sleep(0.0, chain((effect,), effects))
+                        return
                     burn(seconds)
+                    computed = True
                 case Close(error):
                     self._hang_up(error)
                     return
@@ -230,6 +234,12 @@ class Channel:
             self._requests_sent = self.requests
         self._enter(WRITING, self._service.settings.request_timeout)
         self.since = self._write_began
+
+    def _sleep(self, seconds: float, effects: Iterator[Effect]) -> None:
+        """Go on with `effects` after so many seconds."""
+        self._effects = effects
+        self._enter(SLEEPING, inf)
+        self._loop.wake(self, monotonic() + seconds)
 
     def _ready_for_the_rest(self) -> None:
         """Take a step in any state but READING."""
