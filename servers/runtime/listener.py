@@ -78,7 +78,7 @@ class Listener:
         lifecycle.when_stopping(self.stop_waiting)
 
     def accept(self, meanwhile: Callable[[], None] = nothing) -> socket.socket | None:
-        """Wait for a client and return its connection; None once the server stops and the accept queue is empty.
+        """Wait for a client and return its connection; None once the server stops and has taken all who waited then.
 
         `meanwhile` is called whenever nobody has come for a quarter of a second.
         """
@@ -99,7 +99,8 @@ class Listener:
         Once the server stops, those are accepted who waited then: they were promised service by the handshake. Whoever
         comes later was not, or a busy server would never stop.
         """
-        if self._lifecycle.stopping and self._promised <= 0:
+        stopping = self._lifecycle.stopping  # before the call: who is taken while the signal comes is not of the queue
+        if stopping and self._promised <= 0:
             return None
         try:
             connection, _ = listening.accept()
@@ -109,13 +110,14 @@ class Listener:
             if error.errno in PENDING_NETWORK_ERRORS:
                 return None
             raise
-        self._promised -= 1
+        if stopping:
+            self._promised -= 1
         if not self._inherited:
             set_options(connection)
         return connection
 
     def stop_waiting(self) -> None:
-        """Make `accept` empty the queue and no longer wait: a blocked call, restarted after the signal, ends."""
+        """Count who waits, and let `accept` no longer wait: a blocked call, restarted after the signal, ends."""
         self._promised = sum(map(queue_length, self.sockets))
         for listening in self.sockets:
             listening.setblocking(False)
