@@ -46,7 +46,10 @@ work_line = st.sampled_from(
     [b"1", b"64", b"70000", b"5 sleep=0.5", b"5 cpu=0.1 sleep=1", b"", b"0", b"x", b"9" * 30, b"1 sleep=inf", b"\xff"]
 )
 work_input = st.lists(work_line, max_size=6).map(b"\n".join)
-INPUTS = {"echo": echo_input, "upper": upper_input, "work": work_input}
+frames_input = st.lists(
+    st.one_of(st.sampled_from([b"^", b"$", b"ab", b"\xff", b"x" * 70]), st.binary(max_size=9)), max_size=20
+).map(b"".join)
+INPUTS = {"echo": echo_input, "upper": upper_input, "work": work_input, "frames": frames_input}
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -184,3 +187,45 @@ def test_a_hundred_requests_are_answered_lazily() -> None:
     effects = iter(session.received(b"16000000\n" * 100))
     assert len([next(effects) for _ in range(10)]) == 10
     assert session.requests == 0, "the first answer alone has 245 parts"
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer", "requests"),
+    [
+        (b"", b"*", 0),
+        (b"noise", b"*", 0),
+        (b"abc^de^abte$xyz^123$25$^ab$abab", b"*ef_bcuf234bc", 3),  # Bendersky's own example
+        (b"^\xff\x00$", b"*\x00\x01", 1),
+        (b"^$$^$", b"*", 2),
+        (b"^open", b"*pqfo", 0),
+    ],
+)
+def test_frames_returns_what_is_inside_plus_one(sent: bytes, answer: bytes, requests: int) -> None:
+    """After a greeting; what is outside is ignored, and a frame counts when it has ended."""
+    assert converse("frames", [sent] if sent else []) == ([answer], requests)
+
+
+def test_frames_answers_before_the_frame_has_ended() -> None:
+    """The stream is answered as it comes; a deadline runs inside a frame and nowhere else."""
+    session = load("frames")(SMALL)
+    assert list(session.started()) == [b"*"]
+    assert list(session.received(b"..")) == []
+    assert not session.pending
+    assert list(session.received(b"^a")) == [b"b"]
+    assert session.pending
+    assert list(session.received(b"b$..")) == [b"c"]
+    assert not session.pending
+
+
+@pytest.mark.parametrize("size", [64, 65, 1000])
+def test_a_frame_may_hold_as_much_as_the_limit_and_no_more(size: int) -> None:
+    """So much is answered; the byte after it is refused, whether or not the frame would end."""
+    for sent in (b"^a$^" + b"a" * size + b"$", b"^a$^" + b"a" * size):
+        effects, requests = converse("frames", [sent])
+        if size <= 64:
+            assert effects == [b"*b" + b"b" * size]
+            assert requests == sent.count(b"$")
+        else:
+            error = b"error: frame longer than 64 bytes\n"
+            assert effects == [b"*b" + b"b" * 64 + error, Close("line-too-long")]
+            assert requests == 1

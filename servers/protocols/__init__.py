@@ -16,6 +16,7 @@ PROTOCOLS = {
     "echo": ("Echo", "a line comes back as it was"),
     "upper": ("Upper", "a stream of UTF-8 comes back in upper case, chunk by chunk"),
     "work": ("Work", "SIZE [sleep=SECONDS] [cpu=SECONDS] is answered with SIZE bytes"),
+    "frames": ("Frames", "greets with *; between ^ and $, every byte comes back plus one"),
 }
 
 

@@ -46,18 +46,27 @@ class Limits:
     """What a protocol grants a client; every model grants the same.
 
     Attributes:
-        max_line: bytes of the longest line, its newline included.
-        max_size: bytes of the largest answer that ``work`` gives.
+        max_line: bytes of the longest line, its newline included; of the longest frame of ``frames``, of the longest
+            head of an ``http`` request.
+        max_size: bytes of the largest answer that ``work`` gives, and of the largest body that ``http`` takes.
         max_sleep: seconds of the longest ``sleep=``.
         max_cpu: seconds of the longest ``cpu=``.
+        now: tells the time, in seconds since the epoch, to protocols whose answers carry a date. Sessions have no clock
+            of their own; without this one it is always 1970.
     """
 
-    __slots__ = ("max_cpu", "max_line", "max_size", "max_sleep")
+    __slots__ = ("max_cpu", "max_line", "max_size", "max_sleep", "now")
 
     def __init__(
-        self, max_line: int = 131072, max_size: int = 16777216, max_sleep: float = 60.0, max_cpu: float = 10.0
+        self,
+        max_line: int = 131072,
+        max_size: int = 16777216,
+        max_sleep: float = 60.0,
+        max_cpu: float = 10.0,
+        now: Callable[[], float] = float,  # which is 0.0 when it is called with nothing
     ) -> None:
         self.max_line = max_line
         self.max_size = max_size
         self.max_sleep = max_sleep
         self.max_cpu = max_cpu
+        self.now = now
