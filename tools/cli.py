@@ -36,6 +36,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "models": Command("tools.cli", "models", "List the server models: name, and what each is."),
+    "resolve": Command("tools.resolve", "resolve", "Show what getaddrinfo answers, and what we do with it."),
     "serve": Command("tools.cli", "replaced", "Start a server: serve MODEL [--protocol P] [--port N] ..."),
     "talk": Command("tools.cli", "replaced", "Talk to a server by hand: talk HOST:PORT."),
     "load": Command("tools.cli", "replaced", "Fire concurrent connections at a server: load ADDRESS ..."),

@@ -21,14 +21,13 @@ from tools.progress import Watching
 from tools.report.page import write_report
 from tools.results import read_results
 from tools.tables import tables_of
-from tools.terminal import print_tables
+from tools.terminal import print_tables, standard_console
 from tools.workloads import WORKLOADS, UnknownWorkloadError, chosen_workloads
 
 if TYPE_CHECKING:
     from tools.results import Results
 
 RESULTS = Path("results")
-PLAIN_WIDTH = 100  # characters for tables that go to a file or a pipe
 
 
 def compare(
@@ -84,7 +83,7 @@ def report(
 
 def show(results: Results) -> None:
     """Print the tables and write the report, from the files alone."""
-    console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
+    console = standard_console()
     for notice in results.notices:
         print(notice, file=sys.stderr)
     print_tables(console, tables_of(results))

@@ -33,13 +33,15 @@ NOTHING = "-"
 class Column(NamedTuple):
     """A column's heading and unit, and what stands for both where 80 characters are all there are.
 
-    `least` is the fewest characters that its figures should have on a line.
+    `least` is the fewest characters that its figures should have on a line. `words` tells that it holds words,
+    which stand to the left, and not figures.
     """
 
     heading: str
     unit: str
     brief: str
     least: int = 0
+    words: bool = False
 
 
 @dataclass(frozen=True, slots=True)
