@@ -49,7 +49,33 @@ work_input = st.lists(work_line, max_size=6).map(b"\n".join)
 frames_input = st.lists(
     st.one_of(st.sampled_from([b"^", b"$", b"ab", b"\xff", b"x" * 70]), st.binary(max_size=9)), max_size=20
 ).map(b"".join)
-INPUTS = {"echo": echo_input, "upper": upper_input, "work": work_input, "frames": frames_input}
+http_piece = st.sampled_from(
+    [
+        b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /work?size=70000&cpu=1 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"HEAD /echo?text=a HTTP/1.1\r\nHost:\r\n\r\n",
+        b"POST /upper HTTP/1.1\r\nHost:\r\nContent-Length: 2\r\n\r\n\xc3\xa9",
+        b"POST /echo HTTP/1.1\r\nHost:\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\nHost:\r\nExpect: 100-continue\r\n",
+        b"Content-Length: 3\r\n\r\n",
+        b"2;x=y\r\nab\r\n",
+        b"0\r\nA: b\r\n\r\n",
+        b"0\r\n\r\n",
+        b"GET / HTTP/1.0\r\n\r\n",
+        b" ",
+        b"x",
+        b"\r",
+        b"\n",
+        b"\0",
+    ]
+)
+INPUTS = {
+    "echo": echo_input,
+    "upper": upper_input,
+    "work": work_input,
+    "frames": frames_input,
+    "http": st.lists(http_piece, max_size=6).map(b"".join),
+}
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

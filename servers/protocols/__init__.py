@@ -17,7 +17,10 @@ PROTOCOLS = {
     "upper": ("Upper", "a stream of UTF-8 comes back in upper case, chunk by chunk"),
     "work": ("Work", "SIZE [sleep=SECONDS] [cpu=SECONDS] is answered with SIZE bytes"),
     "frames": ("Frames", "greets with *; between ^ and $, every byte comes back plus one"),
+    "http": ("Http", "HTTP/1.1: GET /, /echo, /upper, /work?size=&sleep=&cpu="),
 }
+
+DATAGRAM_PROTOCOLS = ("echo", "upper")  # in which a datagram can be a whole conversation
 
 
 def load(name: str) -> NewSession:
