@@ -11,7 +11,8 @@ from rich.console import Console
 
 from tests.comparisons import cell, header, made_up
 from tools.results import read_results, writing
-from tools.tables import significant, tables_of
+from tools.tables import tables_of
+from tools.tabular import significant
 from tools.terminal import print_tables
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from tools.cells import Cell
     from tools.results import Results
-    from tools.tables import Table
+    from tools.tabular import Table
 
 
 @pytest.mark.parametrize(

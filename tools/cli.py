@@ -8,9 +8,7 @@ and failed (status 1); either becomes one line on stderr.
 from __future__ import annotations
 
 import importlib
-import json
 import sys
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -35,7 +33,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "models": Command("tools.cli", "models", "List the server models: name, and what each is."),
+    "models": Command("tools.tour", "models", "The tour of the server models: all of them, or the essay of one."),
     "resolve": Command("tools.resolve", "resolve", "Show what getaddrinfo answers, and what we do with it."),
     "serve": Command("tools.cli", "replaced", "Start a server: serve MODEL [--protocol P] [--port N] ..."),
     "talk": Command("tools.cli", "replaced", "Talk to a server by hand: talk HOST:PORT."),
@@ -127,18 +125,3 @@ def replaced(context: typer.Context) -> None:
     """Run as another program: all arguments are its own."""
     name = context.info_name or ""
     replace(name, context.obj[context.obj.index(name) + 1 :])
-
-
-def models(
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the registry as one JSON array.")] = False,
-) -> None:
-    """List the server models: name, and what each is."""
-    from servers.registry import MODELS  # noqa: PLC0415 - only this command needs it
-
-    if as_json:
-        print(json.dumps([{**asdict(entry), "module": entry.module} for entry in MODELS.values()], indent=2))
-        return
-    width = max(map(len, MODELS))
-    for name, entry in MODELS.items():
-        print(f"{name:<{width}}  {entry.summary}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tools.resolving import NoSuchPortError, resolved
-from tools.tables import Column, Table
+from tools.tabular import Column, Table
 from tools.terminal import print_tables, standard_console
 
 if TYPE_CHECKING:

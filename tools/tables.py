@@ -1,62 +1,19 @@
-"""The tables of a comparison, in words and figures for a reader.
-
-A `Table` is text without a medium. The terminal and the report draw the same ones, so that they cannot
-disagree.
-"""
+"""The tables of a comparison, in words and figures for a reader."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from clients.result import BUSY
 from tools.statistics import samples_needed
-from tools.summary import (
-    BASELINE,
-    STEVENS_CONNECTIONS,
-    ProcessControl,
-    Row,
-    Summary,
-    process_control,
-    summarized,
-)
+from tools.stevens_tables import stevens_table
+from tools.summary import Row, Summary, process_control, summarized
+from tools.tabular import NOTHING, Column, Table, significant, with_spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tools.results import Results
-    from tools.statistics import Spread
-
-NOTHING = "-"
-
-
-class Column(NamedTuple):
-    """A column's heading and unit, and what stands for both where 80 characters are all there are.
-
-    `least` is the fewest characters that its figures should have on a line. `words` tells that it holds words,
-    which stand to the left, and not figures.
-    """
-
-    heading: str
-    unit: str
-    brief: str
-    least: int = 0
-    words: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table as text, the first column naming the model.
-
-    `lead` stands above the table and `notes` below it, each one paragraph.
-    """
-
-    name: str
-    title: str
-    lead: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...]
 
 
 def tables_of(results: Results) -> tuple[Table, ...]:
@@ -64,65 +21,6 @@ def tables_of(results: Results) -> tuple[Table, ...]:
     control = process_control(results)
     first = (stevens_table(control),) if control else ()
     return first + tuple(workload_table(summary, results.header.rounds) for summary in summarized(results))
-
-
-def stevens_table(control: tuple[ProcessControl, ...]) -> Table:
-    """What each model spends on serving side by side, as in Figure 30.1 of UNIX Network Programming."""
-    return Table(
-        name="process-control",
-        title="What serving side by side costs",
-        lead="CPU time that a model spends on a connection beyond what the iterative server spends on it: "
-        "the price of its processes, threads or tables (Stevens, UNIX Network Programming, Figure 30.1).",
-        columns=(
-            Column("Model", "", "Model"),
-            Column("CPU per connection", "µs", "CPU per\nconnection, µs"),
-            Column("More than iterative", "µs", "more than\niterative, µs"),
-            Column("Lowest to highest round", "µs", "lowest to\nhighest round, µs"),
-            Column(
-                f"For {STEVENS_CONNECTIONS:,} connections",
-                "s",
-                f"for {STEVENS_CONNECTIONS:,}\nconnections, s",
-            ),
-        ),
-        rows=tuple(_stevens_row(row) for row in control),
-        notes=(
-            (
-                "The iterative server serves one client after the other, so it does nothing but the work "
-                "itself. What another model uses beyond that is its own cost; Stevens states it as the last "
-                "column does."
-            ),
-            *_control_remarks(control),
-        ),
-    )
-
-
-def _control_remarks(control: tuple[ProcessControl, ...]) -> Iterator[str]:
-    for row in control:
-        if row.reason:
-            yield f"{row.model}: CPU not compared, because {row.reason}."
-    cheaper = [row.model for row in control if row.difference and row.difference.median < 0]
-    if cheaper:
-        yield (
-            f"Less than nothing ({', '.join(cheaper)}): the iterative server sleeps and is woken for "
-            "each client, which costs CPU too; one that finds several clients ready at once sleeps less often."
-        )
-
-
-def _stevens_row(row: ProcessControl) -> tuple[str, ...]:
-    own = _with_spread(row.cpu, 1e6)
-    if row.model == BASELINE and row.cpu:
-        return row.model, own, "baseline", NOTHING, "0"
-    if not row.difference:
-        return row.model, own, NOTHING, NOTHING, NOTHING
-    extra = row.difference
-    between = f"{significant(extra.low * 1e6)} to {significant(extra.high * 1e6)}"
-    return (
-        row.model,
-        own,
-        significant(extra.median * 1e6),
-        between,
-        significant(extra.median * STEVENS_CONNECTIONS),
-    )
 
 
 COLUMNS = (
@@ -164,7 +62,7 @@ def _workload_row(row: Row) -> tuple[str, ...]:
         _throughput(row),
         _milliseconds(row.p50_ns),
         _milliseconds(row.p99_ns),
-        "not seen" if row.cpu_blind else _with_spread(row.cpu, 1e6),
+        "not seen" if row.cpu_blind else with_spread(row.cpu, 1e6),
         NOTHING if row.memory_bytes is None else significant(row.memory_bytes / 2**20),
         _count(row.processes),
         _count(row.threads),
@@ -178,7 +76,7 @@ def _throughput(row: Row) -> str:
         return f"{row.served} of {row.connections} served"
     if row.throughput is None:
         return "failed" if row.failures else "not measured"
-    return _with_spread(row.throughput)
+    return with_spread(row.throughput)
 
 
 def _errors(row: Row) -> str:
@@ -232,26 +130,6 @@ def _unfinished(summary: Summary) -> list[str]:
         return []
     counts = ", ".join(f"{row.model} {row.unfinished:,}" for row in rows)
     return [f"Requests that still waited when a window closed, and are in no figure (the most in a round): {counts}."]
-
-
-def significant(value: float, digits: int = 3) -> str:
-    """The value to so many significant digits, never in powers of ten, with a comma between thousands."""
-    if value == 0:
-        return "0"
-    decimals = max(0, digits - len(str(int(abs(value)))) if abs(value) >= 1 else _leading_zeros(value) + digits)
-    return f"{value:,.{decimals}f}"
-
-
-def _leading_zeros(value: float) -> int:
-    """Zeros between the decimal point and the first digit: 1 for 0.05."""
-    mantissa_exponent = f"{abs(value):e}".partition("e")[2]
-    return -int(mantissa_exponent) - 1
-
-
-def _with_spread(figure: Spread | None, scale: float = 1.0) -> str:
-    if figure is None:
-        return NOTHING
-    return f"{significant(figure.median * scale)} ±{figure.share:.0%}"
 
 
 def _milliseconds(nanoseconds: int | None) -> str:

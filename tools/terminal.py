@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from tools.tables import Table
+    from tools.tabular import Table
 
 PLAIN_WIDTH = 100  # characters for tables that go to a file or a pipe
 ROOMY = 96  # characters at which the widest table can spare a second space between columns
@@ -29,7 +29,7 @@ def print_tables(console: Console, tables: tuple[Table, ...]) -> None:
     for table in tables:
         console.print()
         console.print(Text(table.title, style="bold"))
-        console.print(Text(table.lead))
+        console.print(Text(fill(table.lead, console.width)), soft_wrap=True)
         console.print(_rich(table, gap=1 if console.width >= ROOMY else 0))
         for note in table.notes:
             indented = fill(note, console.width, initial_indent="  ", subsequent_indent="  ")

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from tools.report.charts import Chart, colour, cpu_chart, latency_chart, throughput_chart
 from tools.statistics import BEHIND_A_PERCENTILE
+from tools.stevens_tables import stevens_table
 from tools.summary import STEVENS_WORKLOAD, process_control, summarized
-from tools.tables import Table, stevens_table, workload_table
+from tools.tables import workload_table
 
 if TYPE_CHECKING:
     from tools.results import Results
     from tools.summary import Summary
+    from tools.tabular import Table
 
 
 METHODS = {

@@ -1,0 +1,61 @@
+"""A table as text without a medium, so that the terminal and the report draw the same one and cannot disagree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from tools.statistics import Spread
+
+NOTHING = "-"
+
+
+class Column(NamedTuple):
+    """A column's heading and unit, and what stands for both where 80 characters are all there are.
+
+    `least` is the fewest characters that its figures should have on a line. `words` tells that it holds words,
+    which stand to the left, and not figures.
+    """
+
+    heading: str
+    unit: str
+    brief: str
+    least: int = 0
+    words: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as text, the first column naming what a row is about.
+
+    `lead` stands above the table and `notes` below it, each one paragraph.
+    """
+
+    name: str
+    title: str
+    lead: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """The value to so many significant digits, never in powers of ten, with a comma between thousands."""
+    if value == 0:
+        return "0"
+    decimals = max(0, digits - len(str(int(abs(value)))) if abs(value) >= 1 else _leading_zeros(value) + digits)
+    return f"{value:,.{decimals}f}"
+
+
+def with_spread(figure: Spread | None, scale: float = 1.0) -> str:
+    """The median in another unit, with half the distance from lowest to highest round as a share of it."""
+    if figure is None:
+        return NOTHING
+    return f"{significant(figure.median * scale)} ±{figure.share:.0%}"
+
+
+def _leading_zeros(value: float) -> int:
+    """Zeros between the decimal point and the first digit: 1 for 0.05."""
+    mantissa_exponent = f"{abs(value):e}".partition("e")[2]
+    return -int(mantissa_exponent) - 1
