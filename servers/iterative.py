@@ -16,6 +16,7 @@ from servers.runtime.blocking import converse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from servers.runtime.datagrams import Receiver
     from servers.runtime.listener import Listener
     from servers.runtime.service import Service
 
@@ -24,3 +25,9 @@ def serve(listener: Listener, service: Service) -> None:
     """Serve clients one after another until the server stops."""
     while connection := listener.accept():
         converse(connection, service)
+
+
+def serve_datagrams(receiver: Receiver, service: Service) -> None:
+    """Answer datagrams one after another until the server stops."""
+    while datagram := receiver.receive():
+        datagram.answer(service)

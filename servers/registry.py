@@ -6,6 +6,7 @@ To add a model: write `servers/NAME.py` with a head docstring and `serve(listene
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,11 @@ class Entry:
         used_by: where it is found in production.
         teaches: what it is here to show.
         figure_row: its row in UNP's Figure 30.1, None where it has none.
+        options: the settings that it looks at beyond those that all models look at.
+        settings: what it needs set otherwise than the others.
+        requires: the package that it is built on, empty where the standard library is enough.
+        datagrams: does it serve UDP too? Its module then has `serve_datagrams(receiver, service)` besides.
+        tls: does it serve TLS too?
         cannot: behaviours that it cannot have, each with the reason; tests then expect the opposite.
     """
 
@@ -28,6 +34,11 @@ class Entry:
     used_by: str
     teaches: str
     figure_row: int | None = None
+    options: tuple[str, ...] = ()
+    settings: dict[str, bool] = field(default_factory=dict)
+    requires: str = ""
+    datagrams: bool = False
+    tls: bool = False
     cannot: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -35,8 +46,21 @@ class Entry:
         """The module that holds the whole model."""
         return f"servers.{self.name}"
 
+    @property
+    def missing(self) -> str:
+        """Why it cannot run here and what mends that; empty where it can."""
+        if not self.requires or find_spec(self.requires):
+            return ""
+        return f"{self.name} is built on {self.requires}, which is not installed: pip install {self.requires}"
 
+
+# Behaviours that not every model can have.
 CONCURRENCY = "serve clients at the same time"
+UNIX_SOCKETS = "listen on a Unix socket"
+INHERITED_SOCKETS = "serve a listener that it has inherited"
+MORE_CLIENTS_THAN_WORKERS = "serve more clients at the same time than it has workers"
+
+EACH_SERVES_ONE = "each of its workers serves one client to the end before it accepts another"
 
 MODELS = {
     entry.name: entry
@@ -48,6 +72,7 @@ MODELS = {
             used_by="TLPI's is_seqnum_sv, daytime services",
             teaches="the baseline to subtract; head-of-line blocking",
             figure_row=0,
+            datagrams=True,
             cannot={CONCURRENCY: "it has one thread, which serves one client to the end before it accepts another"},
         ),
         Entry(
@@ -57,6 +82,7 @@ MODELS = {
             used_by="inetd, OpenSSH, PostgreSQL, ForkingMixIn",
             teaches="isolation, reaping, closing descriptors, and what a fork costs",
             figure_row=1,
+            tls=True,
         ),
         Entry(
             name="threaded",
@@ -65,6 +91,9 @@ MODELS = {
             used_by="ThreadingMixIn, MySQL",
             teaches="shared memory, the GIL, stacks",
             figure_row=6,
+            options=("thread_stack",),
+            datagrams=True,
+            tls=True,
         ),
         Entry(
             name="selector",
@@ -72,6 +101,29 @@ MODELS = {
             term="single-process event-driven (SPED), Reactor",
             used_by="Redis, a worker of nginx",
             teaches="partial writes, interest sets, back-pressure",
+            options=("poller",),
+            datagrams=True,
+            tls=True,
+        ),
+        Entry(
+            name="preforked",
+            summary="N processes made beforehand all block in accept",
+            term="preforked, shared accept",
+            used_by="Apache prefork, gunicorn sync",
+            teaches="a pool amortises the fork; the kernel's first-in-first-out wake-up",
+            figure_row=2,
+            options=("workers",),
+            tls=True,
+            cannot={MORE_CLIENTS_THAN_WORKERS: EACH_SERVES_ONE},
+        ),
+        Entry(
+            name="symped",
+            summary="N processes, each with an event loop, accept from one socket",
+            term="symmetric multi-process event-driven (SYMPED), N event loops",
+            used_by="nginx",
+            teaches="an event loop on every CPU; accept imbalance",
+            options=("workers", "poller"),
+            tls=True,
         ),
     )
 }

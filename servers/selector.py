@@ -20,15 +20,16 @@ Source: UNP vol. 1, section 6.8; TLPI chapter 63; Schmidt's "Reactor"; Pai et al
 
 from __future__ import annotations
 
-import os
-import signal
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from math import inf
 from time import monotonic
 
+from servers.runtime.bell import Bell
+from servers.runtime.compute import burn
 from servers.runtime.errors import EndNow
+from servers.runtime.limits import DRAIN_PATIENCE
 from servers.runtime.nonblocking import Channel
 from servers.runtime.pollers import READ, open_poller
 from servers.runtime.scarcity import PAUSE
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from socket import socket
 
+    from servers.runtime.datagrams import Receiver
     from servers.runtime.listener import Listener
     from servers.runtime.service import Service
 
@@ -52,6 +54,20 @@ def serve(listener: Listener, service: Service) -> None:
     except EndNow:
         loop.cut_off()
         raise
+
+
+def serve_datagrams(receiver: Receiver, service: Service) -> None:
+    """Answer whatever socket has a datagram until the server stops: a loop with nothing to remember of anybody."""
+    poller, bell = open_poller(service.settings.poller), Bell()
+    receivers = {each.fileno(): each for each in receiver.sockets}
+    for descriptor in (bell.fileno(), *receivers):
+        poller.watch(descriptor, READ)
+    while not receiver.finished and not service.lifecycle.retiring:
+        for descriptor, _ in poller.wait(DRAIN_PATIENCE if service.lifecycle.stopping else LONGEST_WAIT):
+            if descriptor == bell.fileno():
+                bell.read()
+            elif datagram := receiver.receive_now(receivers[descriptor]):
+                datagram.answer(service)
 
 
 class Loop:
@@ -103,6 +119,11 @@ class Loop:
         """Wake the channel at that time."""
         heappush(self._sleepers, (when, next(self._number), channel))
 
+    def compute(self, _channel: Channel, seconds: float) -> bool:
+        """Burn so much CPU time, here and now: everybody waits."""
+        burn(seconds)
+        return True
+
     def expect(self, deadline: float) -> None:
         """Look at the deadlines by then."""
         self._look_at = min(self._look_at, deadline)
@@ -118,7 +139,7 @@ class Loop:
 
     def _accept(self, listening: socket) -> None:
         """Accept as long as somebody waits and there is room; once the server stops, an empty queue is the end."""
-        while len(self._channels) < self._service.settings.max_connections:
+        while len(self._channels) < self._service.most_connections:
             try:
                 connection = self._listener.accept_now(listening)
             except OSError as error:
@@ -130,6 +151,8 @@ class Loop:
                     self._stop_listening(listening)
                 return
             self._welcome(connection)
+            if self._listener.shared and not self._service.lifecycle.stopping:
+                return  # one at a time: others, who may have less to do, are told of the next one too
         self._pause_accepting()
 
     def _welcome(self, connection: socket) -> None:
@@ -189,20 +212,19 @@ class Loop:
             self.expect(max(channel.since + channel.patience, self.now + 0.01))
 
     def _wake_on_signals(self) -> None:
-        """Have a signal end the wait: its handler alone would not, for Python restarts the call (PEP 475)."""
-        read_end, write_end = os.pipe()
-        os.set_blocking(read_end, False)
-        os.set_blocking(write_end, False)
-        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
-        self._poller.watch(read_end, READ)
-        self._others[read_end] = partial(self._on_signal, read_end)
+        self._service.leave_drain_to_loop()
+        bell = Bell()
+        self._poller.watch(bell.fileno(), READ)
+        self._others[bell.fileno()] = partial(self._on_signal, bell)
 
-    def _on_signal(self, read_end: int) -> None:
-        os.read(read_end, 4096)
+    def _on_signal(self, bell: Bell) -> None:
+        bell.read()
         self._drain_when_stopping()
 
     def _drain_when_stopping(self) -> None:
         if self._service.lifecycle.stopping:
-            for channel in list(self._channels.values()):
-                channel.drain()
+            self._service.drain()
             self._accept_the_rest()  # after that: who comes from the queue now has some time for a request
+        elif self._service.lifecycle.retiring:
+            for listening in list(self._listener.sockets):
+                self._stop_listening(listening)

@@ -24,8 +24,9 @@ from servers.runtime.slots import Slots
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from socket import socket
+    from collections.abc import Callable
 
+    from servers.runtime.datagrams import Receiver
     from servers.runtime.listener import Listener
     from servers.runtime.service import Service
 
@@ -33,26 +34,37 @@ if TYPE_CHECKING:
 def serve(listener: Listener, service: Service) -> None:
     """Serve each client in a thread of its own until the server stops and the last of them has ended."""
     stack_size(service.settings.thread_stack)
-    slots = Slots(service.settings.max_connections)
+    slots = Slots(service.most_connections)
     scarcity = Scarcity("start a thread")
     while slots.take() and (connection := listener.accept()):
-        scarcity.insist(partial(start, connection, service, slots))
+        scarcity.insist(partial(start, partial(converse, connection, service), slots))
     slots.give()
     slots.wait_until_all_are_free()
 
 
-def start(connection: socket, service: Service, slots: Slots) -> None:
+def serve_datagrams(receiver: Receiver, service: Service) -> None:
+    """Answer each datagram in a thread of its own until the server stops and the last of them has ended."""
+    stack_size(service.settings.thread_stack)
+    slots = Slots(service.most_connections)
+    scarcity = Scarcity("start a thread")
+    while slots.take() and (datagram := receiver.receive()):
+        scarcity.insist(partial(start, partial(datagram.answer, service), slots))
+    slots.give()
+    slots.wait_until_all_are_free()
+
+
+def start(work: Callable[[], None], slots: Slots) -> None:
     """Start the thread of one client. Raise BlockingIOError, as fork would, where the system has no thread left."""
     try:
         # threading.Thread.start would wait until the thread runs, here on the accept path.
-        start_new_thread(converse_in_slot, (connection, service, slots))
+        start_new_thread(work_in_slot, (work, slots))
     except RuntimeError as error:
         raise BlockingIOError(EAGAIN, str(error)) from None
 
 
-def converse_in_slot(connection: socket, service: Service, slots: Slots) -> None:
+def work_in_slot(work: Callable[[], None], slots: Slots) -> None:
     """Serve one client, then let another one in."""
     try:
-        converse(connection, service)
+        work()
     finally:
         slots.give()

@@ -17,8 +17,9 @@ from servers.protocols import load
 from servers.protocols.session import Limits
 from servers.runtime.errors import CannotServe, EndNow
 from servers.runtime.lifecycle import Lifecycle
-from servers.runtime.listener import Listener, open_listener, somaxconn
+from servers.runtime.listener import Listener, somaxconn
 from servers.runtime.messages import announce, warn
+from servers.runtime.opening import open_listener, open_sockets, passed_descriptors
 from servers.runtime.service import Service
 from servers.runtime.settings import Settings
 from servers.runtime.tally import Tally
@@ -26,6 +27,8 @@ from servers.runtime.tally import Tally
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from servers.runtime.datagrams import Receiver
 
 INTERRUPTED = 130  # the shell's status for a process that SIGINT ended
 
@@ -36,39 +39,64 @@ def main() -> int:
     lifecycle = Lifecycle(settings.grace)
     try:
         lifecycle.install()
-        listener = open_listener(settings, lifecycle)
+        service = make_service(settings, lifecycle)
+        endpoint = open_endpoint(settings, lifecycle)
     except CannotServe as error:
-        print(f"serverlab serve: {error}", file=sys.stderr)
-        return 1
+        return refuse(error)
     except EndNow:
         return INTERRUPTED  # before there was a server: a host name can take its time to resolve
-    service = make_service(settings, lifecycle)
     allow_descriptors(settings.max_connections)
-    say_listening(settings, listener)
-    return run(settings, listener, service)
+    say_listening(settings, endpoint)
+    return run(settings, endpoint, service)
 
 
 def make_service(settings: Settings, lifecycle: Lifecycle) -> Service:
-    """Put together what the model is asked to serve."""
+    """Put together what the model is asked to serve. Raise CannotServe where a certificate is none."""
     limits = Limits(settings.max_line, settings.max_size, settings.max_sleep, settings.max_cpu)
     tally = Tally(rows=settings.max_connections + 1)  # a row for us, and one for each child of a forking model
-    return Service(load(settings.protocol), limits, settings, tally, lifecycle)
+    service = Service(load(settings.protocol), limits, settings, tally, lifecycle)
+    if settings.tls:
+        from servers.runtime.tls import make_context  # noqa: PLC0415  only a server that speaks it pays for it
+
+        service.tls = make_context(settings.tls)
+    return service
 
 
-def run(settings: Settings, listener: Listener, service: Service) -> int:
+def open_endpoint(settings: Settings, lifecycle: Lifecycle) -> Listener | Receiver:
+    """Open what the model serves: listening sockets, or sockets for datagrams. Raise CannotServe."""
+    first, count = passed_descriptors()
+    if count and settings.fd < 0:
+        settings.fd, settings.fds = first, count
+    if settings.udp:
+        from servers.runtime.datagrams import Receiver  # noqa: PLC0415  a server of streams needs none
+
+        return Receiver(open_sockets(settings), lifecycle)
+    return open_listener(settings, lifecycle)
+
+
+def run(settings: Settings, endpoint: Listener | Receiver, service: Service) -> int:
     """Run the model to its end and say what it did."""
-    began = monotonic()
+    began, status = monotonic(), 0
     try:
-        import_module(f"servers.{settings.model}").serve(listener, service)
+        model = import_module(f"servers.{settings.model}")
+        (model.serve_datagrams if settings.udp else model.serve)(endpoint, service)
     except EndNow:
         service.cut_off()
+    except CannotServe as error:
+        service.lifecycle.reason = str(error)
+        status = refuse(error)
     finally:
-        listener.close()
-        listener.remove_path()
+        endpoint.close()
     facts = {"model": settings.model, "protocol": settings.protocol, "pid": os.getpid()}
     reason = service.lifecycle.reason
     announce("stopped", **facts, reason=reason, duration=monotonic() - began, **service.tally.totals(), **usage())
-    return INTERRUPTED if reason == "SIGINT twice" else 0
+    return INTERRUPTED if reason == "SIGINT twice" else status
+
+
+def refuse(error: CannotServe) -> int:
+    """Say in one line why there is no server, or no longer; return the exit status."""
+    print(f"serverlab serve: {error}", file=sys.stderr)
+    return 1
 
 
 def allow_descriptors(connections: int) -> None:
@@ -79,14 +107,22 @@ def allow_descriptors(connections: int) -> None:
         setrlimit(RLIMIT_NOFILE, (wanted, hard))
 
 
-def say_listening(settings: Settings, listener: Listener) -> None:
+def say_listening(settings: Settings, endpoint: Listener | Receiver) -> None:
     """Tell where we listen, and with how long a queue."""
+    facts = {"model": settings.model, "protocol": settings.protocol, "pid": os.getpid(), "tls": bool(settings.tls)}
+    if isinstance(endpoint, Listener):
+        facts |= backlogs(settings, endpoint)
+    announce("listening", **facts, **endpoint.addresses())
+
+
+def backlogs(settings: Settings, listener: Listener) -> dict[str, int]:
+    """Return the length of the accept queue, as it was asked for and as it is; warn where these differ."""
     most = somaxconn()
-    backlog = settings.backlog if most is None else min(settings.backlog, most)
-    if backlog < settings.backlog:
-        warn("backlog %d is cut to %d by net.core.somaxconn", settings.backlog, backlog)
-    facts = {"model": settings.model, "protocol": settings.protocol, "pid": os.getpid()}
-    announce("listening", **facts, **listener.addresses(), backlog=settings.backlog, backlog_effective=backlog)
+    asked = settings.backlog if settings.fd < 0 else listener.backlog() or settings.backlog
+    effective = asked if most is None else min(asked, most)
+    if effective < asked:
+        warn("backlog %d is cut to %d by net.core.somaxconn", asked, effective)
+    return {"backlog": asked, "backlog_effective": effective}
 
 
 def usage() -> dict[str, Any]:

@@ -8,7 +8,7 @@ request.
 from __future__ import annotations
 
 from contextlib import suppress
-from socket import MSG_DONTWAIT, SHUT_RD, SHUT_WR, SO_LINGER, SO_RCVTIMEO, SOL_SOCKET
+from socket import MSG_DONTWAIT, SHUT_RD, SHUT_WR, SO_LINGER, SO_RCVTIMEO, SOL_SOCKET, socket
 from time import monotonic, sleep
 
 from servers.protocols.effects import Close, Compute, Sleep
@@ -20,10 +20,12 @@ from servers.runtime.messages import report_bug
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from socket import socket
+    from collections.abc import Callable
+    from ssl import SSLContext
 
     from servers.protocols.effects import Effects
     from servers.runtime.service import Service
+    from servers.runtime.tls import BlockingTls
 
 
 class HungUp(Exception):
@@ -33,6 +35,14 @@ class HungUp(Exception):
 def converse(connection: socket, service: Service) -> None:
     """Serve one client until it, the session or the server hangs up; whatever it does, only this conversation ends."""
     Conversation(connection, service).run()
+
+
+def wait_at_most(connection: socket | BlockingTls, seconds: float) -> None:
+    """Have `recv` raise BlockingIOError when nothing has come for so long."""
+    if isinstance(connection, socket):
+        connection.setsockopt(SOL_SOCKET, SO_RCVTIMEO, timeval(seconds))
+    else:
+        connection.wait_at_most(seconds)
 
 
 class Conversation:
@@ -54,7 +64,7 @@ class Conversation:
     )
 
     def __init__(self, connection: socket, service: Service) -> None:
-        self._connection = connection
+        self._connection: socket | BlockingTls = connection
         self._service = service
         self._session = service.session()
         self._deadline = 0.0  # of the request that has begun to arrive; 0 where there is none
@@ -74,9 +84,33 @@ class Conversation:
 
     def run(self) -> None:
         """Serve the client to the end, close its connection, and count what it came to."""
+        going_on = self.begin()
+        while going_on:
+            going_on = self.exchange()
+
+    def begin(self) -> bool:
+        """Greet the client; false where the conversation is over by then."""
         self._service.conversations.add(self)
+        return self._step(self._greet)
+
+    def exchange(self) -> bool:
+        """Wait for what the client says and answer it; false where the conversation is over by then."""
+        return self._step(self._listen_and_answer)
+
+    def drain(self) -> None:
+        """Let the conversation end when nothing is in flight: what has arrived is answered, nothing more is awaited.
+
+        Called by a signal handler of the main thread, while the conversation may be blocked in another.
+        """
+        if not self._busy and not self._session.pending:
+            with suppress(OSError):  # it may have ended this moment
+                self._connection.shutdown(SHUT_RD)
+
+    def _step(self, action: Callable[[], bool]) -> bool:
+        """Take one step; where it was the last one, count the conversation, close the connection and return False."""
+        going_on = False
         try:
-            self._run()
+            going_on = action()
         except HungUp as reason:
             self.error = str(reason)
             self._discard_what_arrived()
@@ -90,35 +124,43 @@ class Conversation:
             report_bug()
             self.error = "handler"
         finally:
-            self._service.finish(self)
-            self._connection.close()
+            if not going_on:
+                self._service.finish(self)
+                self._connection.close()
+        return going_on
 
-    def drain(self) -> None:
-        """Let the conversation end when nothing is in flight: what has arrived is answered, nothing more is awaited.
-
-        Called by a signal handler of the main thread, while the conversation may be blocked in another.
-        """
-        if not self._busy and not self._session.pending:
-            with suppress(OSError):  # it may have ended this moment
-                self._connection.shutdown(SHUT_RD)
-
-    def _run(self) -> None:
-        lifecycle, session = self._service.lifecycle, self._session
-        going_on = self._perform(session.started())
+    def _greet(self) -> bool:
+        if self._service.tls:
+            self._shake_hands(self._service.tls)
+        going_on = self._perform(self._session.started())
         self._busy = False
-        while going_on:
-            data = self._receive()
-            self._busy = True
-            if not data:
-                self._perform(session.ended())
-                return
-            self.bytes_in += len(data)
-            going_on = self._perform(session.received(data))
-            if session.pending or self._deadline:
-                self._watch_deadline()
-            self._busy = False  # before the look: whoever finds us busy has set `stopping` already
-            if lifecycle.stopping:
-                self.drain()
+        return going_on
+
+    def _listen_and_answer(self) -> bool:
+        session = self._session
+        data = self._receive()
+        self._busy = True
+        if not data:
+            self._perform(session.ended())
+            return False
+        self.bytes_in += len(data)
+        going_on = self._perform(session.received(data))
+        if session.pending or self._deadline:
+            self._watch_deadline()
+        self._busy = False  # before the look: whoever finds us busy has set `stopping` already
+        if self._service.lifecycle.stopping:
+            self.drain()
+        return going_on
+
+    def _shake_hands(self, context: SSLContext) -> None:
+        """Speak TLS from here on; in whatever thread or process serves this client, so that nobody waits for it."""
+        from servers.runtime.tls import BlockingTls  # noqa: PLC0415  only a server that speaks it pays for it
+
+        assert isinstance(self._connection, socket)
+        secured = BlockingTls(self._connection, context)
+        self._connection = secured
+        if error := secured.handshake(self._service.settings.handshake_timeout):
+            raise HungUp(error)
 
     def _receive(self) -> bytes:
         try:
@@ -141,7 +183,7 @@ class Conversation:
 
     def _wait_at_most(self, seconds: float) -> None:
         self._waits_as_accepted = False
-        self._connection.setsockopt(SOL_SOCKET, SO_RCVTIMEO, timeval(seconds))
+        wait_at_most(self._connection, seconds)
 
     def _perform(self, effects: Effects) -> bool:
         """Carry out `effects` in order; False once the server has hung up."""
@@ -210,6 +252,6 @@ class Conversation:
         deadline = monotonic() + LINGER
         with suppress(OSError):  # the client has gone, or goes on for too long
             self._connection.shutdown(SHUT_WR)
-            self._connection.setsockopt(SOL_SOCKET, SO_RCVTIMEO, timeval(LINGER))
+            wait_at_most(self._connection, LINGER)
             while monotonic() < deadline and self._connection.recv(65536):
                 pass

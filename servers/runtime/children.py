@@ -12,6 +12,8 @@ from servers.runtime.scarcity import Scarcity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from servers.runtime.service import Service
 
 RETELL = (
@@ -23,11 +25,13 @@ LAST_WORDS = 0.3  # seconds that children have to count what they did before the
 class Children:
     """As many children as there may be connections, each with a row of the tally that no other living child has."""
 
-    def __init__(self, service: Service) -> None:
-        self._row_of: dict[int, int] = {}
-        self._most = service.settings.max_connections
+    def __init__(self, service: Service, *, new_rows: bool = False) -> None:
+        """With `new_rows` no row is used again as long as there are others: what each child did is told apart."""
+        self.row_of: dict[int, int] = {}
+        self._most = service.most_connections
         self._tally = service.tally
         self._rows_used = 0
+        self._new_rows = new_rows
         self._free_rows: list[int] = []
         self._scarcity = Scarcity("fork")
         self._parent = os.getpid()
@@ -37,38 +41,41 @@ class Children:
     def make_room(self) -> bool:
         """Reap who has ended, and wait for one where there are as many as there may be; always true."""
         self.reap()
-        while len(self._row_of) >= self._most:
+        while len(self.row_of) >= self._most:
             self._reap_one(0)
         return True
 
     def fork(self) -> int:
         """Fork; return the child's row of the tally in the child, and 0 in the parent."""
-        if not self._free_rows:
-            self._rows_used += 1
-            self._free_rows.append(self._rows_used)
-        row = self._free_rows.pop()
+        row = self._row()
         return 0 if self._scarcity.insist(partial(self._fork, row)) else row
+
+    def _row(self) -> int:
+        if not self._free_rows or (self._new_rows and self._rows_used + 1 < self._tally.rows):
+            self._rows_used += 1
+            return self._rows_used
+        return self._free_rows.pop()
 
     def _fork(self, row: int) -> int:
         self._lifecycle.hold()  # a child that we did not know of could not be ended
         try:
             pid = os.fork()
             if pid:
-                self._row_of[pid] = row
+                self.row_of[pid] = row
         finally:
             self._lifecycle.release()
         return pid
 
-    def reap(self) -> None:
-        """Reap every child that has ended, without waiting."""
-        while self._reap_one(os.WNOHANG):
+    def reap(self, tell: Callable[[int, int], None] | None = None) -> None:
+        """Reap every child that has ended, without waiting; `tell` the pid and the status of each that was ours."""
+        while self._reap_one(os.WNOHANG, tell):
             pass
 
     def wait_for_all(self) -> None:
         """Wait until the last child has ended of itself."""
         self._wait(RETELL)
         self._tell_to_stop()
-        while self._row_of:
+        while self.row_of:
             self._reap_one(0)
 
     def end_now(self) -> None:
@@ -78,27 +85,30 @@ class Children:
         self._signal(signal.SIGALRM)  # their own grace period is over
         self._wait(LAST_WORDS)
         self._signal(signal.SIGKILL)
-        while self._row_of and self._reap_one(0):
+        while self.row_of and self._reap_one(0):
             pass
 
-    def _reap_one(self, options: int) -> int:
+    def _reap_one(self, options: int, tell: Callable[[int, int], None] | None = None) -> int:
         """Reap one child; return its pid, or 0 where none has ended (or there is none)."""
         try:
             pid, status = os.waitpid(-1, options)
         except ChildProcessError:
-            self._free_rows += self._row_of.values()  # somebody else reaped them: nothing is left to wait for
-            self._row_of.clear()
+            self._free_rows += self.row_of.values()  # somebody else reaped them: nothing is left to wait for
+            self.row_of.clear()
             return 0
-        row = self._row_of.pop(pid, 0)  # as process 1 of a container we reap strangers too
+        row = self.row_of.pop(pid, 0)  # as process 1 of a container we reap strangers too
         if row:
             self._free_rows.append(row)
             if os.WIFSIGNALED(status):
-                self._tally.conversed(0, 0, 0, "killed")  # it could not count its conversation itself
+                # It could not count its conversation itself; how many a worker had, nobody knows.
+                self._tally.conversed(0, 0, 0, "killed", connections=0 if self._new_rows else 1)
+            if tell:
+                tell(pid, status)
         return pid
 
     def _wait(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        while self._row_of and time.monotonic() < deadline:
+        while self.row_of and time.monotonic() < deadline:
             if not self._reap_one(os.WNOHANG):
                 time.sleep(0.005)
 
@@ -107,6 +117,6 @@ class Children:
             self._signal(signal.SIGTERM)
 
     def _signal(self, number: signal.Signals) -> None:
-        for pid in list(self._row_of):
+        for pid in list(self.row_of):
             with suppress(ProcessLookupError):
                 os.kill(pid, number)

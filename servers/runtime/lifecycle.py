@@ -4,6 +4,9 @@ first SIGTERM or SIGINT     stop accepting, serve what waits in the accept queue
 SIGTERM again               nothing more
 SIGINT while draining       end at once
 grace period over           end at once; what was in flight is counted as cut off
+
+A worker knows one more way, SIGUSR1 from its parent: it retires. It accepts nobody any more, for others do, and serves
+the clients that it has until they leave.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
 
 RING_AGAIN = 0.1  # seconds after which the end of the grace period is told again, until it has been heard
+RETIRE = signal.SIGUSR1
 
 
 def ignore(_number: int, _frame: FrameType | None) -> None:
@@ -27,16 +31,24 @@ def ignore(_number: int, _frame: FrameType | None) -> None:
 
 
 class Lifecycle:
-    """Whether the server is stopping, and who must be told when it does."""
+    """Whether the server is stopping, and who must be told when it does.
+
+    Attributes:
+        stopping: the drain has begun.
+        retiring: this worker is to accept nobody any more.
+        ending: the server ends at once; those who hold (see `hold`) must look.
+        reason: what ended the server.
+    """
 
     def __init__(self, grace: float) -> None:
         self.stopping = False
-        self.reason = "done"  # what ended the server
+        self.retiring = False
+        self.ending = False
+        self.reason = "done"
         self._grace = grace
         self._when_stopping: list[Callable[[], None]] = []
         self._server = os.getpid()
         self._held = False
-        self._ending = False
 
     def when_stopping(self, tell: Callable[[], None]) -> None:
         """Have `tell` called when the drain begins: in the main thread, between any two bytecodes.
@@ -46,23 +58,38 @@ class Lifecycle:
         self._when_stopping.append(tell)
 
     def install(self) -> None:
-        """Take over SIGTERM, SIGINT and SIGALRM, and let in those that had to wait while the server started."""
-        signal.signal(signal.SIGTERM, self._stop)
-        signal.signal(signal.SIGINT, self._stop)
-        signal.signal(signal.SIGALRM, self._grace_is_over)
+        """Take over the signals of the server, and let in those that had to wait while it started."""
+        for number in self.signals():
+            signal.signal(number, self.signalled)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
 
+    def signals(self) -> tuple[signal.Signals, ...]:
+        """Return the signals that `signalled` answers."""
+        return (signal.SIGTERM, signal.SIGINT, signal.SIGALRM, RETIRE)
+
     def hold(self) -> None:
-        """Put off EndNow until `release`: for a step that must not be broken off half-way."""
+        """Put off EndNow until `release`: for a step that must not be broken off half-way.
+
+        An event loop that would swallow what its callbacks raise holds for as long as it runs, and looks at `ending`.
+        """
         self._held = True
 
     def release(self) -> None:
         """End a `hold`; raise EndNow if it was put off."""
         self._held = False
-        if self._ending:
+        if self.ending:
             raise EndNow
 
-    def _stop(self, number: int, _frame: FrameType | None) -> None:
+    def signalled(self, number: int, _frame: FrameType | None = None) -> None:
+        """Do what a signal asks: the handler of all of them; asyncio's loops call it themselves."""
+        if number == RETIRE:
+            self.retiring = os.getpid() != self._server
+        elif number == signal.SIGALRM:
+            self._end_now(f"{self.reason}, grace period over")
+        else:
+            self._stop(number)
+
+    def _stop(self, number: int) -> None:
         if number == signal.SIGINT and os.getpid() != self._server:
             return  # ctrl-C reaches every process of the terminal; a child waits for its parent's word
         if not self.stopping:
@@ -75,15 +102,12 @@ class Lifecycle:
         elif number == signal.SIGINT:
             self._end_now("SIGINT twice")
 
-    def _grace_is_over(self, _number: int, _frame: FrameType | None) -> None:
-        self._end_now(f"{self.reason}, grace period over")
-
     def _end_now(self, reason: str) -> None:
         """Raise EndNow, once: another signal must not break into the clean-up that it leads to."""
         signal.setitimer(signal.ITIMER_REAL, 0)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+        for number in self.signals():
             signal.signal(number, ignore)
         self.reason = reason
-        self._ending = True
+        self.ending = True
         if not self._held:
             raise EndNow

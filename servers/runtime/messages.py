@@ -34,8 +34,13 @@ def warn(message: str, *values: object) -> None:
 
 
 def report_bug() -> None:
-    """Log the exception being handled with its traceback: a fault of ours, never of a client."""
-    _logger().exception("a session raised; its conversation is over, the others go on")
+    """Log the exception of a session with its traceback: a fault of ours, never of a client."""
+    report_failure("a session raised; its conversation is over, the others go on")
+
+
+def report_failure(what: str) -> None:
+    """Log the exception being handled with its traceback."""
+    _logger().exception(what)
 
 
 def _logger() -> Logger:

@@ -4,9 +4,11 @@ A channel reads when its socket is readable and nothing is owed to the client; w
 and nothing more is read until it is sent. So what a client can make the server hold is bounded by one read, and a
 client that does not take its answers is no longer read (back-pressure) until its deadline ends it.
 
+    (HANDSHAKING --TLS-->)
     READING  --effects-->  all carried out  --> READING
                            a short write    --> WRITING   --sent-->   go on with the effects that remain
                            Sleep            --> SLEEPING  --later-->  go on with the effects that remain
+                           Compute          --> the same, where the loop has it done elsewhere
                            Close            --> LINGERING --EOF or time is up--> CLOSED
 """
 
@@ -19,7 +21,6 @@ from socket import SHUT_RD, SHUT_WR, SO_LINGER, SOL_SOCKET
 from time import monotonic
 
 from servers.protocols.effects import Close, Compute, Sleep
-from servers.runtime.compute import burn
 from servers.runtime.limits import DISCARDS, DRAIN_PATIENCE, LINGER, RESET_ON_CLOSE
 from servers.runtime.messages import report_bug
 from servers.runtime.pollers import NOTHING, READ, WRITE
@@ -28,10 +29,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from socket import socket
+    from ssl import SSLContext
     from typing import Protocol
 
     from servers.protocols.effects import Effect, Effects
     from servers.runtime.service import Service
+    from servers.runtime.tls import Tls
 
     class Loop(Protocol):
         """What a channel asks of its event loop."""
@@ -44,6 +47,9 @@ if TYPE_CHECKING:
         def wake(self, channel: Channel, when: float) -> None:
             """Call `wake_up` at that time."""
 
+        def compute(self, channel: Channel, seconds: float) -> bool:
+            """Burn so much CPU time; false where that is done elsewhere, and `wake_up` will be called after it."""
+
         def expect(self, deadline: float) -> None:
             """Call `expire` soon after `deadline`, if the channel is still late by then."""
 
@@ -51,8 +57,8 @@ if TYPE_CHECKING:
             """Forget the channel; its descriptor is about to be closed."""
 
 
-READING, WRITING, SLEEPING, LINGERING, CLOSED = range(5)
-EVENTS = {READING: READ, WRITING: WRITE, SLEEPING: NOTHING, LINGERING: READ}
+READING, WRITING, SLEEPING, LINGERING, CLOSED, HANDSHAKING = range(6)
+EVENTS = {READING: READ, WRITING: WRITE, SLEEPING: NOTHING, LINGERING: READ, HANDSHAKING: READ}
 
 
 class Channel:
@@ -82,7 +88,7 @@ class Channel:
         "since",
     )
 
-    def __init__(self, connection: socket, service: Service, loop: Loop) -> None:
+    def __init__(self, connection: socket | Tls, service: Service, loop: Loop) -> None:
         self.connection = connection
         self._receive_size = service.settings.receive_size
         self._service = service
@@ -108,6 +114,39 @@ class Channel:
 
     def start(self) -> None:
         """Begin the conversation: the protocol may greet."""
+        self._service.conversations.add(self)
+        if self._service.tls:
+            self._secure(self._service.tls)
+        else:
+            self._greet()
+
+    def _secure(self, context: SSLContext) -> None:
+        from servers.runtime.tls import Tls  # noqa: PLC0415  only a server that speaks it pays for it
+
+        self._enter(HANDSHAKING, self._service.settings.handshake_timeout)
+        try:
+            self.connection = Tls(self.connection, context)  # type: ignore[arg-type]  # a socket until now
+        except OSError:
+            self.close("handshake")  # the client has gone already
+            return
+        self._shake_hands()
+
+    def _shake_hands(self) -> None:
+        """Go on with the handshake of TLS, as far as it goes without waiting."""
+        try:
+            awaited = self.connection.shake_hands()  # type: ignore[union-attr]  # a Tls in this state
+        except OSError:
+            self.close("handshake")
+            return
+        if awaited:
+            self._loop.watch_for(self, awaited)
+            return
+        self._loop.watch_for(self, READ)
+        self._state = READING
+        self._stay(self._service.settings.idle_timeout)
+        self._greet()
+
+    def _greet(self) -> None:
         if self._service.lifecycle.stopping:
             self._stay(DRAIN_PATIENCE)
         self._attempt(self._session.started())
@@ -153,6 +192,8 @@ class Channel:
         if self._state == WRITING:
             self.connection.setsockopt(SOL_SOCKET, SO_LINGER, RESET_ON_CLOSE)
             self.close("write-timeout")
+        elif self._state == HANDSHAKING:
+            self.close("handshake-timeout")
         elif self._state == READING and self._session.pending:
             self._give_up("request-timeout")
         elif self._state == READING and not self._service.lifecycle.stopping:
@@ -174,7 +215,7 @@ class Channel:
         self.error = error
         self._loop.closed(self, self.connection.fileno())
         self.connection.close()
-        self._service.tally.conversed(self.requests, self.bytes_in, self.bytes_out, error)
+        self._service.finish(self)
 
     def _give_up(self, error: str) -> None:
         """Close after reading what the client has sent meanwhile: with unread input it would be a reset."""
@@ -214,8 +255,11 @@ class Channel:
                     if computed:  # the next computation of this client comes after those of the others
                         self._sleep(0.0, chain((effect,), effects))
                         return
-                    burn(seconds)
                     computed = True
+                    if not self._loop.compute(self, seconds):
+                        self._effects = effects
+                        self._enter(SLEEPING, inf)
+                        return
                 case Close(error):
                     self._hang_up(error)
                     return
@@ -246,6 +290,8 @@ class Channel:
         try:
             if self._state == WRITING:
                 self._flush()
+            elif self._state == HANDSHAKING:
+                self._shake_hands()
             elif self._state == LINGERING and self.connection.recv(65536) == b"":
                 self.close(self.error)
             elif self._state == SLEEPING:

@@ -24,6 +24,15 @@ class Settings:
         idle_timeout: seconds of silence between two requests.
         request_timeout: seconds for a request to arrive whole once begun, and again for its answer to be taken.
         grace: seconds that a drain may take before what is left is cut off.
+        handshake_timeout: seconds for the handshake of TLS, apart from what a request has.
+        udp: serve datagrams in place of connections.
+        tls: paths of the certificate chain and of its key; empty for none.
+        fd, fds: the first inherited descriptor that listens, in place of host and port, and how many there are; -1 for
+            none.
+        reuse_port: let other sockets listen on the same port too (SO_REUSEPORT).
+        workers: processes, of a model that forks them beforehand; 0 for as many as there are CPUs to run on.
+        threads: threads of a pool, in each process that has one.
+        min_spare, max_spare: how many workers of a dynamic pool are free at the least and at the most.
         thread_stack: bytes of address space for the stack of each thread; 0 for the system's own size.
         poller: the readiness call of event loops: ``epoll``, ``poll`` or ``select``.
         max_line, max_size, max_sleep, max_cpu: see `servers.protocols.session.Limits`.
@@ -42,6 +51,16 @@ class Settings:
     idle_timeout = 60.0
     request_timeout = 10.0
     grace = 10.0
+    handshake_timeout = 5.0  # two round trips and a signature: who has not done it by then does something else
+    udp = False
+    tls: tuple[str, ...] | list[str] = ()
+    fd = -1
+    fds = 1
+    reuse_port = False
+    workers = 0
+    threads = 25  # Apache's ThreadsPerChild; MySQL and Tomcat have their hundreds, waitress its four
+    min_spare = 2
+    max_spare = 4
     # glibc keeps 40 MiB of stacks for the next threads: eighty of these, but only five of the usual 8 MiB, and a
     # stack that must be mapped anew costs a quarter of what starting a thread costs.
     thread_stack = 524288

@@ -1,0 +1,245 @@
+"""Workers: processes forked beforehand, of which the parent keeps as many as are asked for.
+
+The parent serves nobody. It sleeps until a signal comes, and then:
+
+    SIGCHLD     a worker has ended: another takes its place, after a pause where they end as soon as they start
+    SIGTTIN     one more
+    SIGTTOU     one less
+    SIGHUP      new ones for all, one by one
+    SIGTERM     every worker drains (see `lifecycle`)
+
+A worker that is taken away or replaced retires: it accepts nobody any more and serves the clients that it has until
+they leave, so that no request fails. A worker whose parent is killed is killed with it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+from math import inf
+from time import monotonic
+
+from servers.runtime.bell import Bell
+from servers.runtime.children import Children
+from servers.runtime.errors import CannotServe, EndNow
+from servers.runtime.lifecycle import RETIRE, ignore
+from servers.runtime.messages import report_failure, warn
+from servers.runtime.orphans import die_with
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from servers.runtime.listener import Listener
+    from servers.runtime.service import Service
+
+    Serve = Callable[[Listener, Service], None]
+    Work = Callable[[Service], None]
+
+SIGNALS = (signal.SIGCHLD, signal.SIGTTIN, signal.SIGTTOU, signal.SIGHUP)
+BOOT = 1.0  # seconds; a worker that ends sooner, and has served nobody, has failed to start
+FIRST_PAUSE = 0.1  # seconds before a worker that failed to start is tried again; twice as long each time
+MOST_FAILURES = 6  # in a row: after 3 seconds of pauses something is wrong that waiting does not mend
+LONGEST_WAIT = 60.0
+
+
+def serve_in_workers(serve: Serve, listener: Listener, service: Service) -> None:
+    """Run the model `serve` in each worker, all of them on the one listener, until the server stops."""
+    listener.shared = True
+
+    def prepare(_slot: int) -> Work:
+        return lambda service_of_worker: serve(listener, service_of_worker)
+
+    Workers(prepare, service).run()
+
+
+def wanted_workers(service: Service) -> int:
+    """Return how many workers there are to be: as many as asked for, but no more than clients may be served at once."""
+    asked_for = service.settings.workers or len(os.sched_getaffinity(0))
+    return min(asked_for, service.most_connections)
+
+
+class Worker:
+    """One of them, as its parent knows it."""
+
+    __slots__ = ("pid", "row", "slot", "started")
+
+    def __init__(self, pid: int, slot: int, row: int) -> None:
+        self.pid = pid
+        self.slot = slot
+        self.row = row
+        self.started = monotonic()
+
+
+class Workers:
+    """The workers of one server.
+
+    Attributes:
+        wanted: how many there are to be.
+        in_slot: the worker of each slot 0, 1, ... up to `wanted`; those that retire have lost theirs.
+        bell: what tells of signals; a parent that does more than wait for them watches it and calls `attend`.
+        when_started, when_ended: called in the parent with each worker that has started or ended.
+    """
+
+    def __init__(self, prepare: Callable[[int], Work], service: Service) -> None:
+        """Call `prepare` with a slot before each fork, in the parent; what it returns is the work of the worker."""
+        self.wanted = wanted_workers(service)
+        self.in_slot: dict[int, Worker] = {}
+        self.when_started: Callable[[Worker], None] = lambda _worker: None
+        self.when_ended: Callable[[Worker], None] = lambda _worker: None
+        self._prepare = prepare
+        self._service = service
+        self._share = max(1, service.most_connections // self.wanted)
+        self._parent = os.getpid()
+        self._children = Children(service, new_rows=True)
+        self._living: dict[int, Worker] = {}
+        self._to_renew: list[int] = []
+        self._replaced: Worker | None = None  # retires as soon as the one in its place is ready
+        self._failures = 0
+        self._start_again_at = -inf
+        self.bell = Bell()
+        for number in SIGNALS:
+            signal.signal(number, ignore)  # the bell hears only of signals that have a handler
+
+    def run(self) -> None:
+        """Keep the workers until the server stops and the last of them has ended."""
+        try:
+            self.start()
+            while not self._service.lifecycle.stopping:
+                self.attend(self.bell.wait(self.seconds_to_wait()))
+            self.wait_for_all()
+        except (EndNow, CannotServe):
+            self.end_now()
+            raise
+
+    def start(self) -> None:
+        """Fork the first workers."""
+        gc.freeze()  # a collection in a worker must not touch, and so copy, what the parent made
+        self._fill_slots()
+
+    def attend(self, news: bytes) -> None:
+        """Do what signals have asked for. Raise CannotServe where workers end as soon as they start, one and all."""
+        for number in news:
+            self._hear(number)
+        self._children.reap(self._bury)
+        if self._service.lifecycle.stopping:
+            return
+        self._empty_slots()
+        self._fill_slots()
+        self._renew_next()
+
+    def seconds_to_wait(self) -> float:
+        """Return how long `attend` need not be called where there is no news."""
+        lacking = len(self.in_slot) < self.wanted
+        return self._start_again_at - monotonic() if lacking else LONGEST_WAIT
+
+    def wait_for_all(self) -> None:
+        """Wait until the last worker has ended of itself."""
+        self._children.wait_for_all()
+
+    def end_now(self) -> None:
+        """End the workers at once."""
+        self._children.end_now()
+
+    def serving(self, worker: Worker) -> int:
+        """Return how many connections a worker has served to their ends."""
+        return self._service.tally.connections(worker.row)
+
+    def _hear(self, number: int) -> None:
+        if number == signal.SIGTTIN:
+            self.wanted += 1
+        elif number == signal.SIGTTOU:
+            self.wanted = max(1, self.wanted - 1)
+        elif number == signal.SIGHUP:
+            self._to_renew = sorted(self.in_slot)
+        elif number == 0 and self._replaced:  # one has rung that it is ready
+            self._retire(self._replaced)
+            self._replaced = None
+
+    def _empty_slots(self) -> None:
+        while len(self.in_slot) > self.wanted:
+            self._retire(self.in_slot.pop(max(self.in_slot)))
+
+    def _fill_slots(self) -> None:
+        if monotonic() >= self._start_again_at:
+            for slot in range(self.wanted):
+                if slot not in self.in_slot:
+                    self._start(slot)
+
+    def _renew_next(self) -> None:
+        if self._to_renew and not self._replaced:
+            slot = self._to_renew.pop(0)
+            if slot in self.in_slot:
+                self._replaced = self.in_slot[slot]
+                self._start(slot)
+
+    def _retire(self, worker: Worker) -> None:
+        if worker.pid in self._living:
+            os.kill(worker.pid, RETIRE)
+
+    def _start(self, slot: int) -> None:
+        work = self._prepare(slot)
+        row = self._children.fork()
+        if row:
+            self._be_worker(work, row)
+        pid = next(reversed(self._children.row_of))
+        worker = Worker(pid, slot, self._children.row_of[pid])
+        self._living[pid] = self.in_slot[slot] = worker
+        self._service.tally.worker(worker.row)
+        self.when_started(worker)
+
+    def _be_worker(self, work: Work, row: int) -> None:
+        """Be the child: do the work and end."""
+        status = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            for number in SIGNALS:
+                signal.signal(number, signal.SIG_IGN if number != signal.SIGCHLD else signal.SIG_DFL)
+            die_with(self._parent)
+            service = self._service.worker(row)
+            service.most_connections = self._share
+            self.bell.ring()
+            self.bell.close()
+            status = work_to_the_end(work, service)
+        finally:
+            os._exit(status)  # never return into the parent's loop
+
+    def _bury(self, pid: int, status: int) -> None:
+        """Take note of a worker that has ended, and of whether it has failed to start."""
+        worker = self._living.pop(pid)
+        if self.in_slot.get(worker.slot) is worker:
+            self._lament(worker, status)
+            del self.in_slot[worker.slot]
+            if self._replaced and self._replaced.slot == worker.slot and self._replaced.pid in self._living:
+                self.in_slot[worker.slot], self._replaced = self._replaced, None  # the old one goes on
+        elif self._replaced is worker:
+            self._replaced = None
+        self.when_ended(worker)
+
+    def _lament(self, worker: Worker, status: int) -> None:
+        how = f"by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"with status {os.WEXITSTATUS(status)}"
+        if status:
+            warn("worker %d has ended %s", worker.pid, how)
+        if monotonic() - worker.started >= BOOT or self.serving(worker):
+            self._failures = 0
+            return
+        self._failures += 1
+        if self._failures >= MOST_FAILURES:
+            raise CannotServe(f"workers end as soon as they start, {self._failures} in a row, the last {how}")
+        self._start_again_at = monotonic() + FIRST_PAUSE * 2 ** (self._failures - 1)
+
+
+def work_to_the_end(work: Work, service: Service) -> int:
+    """Do a worker's work; return the exit status of its process."""
+    try:
+        work(service)
+    except EndNow:
+        service.cut_off()
+    except CannotServe as error:
+        warn("%s", error)
+        return 1
+    except Exception:
+        report_failure("a worker failed")
+        return 1
+    return 0
