@@ -21,15 +21,20 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str] | None = None) -> None:
     """Check the command line and replace this process with the server; exit with status 2 where it is wrong."""
+    settings = json.dumps(settings_of(arguments))
+    command = [sys.executable, *interpreter_options(), "-m", "servers.runtime", settings]
+    # A signal that comes while the next interpreter starts waits until the server has its handlers.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    os.execv(sys.executable, command)  # the same pid, so that whoever started us has the server
+
+
+def settings_of(arguments: list[str] | None) -> dict[str, Any]:
+    """Return the settings that a command line gives, by name; exit with status 2 where it is wrong."""
     options = vars(parser().parse_args(arguments))
     given = {name: value for name, value in options.items() if value is not None}
     if fault := contradiction(given):
         parser().error(fault)
-    given |= MODELS[given["model"]].settings
-    command = [sys.executable, *interpreter_options(), "-m", "servers.runtime", json.dumps(given)]
-    # A signal that comes while the next interpreter starts waits until the server has its handlers.
-    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    os.execv(sys.executable, command)  # the same pid, so that whoever started us has the server
+    return given | MODELS[given["model"]].settings
 
 
 def contradiction(given: dict[str, Any]) -> str:

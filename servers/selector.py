@@ -28,7 +28,6 @@ from time import monotonic
 
 from servers.runtime.bell import Bell
 from servers.runtime.compute import burn
-from servers.runtime.errors import EndNow
 from servers.runtime.limits import DRAIN_PATIENCE
 from servers.runtime.nonblocking import Channel
 from servers.runtime.pollers import READ, open_poller
@@ -48,12 +47,7 @@ LONGEST_WAIT = 60.0  # seconds; a poller takes no infinity
 
 def serve(listener: Listener, service: Service) -> None:
     """Serve all clients in one loop until the server stops and the last conversation has ended."""
-    loop = Loop(listener, service)
-    try:
-        loop.run()
-    except EndNow:
-        loop.cut_off()
-        raise
+    Loop(listener, service).run()
 
 
 def serve_datagrams(receiver: Receiver, service: Service) -> None:
@@ -103,11 +97,6 @@ class Loop:
                 elif other := self._others.get(descriptor):
                     other()
             self._keep_time()
-
-    def cut_off(self) -> None:
-        """End the conversations that are still going on."""
-        for channel in list(self._channels.values()):
-            channel.close("cut-off")
 
     # What channels ask for.
 

@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from servers.__main__ import settings_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -24,14 +26,23 @@ ROOT = Path(__file__).resolve().parent.parent
 class Server:
     """A running server: its listening line, and what a test does to it."""
 
-    def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        pass_fds: tuple[int, ...] = (),
+    ) -> None:
+        # The command line is read here, and not in a process of its own that the server then replaces: hundreds of
+        # tests start servers. The tests of the command line start the whole.
+        settings = json.dumps(settings_of(list(arguments)))
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "servers", *arguments],
+            [sys.executable, "-m", "servers.runtime", settings],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             cwd=ROOT,
             env={**os.environ, **(environment or {})},
+            pass_fds=pass_fds,
             start_new_session=True,
         )
         self.listening = self._event("listening")
@@ -93,6 +104,10 @@ class Server:
         assert self.process.stderr
         return self.process.stderr.read()
 
+    def processes(self) -> list[int]:
+        """Return the pids of the server and of its children."""
+        return [self.pid, *self.children()]
+
     def children(self) -> list[int]:
         """Return the pids of the server's children, zombies among them."""
         return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
@@ -108,10 +123,12 @@ class Server:
 
 
 @contextmanager
-def serving(*arguments: str, environment: dict[str, str] | None = None) -> Iterator[Server]:
+def serving(
+    *arguments: str, environment: dict[str, str] | None = None, pass_fds: tuple[int, ...] = ()
+) -> Iterator[Server]:
     """Run `serverlab serve ARGUMENTS` on a free port for the length of a with statement."""
-    where = () if "--unix" in arguments or "--port" in arguments else ("--port", "0")
-    server = Server(*arguments, *where, environment=environment)
+    where = () if {"--unix", "--port", "--fd"} & set(arguments) else ("--port", "0")
+    server = Server(*arguments, *where, environment=environment, pass_fds=pass_fds)
     try:
         yield server
     finally:

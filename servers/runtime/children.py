@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 
     from servers.runtime.service import Service
 
-RETELL = (
-    0.5  # seconds after which a child is told to stop once more: the first time may fall between its look and its wait
-)
-LAST_WORDS = 0.3  # seconds that children have to count what they did before they are killed
+# Seconds after which a child is told to stop once more: the first time may fall between its look and its wait.
+RETELL = 0.5
+LAST_WORDS = 1.0  # seconds that children have to count what they did before they are killed
 
 
 class Children:

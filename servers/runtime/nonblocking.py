@@ -149,6 +149,7 @@ class Channel:
     def _greet(self) -> None:
         if self._service.lifecycle.stopping:
             self._stay(DRAIN_PATIENCE)
+            self._begun, self._requests_then = self._loop.now, -1  # so that it is drained after its first request
         self._attempt(self._session.started())
 
     def ready(self) -> None:

@@ -1,0 +1,61 @@
+"""Every model of the registry as the parameter of a test, and what gives each of them room for the clients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from servers.registry import CONCURRENCY, MODELS, MORE_CLIENTS_THAN_WORKERS
+from tests.serving import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
+
+    from servers.registry import Entry
+    from tests.serving import Server
+
+
+def parametrised(entries: Iterable[Entry]) -> pytest.MarkDecorator:
+    """Run a test on these models; skip, with the words that mend it, what cannot run here."""
+    return pytest.mark.parametrize(
+        "model",
+        [
+            pytest.param(entry.name, marks=pytest.mark.skipif(bool(entry.missing), reason=entry.missing))
+            for entry in entries
+        ],
+    )
+
+
+def models_that(has: Callable[[Entry], object]) -> pytest.MarkDecorator:
+    """Run a test on the models of which something is true."""
+    return parametrised(entry for entry in MODELS.values() if has(entry))
+
+
+def models_that_can(behaviour: str) -> pytest.MarkDecorator:
+    """Run a test on the models that do not declare the behaviour impossible."""
+    return models_that(lambda entry: behaviour not in entry.cannot)
+
+
+def models_that_cannot(behaviour: str) -> pytest.MarkDecorator:
+    """Run a test of the opposite on the models that do."""
+    return models_that(lambda entry: behaviour in entry.cannot)
+
+
+every_model = parametrised(MODELS.values())
+concurrent_models = models_that_can(CONCURRENCY)
+
+
+def is_concurrent(model: str) -> bool:
+    """Tell whether a model serves several clients at once."""
+    return CONCURRENCY not in MODELS[model].cannot
+
+
+def serving_many(model: str, clients: int, *arguments: str) -> AbstractContextManager[Server]:
+    """Serve with room for so many clients at once, where each of them takes a worker of a pool."""
+    entry = MODELS[model]
+    if "workers" not in entry.options:
+        return serving(model, *arguments)
+    each_takes_one = MORE_CLIENTS_THAN_WORKERS in entry.cannot and "threads" not in entry.options
+    return serving(model, "--workers", str(max(clients, 2) if each_takes_one else 2), *arguments)

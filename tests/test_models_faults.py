@@ -1,0 +1,190 @@
+"""What goes wrong around a server, on every model: children, descriptors, and what is left behind."""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from servers.registry import MODELS
+from tests.models import every_model, is_concurrent, serving_many
+from tests.serving import Server, is_silent, read_all, read_exactly, reset, serving, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Traces = TypeVar("Traces")
+
+
+def pool(server: Server) -> list[int]:
+    """Return the pids of the workers, once all have been forked; none for a model without."""
+    entry = MODELS[server.listening["model"]]
+    if "workers" in entry.options:
+        wait_until(lambda: len(server.children()) >= 2)
+    return server.children()
+
+
+def settled(look: Callable[[], Traces]) -> Traces:
+    """Return what is seen once it no longer changes."""
+    looks = [look()]
+
+    def is_settled() -> bool:
+        is_silent_for(0.05)
+        looks.append(look())
+        return len(looks) > 5 and len(set(looks[-5:])) == 1
+
+    wait_until(is_settled)
+    return looks[-1]
+
+
+def is_silent_for(seconds: float) -> None:
+    """Let a moment pass between two looks."""
+    select.select((), (), (), seconds)
+
+
+def test_a_child_that_is_killed_is_counted_as_such() -> None:
+    """What it had done is not known, but that there was a connection is."""
+    with serving("forking") as server:
+        with server.connect() as client:
+            client.sendall(b"hello\n")
+            assert read_exactly(client, 6) == b"hello\n"
+            os.kill(server.children()[0], signal.SIGKILL)
+            assert read_all(client) == b""
+        assert server.ask(b"hello\n") == b"hello\n"
+        stopped = server.stop()
+    assert (stopped["connections"], stopped["requests"], stopped["errors"]) == (2, 1, {"killed": 1})
+
+
+@every_model
+def test_no_child_is_left_unreaped_or_behind(model: str) -> None:
+    """While the server is quiet, and after it has ended."""
+    with serving_many(model, 2) as server:
+        at_rest = set(pool(server))
+        for _ in range(20):
+            assert server.ask(b"hello\n") == b"hello\n"
+        wait_until(lambda: not set(server.children()) - at_rest)
+        client = server.connect()
+        client.sendall(b"hello\n")
+        assert read_exactly(client, 6) == b"hello\n"
+        children = server.children()
+        server.stop()
+        assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+        client.close()
+
+
+@every_model
+def test_a_child_holds_no_listener_so_a_new_server_can_take_the_port(model: str) -> None:
+    """After kill -9, an orphaned child must not be found listening; old connections do not keep the port."""
+    with serving(model) as server:
+        client = server.connect()
+        client.sendall(b"hello\n")
+        assert read_exactly(client, 6) == b"hello\n"
+        server.process.kill()
+        server.process.wait()
+        with serving(model, "--port", str(server.listening["port"])) as successor:
+            assert successor.ask(b"hello\n") == b"hello\n"
+        client.close()
+
+
+@every_model
+def test_thousands_of_cycles_leave_no_trace(model: str) -> None:
+    """Hundreds for those that fork, a thousand for the others: descriptors, threads and children are as before."""
+    with serving_many(model, 2) as server:
+
+        def traces() -> tuple[int, int, int]:
+            processes = server.processes()
+            counts = [
+                sum(len(list(Path(f"/proc/{pid}/{what}").iterdir())) for pid in processes) for what in ("fd", "task")
+            ]
+            return counts[0], counts[1], len(processes)
+
+        server.ask(b"hello\n")
+        pool(server)
+        before = settled(traces)
+        for number in range(200 if "fork" in MODELS[model].summary else 1000):
+            with server.connect() as client:
+                client.sendall(b"hello\n")
+                assert read_exactly(client, 6) == b"hello\n"
+                if number % 3 == 0:
+                    reset(client)
+        wait_until(lambda: traces() == before)
+
+
+@every_model
+def test_running_out_of_descriptors_is_survived(model: str) -> None:
+    """Told once, without spinning; those who are connected are served, and accepting resumes."""
+    with serving_many(model, 2) as server:
+        first = server.connect()
+        first.sendall(b"one\n")
+        assert read_exactly(first, 4) == b"one\n"
+        in_use = {int(entry.name) for entry in Path(f"/proc/{server.pid}/fd").iterdir()}
+        lowest_free = min(set(range(1024)) - in_use)
+        _, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (lowest_free, hard))
+        starved = [server.connect() for _ in range(5)]  # two may slip in: by an accept under way, and by the reserve
+        for client in starved:
+            client.sendall(b"two\n")
+        holds_all = is_concurrent(model) and not server.children()  # one process has the descriptors of its clients
+        if not is_concurrent(model):
+            first.close()
+        if holds_all:
+            assert is_silent(starved[-1], seconds=1.0)
+            assert cpu_seconds_within(server, 1.0) < 0.25
+            first.sendall(b"still there\n")
+            assert read_exactly(first, 12) == b"still there\n"
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (hard, hard))
+        for client in starved:
+            assert read_exactly(client, 4) == b"two\n"
+            client.close()
+        first.close()
+        server.signal(signal.SIGTERM)
+        server.stopped()
+        # The others may meet the limit too, with the one connection that they have at a time.
+        assert server.stderr().count("Too many open files") in ((1,) if holds_all else (0, 1))
+
+
+def cpu_seconds_within(server: Server, seconds: float) -> float:
+    """Return the CPU that the server uses in so many seconds."""
+
+    def used() -> float:
+        fields = Path(f"/proc/{server.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / 100
+
+    before, end = used(), time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() > end)
+    return used() - before
+
+
+@every_model
+def test_cpu_is_accounted_where_it_was_spent(model: str) -> None:
+    """What requests burn shows in the stopped line: in the children where they serve."""
+    with serving_many(model, 2, "--protocol", "work") as server, server.connect() as client:
+        in_children = bool(pool(server)) or "fork" in MODELS[model].summary
+        for _ in range(5):
+            client.sendall(b"1 cpu=0.1\n")
+            assert read_exactly(client, 1) == b"x"
+        client.close()
+        cpu = server.stop()["cpu"]
+    spent = cpu["children" if in_children else "self"]
+    assert 0.45 <= spent["user"] + spent["system"] <= 2.0
+
+
+@every_model
+def test_a_server_process_imports_no_more_than_it_needs(model: str) -> None:
+    """An imported module is memory that a fork copies and a comparison would charge to the model."""
+    with serving(model, environment={"PYTHONVERBOSE": "1"}) as server:
+        assert server.ask(b"hello\n") == b"hello\n"
+        server.signal(signal.SIGTERM)
+        server.stopped()
+        chatter = server.stderr()
+    # The process that reads the command line comes first, and is replaced: the second interpreter counts.
+    after_exec = chatter.rsplit("import 'site'", 1)[1]
+    imported = {line.split("'")[1] for line in after_exec.splitlines() if line.startswith("import '")}
+    assert f"servers.{model}" in imported
+    unwanted = {"typer", "rich", "numpy", "psutil", "argparse", "typing", "dataclasses", "logging", "asyncio"}
+    assert not imported & unwanted
+    assert model == "threaded" or "threading" not in imported
