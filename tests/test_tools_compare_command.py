@@ -93,6 +93,17 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(tmp_path: Path) ->
     [
         (["compare", "treaded"], 2, "unknown model 'treaded': choose from iterative, forking, threaded, selector"),
         (["compare", "--workload", "chrun"], 2, "unknown workload 'chrun': choose from churn, keepalive, waiting"),
+        (
+            ["compare", "all", "treaded"],
+            2,
+            "unknown model 'treaded': choose from iterative, forking, threaded, selector",
+        ),
+        (
+            ["compare", "iterative", "--workers", "3"],
+            2,
+            "--workers would change nothing: none of iterative looks at it",
+        ),
+        (["compare", "--workers", "0"], 2, "--workers"),
         (["compare", "--rounds", "0"], 2, "--rounds"),
         (["compare", "--duration", "long"], 2, "--duration"),
         (["compare", "--output", "{full}"], 1, "exists and is not an empty folder"),

@@ -14,10 +14,12 @@ import pytest
 from tests.comparisons import MODELS
 from tools import measuring
 from tools.cells import ModelNote
+from tools.choosing import DEFAULT
 from tools.comparing import Interruption, carried_out
 from tools.machine import Division, divided, parsed_cpu_list, usable_cpus
 from tools.measuring import measured
 from tools.planning import FULL, QUICK, SHORTEST, Plan, Timing
+from tools.progress import described
 from tools.results import read_results
 from tools.statistics import per_request
 from tools.workloads import WORKLOADS, Workload, chosen_workloads
@@ -34,15 +36,20 @@ SHARED = Division((), (), "a test does not need them apart")
 KNOWN = replace(WORKLOADS["computing"], name="known", connections=1, work="8 cpu=0.005")
 
 
+def note(name: str, **options: int) -> ModelNote:
+    """A model as a comparison names it."""
+    return ModelNote(name, "", "", "", "", options=options)
+
+
 def plan(rounds: int = 4, seed: int = 7, models: tuple[str, ...] = tuple(MODELS), *workloads: str) -> Plan:
     """A plan for these models on these workloads, all by default."""
-    notes = tuple(ModelNote(name, "", "", "", "") for name in models)
+    notes = tuple(map(note, models))
     return Plan(notes, chosen_workloads(workloads), replace(BRIEF, rounds=rounds), seed)
 
 
 def order(steps: tuple[Step, ...], number: int) -> list[tuple[str, str]]:
     """Workload and model of each cell of one round."""
-    return [(step.workload.name, step.model) for step in steps if step.round == number]
+    return [(step.workload.name, step.model.name) for step in steps if step.round == number]
 
 
 def test_rounds_run_forwards_and_then_backwards() -> None:
@@ -58,7 +65,7 @@ def test_every_cell_has_the_same_mean_place_in_time() -> None:
     steps = plan(rounds=4).steps()
     places: dict[tuple[str, str], list[int]] = {}
     for step in steps:
-        places.setdefault((step.workload.name, step.model), []).append(step.position)
+        places.setdefault((step.workload.name, step.model.name), []).append(step.position)
     assert len(places) == 16
     assert {sum(positions) for positions in places.values()} == {4 * (len(steps) + 1) // 2}
 
@@ -66,7 +73,7 @@ def test_every_cell_has_the_same_mean_place_in_time() -> None:
 def test_every_cell_is_planned_once_in_a_round() -> None:
     """None is left out, none comes twice, also in an odd number of rounds."""
     steps = plan(rounds=3).steps()
-    assert len({(step.workload.name, step.model, step.round) for step in steps}) == len(steps) == 48
+    assert len({(step.workload.name, step.model.name, step.round) for step in steps}) == len(steps) == 48
     assert [step.position for step in steps] == list(range(1, 49))
 
 
@@ -91,11 +98,36 @@ def test_windows_shrink_on_a_slow_machine_but_never_to_nothing() -> None:
 
 
 def test_the_default_and_the_quick_plan_fit_their_time() -> None:
-    """About 90 s and at most 25 s for four models on four workloads; the quick one has two rounds."""
+    """About 90 s and at most 25 s for the six default models on four workloads; the quick one has two rounds."""
     assert QUICK.rounds >= 2
     assert FULL.rounds > QUICK.rounds
-    assert replace(plan(), timing=QUICK).seconds < 25
-    assert replace(plan(), timing=FULL).seconds < 90
+    assert replace(plan(4, 7, DEFAULT), timing=QUICK).seconds < 25
+    assert replace(plan(4, 7, DEFAULT), timing=FULL).seconds < 96
+
+
+def test_more_models_get_more_time_and_fewer_no_less() -> None:
+    """Windows stay as long as they are, however many models there are."""
+    assert FULL.limit is not None
+    assert FULL.with_room_for(2 * len(DEFAULT)).limit == 2 * FULL.limit
+    assert FULL.with_room_for(1) == FULL
+    assert BRIEF.with_room_for(100) == BRIEF
+
+
+def test_a_model_is_started_with_its_own_options() -> None:
+    """Beside what is the same for all."""
+    command = measuring.server_command("preforked", "work", {"workers": 15})
+    assert command[command.index("preforked") :] == [
+        *("preforked", "--protocol", "work", "--port", "0", "--grace", "2", "--workers", "15")
+    ]
+
+
+def test_the_plan_says_what_is_left_out_and_which_options_are_passed() -> None:
+    """Before anything runs."""
+    pool = replace(
+        plan(1, 7, ("iterative",)), models=(note("preforked", workers=15),), left_out={"uvloop": "no uvloop"}
+    )
+    told = described(pool, SHARED)
+    assert told.startswith("Left out: no uvloop.\nComparing preforked --workers 15 on churn")
 
 
 @pytest.mark.parametrize(
@@ -150,7 +182,7 @@ def test_a_second_signal_does_not_break_off_the_cleaning_up() -> None:
 
 def once(workload: Workload, model: str) -> Findings:
     """One short cell on CPUs that the two sides share."""
-    return measured(workload, model, warm_up=0.1, duration=0.4, division=SHARED, breakable=nullcontext)
+    return measured(workload, note(model), warm_up=0.1, duration=0.4, division=SHARED, breakable=nullcontext)
 
 
 def cost_of(findings: Findings) -> float | None:
@@ -244,7 +276,7 @@ def test_a_model_that_cannot_start_fails_its_cells_and_no_others(
     real = measuring.server_command
     broken = [sys.executable, "-c", "raise SystemExit('no such engine')"]
     monkeypatch.setattr(
-        measuring, "server_command", lambda model, protocol: broken if model == "broken" else real(model, protocol)
+        measuring, "server_command", lambda model, *rest: broken if model == "broken" else real(model, *rest)
     )
     recorder = Recorder()
     assert carried_out(plan(1, 7, ("broken", "selector"), "churn"), tmp_path / "r", ("test",), recorder) == 0

@@ -57,7 +57,7 @@ def test_nothing_is_loaded_from_anywhere(page: str) -> None:
 def test_every_table_is_in_the_page_as_it_is_on_the_terminal(folder: Path, page: str) -> None:
     """Both are drawn from the same tables, so that they cannot disagree."""
     tables = tables_of(read_results(folder))
-    assert [table.name for table in tables] == ["process-control", *WORKLOADS]
+    assert [table.name for table in tables] == ["process-control", "figure-30-1", *WORKLOADS]
     for table in tables:
         for row in table.rows:
             assert all(f">{html.escape(text)}</t" in page for text in row), (table.name, row)
@@ -155,8 +155,9 @@ def test_cpu_that_was_not_seen_whole_is_not_compared(tmp_path: Path) -> None:
         writer.add(cell(model="iterative"))
         writer.add(cell(model="forking", cpu=blind))
     results = read_results(tmp_path / "results")
-    control, churn = tables_of(results)
+    control, figure, churn = tables_of(results)
     assert control.rows[1][2:] == ("-", "-", "-")
+    assert figure.rows[1][:4] == ("forking", "1", "-", "-")
     assert churn.rows[1][4] == "not seen"
     assert "forking: CPU not compared, because children were not waited for." in churn.notes
     assert "CPU not seen whole" in charts(report_page(results))["churn-cpu"]

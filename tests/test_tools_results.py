@@ -113,8 +113,32 @@ def test_another_format_version_is_refused(tmp_path: Path) -> None:
     path.write_text(
         path.read_text(encoding="utf-8").replace(f'"version":{VERSION}', '"version":99', 1), encoding="utf-8"
     )
-    with pytest.raises(ResultsError, match="has format version 99, and this serverlab reads version 1 only"):
+    with pytest.raises(ResultsError, match="has format version 99, and this serverlab reads versions 1 to 2"):
         read_results(folder)
+
+
+def test_a_folder_of_the_first_version_is_read(tmp_path: Path) -> None:
+    """What came later is filled in: rows of Figure 30.1, no options, and nobody left out."""
+    folder = made_up(tmp_path / "results")
+    path = folder / CELLS
+    first, *cells = path.read_text(encoding="utf-8").split("\n")
+    old = json.loads(first)
+    del old["left_out"]
+    for model in old["models"]:
+        del model["figure_row"], model["options"]
+    path.write_text("\n".join([json.dumps({**old, "version": 1}), *cells]), encoding="utf-8")
+    found = read_results(folder)
+    assert found.header == header()
+    assert len(found.cells) == found.header.planned_cells
+
+
+@pytest.mark.parametrize("models", [None, [], ["iterative"], [{"name": 7}]])
+def test_a_damaged_header_of_the_first_version_is_refused(tmp_path: Path, models: object) -> None:
+    """With the line, as one of this version is."""
+    old = {"format": "serverlab-comparison", "version": 1, "models": models}
+    (tmp_path / CELLS).write_text(json.dumps(old) + "\n", encoding="utf-8")
+    with pytest.raises(ResultsError, match=r"cells\.jsonl, line 1 is damaged: "):
+        read_results(tmp_path)
 
 
 @pytest.mark.parametrize("content", ['{"a":1}\n', "[]\n", '"text"\n'])

@@ -7,6 +7,7 @@ import pytest
 
 from tools.statistics import (
     Spread,
+    jain,
     merged,
     paired_differences,
     per_request,
@@ -14,6 +15,7 @@ from tools.statistics import (
     percentile_curve,
     samples_needed,
     spread,
+    tiers,
 )
 
 THOUSAND = np.arange(1, 1001, dtype=np.int64)
@@ -85,3 +87,31 @@ def test_cpu_per_request_of_no_requests_is_not_told() -> None:
 def test_paired_differences_cancel_what_slowed_a_whole_round() -> None:
     """Two models 5 apart differ by 5 in the slow round too; a round that one lacks is left out."""
     assert paired_differences({1: 15.0, 2: 35.0, 3: 7.0}, {1: 10.0, 2: 30.0}) == [5.0, 5.0]
+
+
+def ranges(**figures: tuple[float, float, float]) -> dict[str, Spread]:
+    """Names with lowest, median and highest."""
+    return {name: Spread(median, low, high, 4) for name, (low, median, high) in figures.items()}
+
+
+def test_ranges_that_do_not_overlap_stand_in_tiers_of_their_own() -> None:
+    """From the highest to the lowest."""
+    assert tiers(ranges(low=(1, 2, 3), high=(7, 8, 9), middle=(4, 5, 6))) == (("high",), ("middle",), ("low",))
+
+
+def test_ranges_that_overlap_share_a_tier_also_by_way_of_a_third() -> None:
+    """A and C do not overlap, but B overlaps both, so none of the three has a place of its own."""
+    assert tiers(ranges(a=(1, 2, 4), b=(3, 5, 7), c=(6, 8, 9), d=(10, 11, 12))) == (("d",), ("c", "b", "a"))
+
+
+def test_a_wide_range_joins_what_lies_within_it() -> None:
+    """Also where those within are apart from each other."""
+    assert tiers(ranges(wide=(0, 5, 10), low=(1, 1, 1), high=(9, 9, 9))) == (("high", "wide", "low"),)
+    assert tiers({}) == ()
+
+
+def test_jains_index_is_one_where_all_have_as_much_and_an_nth_where_one_has_all() -> None:
+    """Whatever the amount."""
+    assert jain([7, 7, 7]) == 1
+    assert jain([0, 0, 12, 0]) == 0.25
+    assert jain([1, 2, 3]) == pytest.approx(36 / 42)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tools.machine import Division, Interpreter, Machine  # noqa: TC001 - read at run time, by record_from
@@ -11,18 +11,26 @@ from tools.workloads import Workload  # noqa: TC001 - read at run time, by recor
 
 @dataclass(frozen=True, slots=True)
 class ModelNote:
-    """A model as it was compared: its name, and what the registry says of it."""
+    """A model as it was compared: its name, what the registry says of it, and the options that it was started with.
+
+    `figure_row` is its row in Figure 30.1, None where it has none.
+    """
 
     name: str
     summary: str
     term: str
     used_by: str
     teaches: str
+    figure_row: int | None = None
+    options: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What was to be run, and on what; `duration` is each cell's window, `warm_up` what comes before it."""
+    """What was to be run, and on what; `duration` is each cell's window, `warm_up` what comes before it.
+
+    `left_out` has a reason for each model that was asked for with all others and cannot run here.
+    """
 
     started: str
     command: tuple[str, ...]
@@ -31,6 +39,7 @@ class Header:
     duration: float
     warm_up: float
     models: tuple[ModelNote, ...]
+    left_out: dict[str, str]
     workloads: tuple[Workload, ...]
     division: Division
     machine: Machine

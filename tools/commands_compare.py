@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from servers.registry import MODELS
-from tools.cells import ModelNote
+from tools.choosing import ALL, DEFAULT, UnknownModelError, chosen_models
 from tools.comparing import carried_out
 from tools.planning import FULL, QUICK, Plan
 from tools.progress import Watching
@@ -33,17 +33,26 @@ RESULTS = Path("results")
 def compare(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODEL]...", help=f"Models to compare: {', '.join(MODELS)}. All by default."),
+        typer.Argument(
+            metavar="[MODEL]...",
+            help=f"Models to compare, or {ALL}: {', '.join(MODELS)}. By default {', '.join(DEFAULT)}.",
+        ),
     ] = None,
     *,
     workload: Annotated[
         list[str] | None,
         typer.Option(metavar="W", help=f"A workload, again for more: {', '.join(WORKLOADS)}. All by default."),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A first look, in less than 25 seconds.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A first look: the default models in 25 seconds.")] = False,
     rounds: Annotated[int | None, typer.Option(min=1, max=1000, metavar="N", help="Rounds of fresh servers.")] = None,
     duration: Annotated[
         float | None, typer.Option(min=0.05, max=3600, metavar="S", help="Seconds of each measurement.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=1000, metavar="N", help="Processes of each pool of processes.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=1000, metavar="N", help="Threads of each pool of threads.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A new or empty folder. [default: results/DATE-TIME]")
@@ -55,11 +64,12 @@ def compare(
     if rounds or duration:  # what was asked for takes as long as it takes
         timing = replace(timing, rounds=rounds or timing.rounds, duration=duration or timing.duration, limit=None)
     try:
-        chosen = chosen_workloads(workload or [])
-    except UnknownWorkloadError as error:
+        workloads = chosen_workloads(workload or [])
+        choice = chosen_models(models or [], given(workers=workers, threads=threads))
+    except (UnknownWorkloadError, UnknownModelError) as error:
         raise typer.BadParameter(str(error)) from error
     seed = random.SystemRandom().randrange(10**6) if seed is None else seed
-    plan = Plan(chosen_models(models or []), chosen, timing, seed)
+    plan = Plan(choice.models, workloads, timing.with_room_for(len(choice.models)), seed, choice.left_out)
     folder = output or new_folder()
     with Watching(Console(stderr=True)) as watching:
         broken_off = carried_out(plan, folder, ("serverlab", *sys.argv[1:]), watching)
@@ -87,20 +97,15 @@ def show(results: Results) -> None:
     for notice in results.notices:
         print(notice, file=sys.stderr)
     print_tables(console, tables_of(results))
+    for reason in results.header.left_out.values():
+        console.print(f"\nLeft out: {reason}.", markup=False, highlight=False, soft_wrap=True)
     path = write_report(results)
     console.print(f"\nReport: {path}\nFigures: {results.folder}", markup=False, highlight=False, soft_wrap=True)
 
 
-def chosen_models(names: list[str]) -> tuple[ModelNote, ...]:
-    """The models of these names in the registry's order, each once; all of them where no name is given."""
-    for name in names:
-        if name not in MODELS:
-            raise typer.BadParameter(f"unknown model {name!r}: choose from {', '.join(MODELS)}")
-    return tuple(
-        ModelNote(entry.name, entry.summary, entry.term, entry.used_by, entry.teaches)
-        for entry in MODELS.values()
-        if not names or entry.name in names
-    )
+def given(**options: int | None) -> dict[str, int]:
+    """The options that were given, by name."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def new_folder() -> Path:

@@ -138,7 +138,7 @@ def _cell(step: Step, timing: Timing, division: Division, writer: Writer, interr
         return None
     return Cell(
         workload=step.workload.name,
-        model=step.model,
+        model=step.model.name,
         round=step.round,
         position=step.position,
         started=started,
@@ -165,6 +165,7 @@ def _header(plan: Plan, division: Division, command: tuple[str, ...]) -> Header:
         duration=plan.timing.duration,
         warm_up=plan.timing.warm_up,
         models=plan.models,
+        left_out=dict(plan.left_out),
         workloads=plan.workloads,
         division=division,
         machine=this_machine(),

@@ -30,7 +30,7 @@ from tools.launch import running
 from tools.sampling import sampling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from clients.result import LoadResult
     from tools.accounting.meters import Meter
     from tools.accounting.readings import CpuReading
+    from tools.cells import ModelNote
     from tools.launch import Server
     from tools.machine import Division
     from tools.sampling import Sampler
@@ -102,7 +103,7 @@ class Findings:
 
 def measured(
     workload: Workload,
-    model: str,
+    model: ModelNote,
     *,
     warm_up: float,
     duration: float,
@@ -119,7 +120,7 @@ def measured(
         with (
             metering() as meter,
             running(
-                server_command(model, workload.protocol),
+                server_command(model.name, workload.protocol, model.options),
                 cpus=division.server or None,
                 meter=meter,
                 environment=server_environment(),
@@ -133,10 +134,11 @@ def measured(
     return findings
 
 
-def server_command(model: str, protocol: str) -> list[str]:
+def server_command(model: str, protocol: str, options: Mapping[str, int]) -> list[str]:
     """The command that starts a server of the checkout, whatever else the current folder calls `servers`."""
-    options = ["--protocol", protocol, "--port", "0", "--grace", f"{SERVER_GRACE:g}"]
-    return [sys.executable, "-P", "-m", "servers", model, *options]
+    equal = ["--protocol", protocol, "--port", "0", "--grace", f"{SERVER_GRACE:g}"]
+    own = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    return [sys.executable, "-P", "-m", "servers", model, *equal, *own]
 
 
 def server_environment() -> dict[str, str]:

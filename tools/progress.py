@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tools.cells import Cell
+    from tools.cells import Cell, ModelNote
     from tools.machine import Division
     from tools.planning import Plan, Step
 
@@ -57,7 +57,7 @@ class Watching:
     def next(self, step: Step) -> None:
         """Name the cell that runs."""
         if self._bar is not None:
-            what = f"{step.workload.name}: {step.model}, round {step.round}"
+            what = f"{step.workload.name}: {step.model.name}, round {step.round}"
             self._bar.update(self._task, completed=self._done, description=f"{what:<34}", left=self._progress())
             self._bar.refresh()
 
@@ -85,18 +85,24 @@ class Watching:
 def described(plan: Plan, division: Division) -> str:
     """The plan in a sentence or two."""
     timing = plan.timing
-    models = ", ".join(model.name for model in plan.models)
+    models = ", ".join(map(named, plan.models))
     workloads = ", ".join(workload.name for workload in plan.workloads)
     apart = (
         f"server on CPU {listed(division.server)}, clients on CPU {listed(division.client)}"
         if division.disjoint
         else f"server and clients not kept apart: {division.reason}"
     )
-    return (
+    left_out = "".join(f"Left out: {reason}.\n" for reason in plan.left_out.values())
+    return left_out + (
         f"Comparing {models} on {workloads}: {counted(len(plan.steps()), 'cell')} in "
         f"{counted(timing.rounds, 'round')}, {timing.duration:g} s each; {apart}.\n"
         f"This takes about {plan.seconds:.0f} s. Ctrl-C ends it early and keeps what was measured."
     )
+
+
+def named(model: ModelNote) -> str:
+    """A model with the options that it is started with, as they stand on a command line."""
+    return " ".join([model.name, *(f"--{option} {value}" for option, value in model.options.items())])
 
 
 def counted(number: int, noun: str) -> str:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMAT = "serverlab-comparison"
-VERSION = 1  # to be raised whenever a reader of the last version would misread a file
+VERSION = 2  # to be raised whenever a reader of the last version would misread a file
+ROWS_OF_VERSION_1 = {"iterative": 0, "forking": 1, "threaded": 6}  # of its four models, the selector has none
 CELLS, SAMPLES, REPORT = "cells.jsonl", "samples", "report.html"
 
 
@@ -153,9 +154,20 @@ def _header(path: Path, line: bytes) -> Header:
     data = _parsed(path, 1, line)
     if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
         raise ResultsError(f"{path} is not a comparison of serverlab's")
-    if (version := data.pop("version", None)) != VERSION:
-        raise ResultsError(f"{path} has format version {version!r}, and this serverlab reads version {VERSION} only")
-    return _record(path, 1, Header, data)
+    version = data.pop("version", None)
+    if version not in range(1, VERSION + 1):
+        raise ResultsError(f"{path} has format version {version!r}, and this serverlab reads versions 1 to {VERSION}")
+    return _record(path, 1, Header, _upgraded(data) if version == 1 else data)
+
+
+def _upgraded(data: dict[str, Any]) -> dict[str, Any]:
+    """The header of version 1 with what came later: rows of Figure 30.1, options of models, and models left out."""
+    models = data.get("models")
+    if isinstance(models, list):
+        for model in models:
+            if isinstance(model, dict):
+                model |= {"figure_row": ROWS_OF_VERSION_1.get(str(model.get("name"))), "options": {}}
+    return {**data, "left_out": {}}
 
 
 def _cell(path: Path, number: int, line: bytes) -> Cell:

@@ -92,6 +92,29 @@ def paired_differences(figures: Mapping[int, float], baseline: Mapping[int, floa
     return [figures[number] - baseline[number] for number in sorted(figures.keys() & baseline.keys())]
 
 
+def tiers(figures: Mapping[str, Spread]) -> tuple[tuple[str, ...], ...]:
+    """The names in groups, from the highest figures to the lowest: between two groups no range overlaps.
+
+    Within a group each range overlaps another one of the group, and nothing can be said of their order.
+    """
+    groups: list[list[str]] = []
+    lowest = math.inf
+    for name, figure in sorted(figures.items(), key=lambda item: -item[1].high):
+        if not groups or figure.high < lowest:
+            groups.append([])
+        groups[-1].append(name)
+        lowest = min(lowest, figure.low)
+    return tuple(tuple(sorted(group, key=lambda name: -figures[name].median)) for group in groups)
+
+
+def jain(counts: Sequence[int]) -> float:
+    """Jain's index of fairness: 1 where all counts are equal, one nth where one of n has everything.
+
+    Needs one count above 0. Source: Jain, Chiu and Hawe, 1984.
+    """
+    return sum(counts) ** 2 / (len(counts) * sum(count * count for count in counts))
+
+
 def merged(samples: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     """The samples of several rounds as one sorted array, empty where there are none."""
     if not samples:

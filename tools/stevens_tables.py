@@ -1,14 +1,41 @@
-"""Stevens' tables from a comparison: what serving side by side costs, and how a pool shares the work."""
+"""Stevens' tables from a comparison: what serving side by side costs, beside what it cost him, and who does the work.
+
+Figures 30.1 and 30.2 of UNIX Network Programming, with a column for this run.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from tools.summary import BASELINE, STEVENS_CONNECTIONS, ProcessControl
+from tools.published import design_of
+from tools.statistics import tiers
+from tools.summary import BASELINE, STEVENS_CONNECTIONS, ProcessControl, process_control
 from tools.tabular import NOTHING, Column, Table, significant, with_spread
+from tools.workers import pools
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from tools.cells import ModelNote
+    from tools.published import Design
+    from tools.results import Results
+    from tools.workers import Pool
+
+
+STEVENS_POOL = 15  # children or threads
+
+
+def stevens_tables(results: Results) -> tuple[Table, ...]:
+    """Those of his tables that a comparison has figures for; none where it lacks his workload or the baseline."""
+    control, shared = process_control(results), pools(results)
+    models = results.header.models
+    tables = [stevens_table(control)] if control else []
+    if any(model.figure_row for model in models) and control:
+        tables.append(figure_30_1(control, models))
+    if shared:
+        tables.append(figure_30_2(shared))
+    return tuple(tables)
 
 
 def stevens_table(control: tuple[ProcessControl, ...]) -> Table:
@@ -67,4 +94,125 @@ def _stevens_row(row: ProcessControl) -> tuple[str, ...]:
         significant(extra.median * 1e6),
         between,
         significant(extra.median * STEVENS_CONNECTIONS),
+    )
+
+
+PRINTED = (
+    "Solaris, DUnix and BSD/OS are the columns of the second edition, the next is the third's; the last two were "
+    "measured since on a machine of two cores, with the book's C code and with straightforward Python. Columns of "
+    "different machines compare by their order, not by their seconds."
+)
+
+
+def figure_30_1(control: tuple[ProcessControl, ...], models: Sequence[ModelNote]) -> Table:
+    """Figure 30.1 with Python's column: his designs by their numbers, then those that came after him."""
+    numbers = {model.name: model.figure_row for model in models}
+    printed = ("Solaris", "DUnix", "BSD/OS", "3rd ed.", "C,\n2 cores", "Python,\n2 cores")
+    return Table(
+        name="figure-30-1",
+        title="Figure 30.1 with Python's column",
+        lead=f"Process-control CPU seconds for {STEVENS_CONNECTIONS:,} connections of 4000 bytes, ten at once: what a "
+        "server uses beyond the iterative one. Those of this run are the median of its rounds.",
+        columns=(
+            Column("Model", "", "Model"),
+            Column("Row", "", "Row"),
+            Column("This run", "s", "This\nrun, s"),
+            Column("Lowest to highest round", "s", "lowest to\nhighest"),
+            *(Column(heading.replace("\n", " "), "s", heading) for heading in printed),
+        ),
+        rows=tuple(_figure_row(row, numbers[row.model]) for row in _in_his_order(control, numbers)),
+        notes=(PRINTED, *_pool_sizes(models), *_resolved(control)),
+    )
+
+
+def _in_his_order(control: Iterable[ProcessControl], numbers: Mapping[str, int | None]) -> list[ProcessControl]:
+    """The rows by his numbers, then those that have none."""
+    return sorted(control, key=lambda row: math.inf if (number := numbers[row.model]) is None else number)
+
+
+def _figure_row(row: ProcessControl, number: int | None) -> tuple[str, ...]:
+    seconds, between = NOTHING, NOTHING
+    if row.model == BASELINE:
+        seconds = "0"
+    elif row.difference:
+        extra = row.difference.scaled(STEVENS_CONNECTIONS)
+        seconds, between = significant(extra.median), f"{significant(extra.low)} to {significant(extra.high)}"
+    printed = _printed(design_of(row.model, number))
+    return row.model, NOTHING if number is None else str(number), seconds, between, *printed
+
+
+def _printed(design: Design | None) -> tuple[str, ...]:
+    if design is None:
+        return (NOTHING,) * 6
+    systems = (design.solaris, design.digital_unix, design.bsd_os, design.third_edition)
+    return *systems, design.c_here, design.python_here
+
+
+def _pool_sizes(models: Sequence[ModelNote]) -> Iterator[str]:
+    """How this run's pools differ from his, and what makes them equal."""
+    sizes = {value for model in models for value in model.options.values()}
+    if sizes != {STEVENS_POOL}:
+        yield (
+            f"His pools had {STEVENS_POOL} children or threads. For the same here: serverlab compare all --workload "
+            f"churn --workers {STEVENS_POOL} --threads {STEVENS_POOL}"
+        )
+
+
+def _resolved(control: tuple[ProcessControl, ...]) -> Iterator[str]:
+    """What the ranges of the rounds tell apart, and what they do not."""
+    figures = {row.model: row.difference for row in control if row.difference}
+    rounds = min((figure.rounds for figure in figures.values()), default=0)
+    if rounds < 2:
+        yield "One round has no range, so nothing here is ranked."
+        return
+    groups = "; ".join(" = ".join(group) for group in tiers(figures))
+    yield (
+        f"From dear to cheap, as far as {rounds} rounds tell: {groups}. Where = stands, ranges overlap and the order "
+        "is not resolved; where ; stands, they do not overlap. Ranges of a few rounds are no confidence intervals."
+    )
+
+
+PRINTED_POOLS = (
+    "In the figure as printed, fifteen children that share accept served 302 to 360 each; where the parent passes "
+    "descriptors, to the first child that is free, the busiest served 1006 and the idlest none (Solaris)."
+)
+FAIRNESS = (
+    "Jain's index is 1 where all serve equally many, and one nth where one of n serves all. Figures are medians of the "
+    "rounds, and the warm-up's connections count too."
+)
+
+
+def figure_30_2(shared: tuple[Pool, ...]) -> Table:
+    """Figure 30.2: how evenly the workers of each pool share the clients."""
+    return Table(
+        name="figure-30-2",
+        title="Figure 30.2: connections per worker",
+        lead=f"How many of each {STEVENS_CONNECTIONS:,} connections the busiest, the middle and the idlest worker of a "
+        "pool served: workers take clients from a queue in the kernel, or are given them by somebody.",
+        columns=(
+            Column("Model", "", "Model"),
+            Column("Workers", "", "Workers"),
+            Column("Busiest", "connections", "Busiest"),
+            Column("Middle", "connections", "Middle"),
+            Column("Idlest", "connections", "Idlest"),
+            Column("Even share", "connections", "Even\nshare"),
+            Column("Jain's index", "", "Jain's\nindex"),
+            Column("Lowest to highest round", "", "lowest to\nhighest"),
+            Column("Served in a round", "connections", "Served\nin a round"),
+        ),
+        rows=tuple(map(_pool_row, shared)),
+        notes=(FAIRNESS, PRINTED_POOLS),
+    )
+
+
+def _pool_row(pool: Pool) -> tuple[str, ...]:
+    ranked = pool.ranked
+    return (
+        pool.model,
+        str(len(ranked)),
+        *(f"{share:,.0f}" for share in (ranked[0], ranked[len(ranked) // 2], ranked[-1])),
+        f"{STEVENS_CONNECTIONS / len(ranked):,.0f}",
+        f"{pool.fairness.median:.2f}",
+        f"{pool.fairness.low:.2f} to {pool.fairness.high:.2f}",
+        f"{pool.connections:,.0f}",
     )

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from clients.result import BUSY
 from tools.statistics import samples_needed
-from tools.stevens_tables import stevens_table
-from tools.summary import Row, Summary, process_control, summarized
+from tools.stevens_tables import stevens_tables
+from tools.summary import Row, Summary, summarized
 from tools.tabular import NOTHING, Column, Table, significant, with_spread
 
 if TYPE_CHECKING:
@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
 
 def tables_of(results: Results) -> tuple[Table, ...]:
-    """Stevens' table first, where the comparison has it, then one for each workload."""
-    control = process_control(results)
-    first = (stevens_table(control),) if control else ()
-    return first + tuple(workload_table(summary, results.header.rounds) for summary in summarized(results))
+    """Stevens' tables first, where the comparison has them, then one for each workload."""
+    by_workload = (workload_table(summary, results.header.rounds) for summary in summarized(results))
+    return (*stevens_tables(results), *by_workload)
 
 
 COLUMNS = (

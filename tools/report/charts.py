@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING
 from plotly import graph_objects
 
 from tools.statistics import percentile_curve
+from tools.summary import STEVENS_CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tools.cells import ModelNote
     from tools.statistics import Spread
     from tools.summary import Row, Summary
+    from tools.workers import Pool
 
 COLOURS = ("#3b82c4", "#d9822b", "#2a9d74", "#c2527c", "#8a6fd1", "#4fa3b5", "#9c8a2e", "#7a808a")
 """To be told apart with most kinds of colour blindness, on white and on near black; then used again."""
@@ -72,7 +75,7 @@ def latency_chart(summary: Summary) -> Chart | None:
         title="How long an answer took",
         caption="Lower is better. At 99 %, 99 of 100 answers took no longer than the curve says; "
         "a curve ends where too few answers are left to tell.",
-        height=380,
+        height=_with_legend(380, len(figure.data)),
         figure=_json(figure),
     )
 
@@ -103,6 +106,34 @@ def cpu_chart(summary: Summary) -> Chart:
     )
 
 
+def workers_chart(shared: Sequence[Pool], models: Sequence[ModelNote]) -> Chart:
+    """How many connections each worker of a pool served, from the busiest to the idlest, a line for each pool."""
+    places = {model.name: position for position, model in enumerate(models)}
+    figure = graph_objects.Figure(layout=_layout())
+    for pool in shared:
+        ranks = list(range(1, len(pool.ranked) + 1))
+        line = _line(places[pool.model])
+        figure.add_trace(
+            graph_objects.Scatter(
+                x=ranks,
+                y=pool.ranked,
+                name=escape(pool.model),
+                mode="lines+markers",
+                line=line,
+                hovertemplate=f"worker %{{x}} of {len(ranks)}: %{{y:,.0f}}",
+            )
+        )
+    figure.update_xaxes(title="workers, the busiest first", tickformat="d")
+    figure.update_yaxes(title=f"of {STEVENS_CONNECTIONS:,} connections", rangemode="tozero", tickformat=",~g")
+    return Chart(
+        name="workers",
+        title="Who does the work in a pool",
+        caption="A level line is a pool whose workers serve equally many clients; in a steep one, some hardly serve.",
+        height=_with_legend(360, len(shared)),
+        figure=_json(figure),
+    )
+
+
 def _curve(model: str, position: int, shares: Sequence[float], values: Sequence[int]) -> graph_objects.Scatter:
     return graph_objects.Scatter(
         x=[1 / (1 - share) for share in shares],
@@ -110,9 +141,20 @@ def _curve(model: str, position: int, shares: Sequence[float], values: Sequence[
         customdata=[share * 100 for share in shares],
         name=escape(model),
         mode="lines",
-        line={"color": colour(position), "dash": DASHES[position % len(DASHES)], "width": 2.5},
+        line=_line(position),
         hovertemplate="%{customdata:.4~g} % within %{y:.3~g} ms",
     )
+
+
+def _line(position: int) -> dict[str, object]:
+    """The line of the model at this place: of 32 models, no two have the same colour and the same dashes."""
+    dash = DASHES[(position + position // len(COLOURS)) % len(DASHES)]
+    return {"color": colour(position), "dash": dash, "width": 2.5}
+
+
+def _with_legend(height: int, entries: int) -> int:
+    """The height of a chart in pixels, with room for a legend of so many entries."""
+    return height + 8 * max(0, entries - 8)
 
 
 def _bars(

@@ -6,11 +6,13 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tools.report.charts import Chart, colour, cpu_chart, latency_chart, throughput_chart
+from tools.progress import named
+from tools.report.charts import Chart, colour, cpu_chart, latency_chart, throughput_chart, workers_chart
 from tools.statistics import BEHIND_A_PERCENTILE
-from tools.stevens_tables import stevens_table
-from tools.summary import STEVENS_WORKLOAD, process_control, summarized
+from tools.stevens_tables import stevens_tables
+from tools.summary import STEVENS_WORKLOAD, summarized
 from tools.tables import workload_table
+from tools.workers import pools
 
 if TYPE_CHECKING:
     from tools.results import Results
@@ -59,6 +61,8 @@ def _run(results: Results) -> Section:
         "cells": len(results.cells),
         "failed": sum(1 for cell in results.cells if cell.error),
         "notices": results.notices,
+        "left_out": tuple(header.left_out.values()),
+        "options": tuple(named(model) for model in header.models if model.options),
     }
     return Section("run", "What was run", "run.html.j2", values)
 
@@ -69,14 +73,13 @@ def _models(results: Results) -> Section:
 
 
 def _process_control(results: Results) -> Section:
-    control = process_control(results)
-    table = stevens_table(control) if control else None
-    return Section(
-        "process-control",
-        "What serving side by side costs",
-        "process_control.html.j2",
-        {"table": table, "workload": STEVENS_WORKLOAD},
-    )
+    shared = pools(results)
+    values: dict[str, object] = {
+        "tables": stevens_tables(results),
+        "workload": STEVENS_WORKLOAD,
+        "charts": (workers_chart(shared, results.header.models),) if shared else (),
+    }
+    return Section("process-control", "What serving side by side costs", "process_control.html.j2", values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,151 @@
+"""Stevens' tables, Figures 30.1 and 30.2, from cells whose figures are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.comparisons import cell, header
+from tools.cells import ModelNote
+from tools.report.page import report_page
+from tools.results import read_results, writing
+from tools.tables import tables_of
+from tools.workers import per_worker, pools
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tools.cells import Cell
+    from tools.results import Results
+    from tools.tabular import Table
+
+ROWS = {"selector": None, "threaded": 6, "iterative": 0, "passing": 5, "preforked": 2}
+
+
+def note(name: str, **options: int) -> ModelNote:
+    """A model as the header has it."""
+    return ModelNote(name, "serves", "a term", "users", "a lesson", ROWS[name], options)
+
+
+def spent(model: str, seconds: float, round_number: int = 1, per_worker: object = ()) -> Cell:
+    """A cell of a thousand connections on which the server spent so many CPU seconds."""
+    made = cell("churn", model, round_number, stopped={"connections_per_worker": per_worker})
+    assert made.cpu is not None
+    return replace(made, cpu=replace(made.cpu, total=seconds))
+
+
+def compared(folder: Path, *cells: Cell, models: tuple[ModelNote, ...] = ()) -> Results:
+    """A comparison of these cells."""
+    with writing(folder) as writer:
+        writer.add_header(header(models=models or tuple(map(note, ROWS))))
+        for each in cells:
+            writer.add(each)
+    return read_results(folder)
+
+
+def table(results: Results, name: str) -> Table:
+    """One table of a comparison."""
+    return next(table for table in tables_of(results) if table.name == name)
+
+
+def two_rounds(**seconds: tuple[float, float]) -> list[Cell]:
+    """Cells of two rounds for each model."""
+    return [spent(model, total, number) for model, both in seconds.items() for number, total in enumerate(both, 1)]
+
+
+def test_rows_stand_in_the_figures_order_and_those_without_a_number_below(tmp_path: Path) -> None:
+    """However the header orders them."""
+    rows = table(compared(tmp_path / "r", *two_rounds(iterative=(0.1, 0.1))), "figure-30-1").rows
+    assert [row[:2] for row in rows] == [
+        *(("iterative", "0"), ("preforked", "2"), ("passing", "5"), ("threaded", "6"), ("selector", "-"))
+    ]
+
+
+def test_a_row_has_this_runs_seconds_beside_the_printed_ones(tmp_path: Path) -> None:
+    """100 to 140 us a connection beyond the baseline are 0.5 to 0.7 s for 5000."""
+    cells = two_rounds(iterative=(0.1, 0.1), threaded=(0.2, 0.24), selector=(0.12, 0.12))
+    rows = {row[0]: row for row in table(compared(tmp_path / "r", *cells), "figure-30-1").rows}
+    assert rows["iterative"][2:4] == ("0", "-")
+    assert rows["threaded"][2:] == ("0.600", "0.500 to 0.700", "18.7", "4.7", "-", "0.99", "0.31", "0.9 to 1.6")
+    assert rows["selector"][2:] == ("0.100", "0.100 to 0.100", "-", "-", "-", "-", "-", "0.05 to 0.15")
+    assert rows["passing"][2:4] == ("-", "-")
+
+
+def test_what_overlaps_is_not_ranked(tmp_path: Path) -> None:
+    """The pools' ranges overlap, threads lie apart from them."""
+    cells = two_rounds(iterative=(0.1, 0.1), threaded=(0.5, 0.6), preforked=(0.12, 0.14), passing=(0.13, 0.15))
+    notes = table(compared(tmp_path / "r", *cells), "figure-30-1").notes
+    assert any("as far as 2 rounds tell: threaded; passing = preforked." in note for note in notes)
+
+
+def test_one_round_ranks_nothing(tmp_path: Path) -> None:
+    """It has no range."""
+    cells = [spent("iterative", 0.1), spent("threaded", 0.6)]
+    notes = table(compared(tmp_path / "r", *cells), "figure-30-1").notes
+    assert "One round has no range, so nothing here is ranked." in notes
+
+
+@pytest.mark.parametrize(("options", "told"), [({}, True), ({"workers": 4}, True), ({"workers": 15}, False)])
+def test_pools_of_another_size_than_his_are_told(tmp_path: Path, options: dict[str, int], told: bool) -> None:
+    """With the command line that makes them equal."""
+    models = (note("iterative"), note("preforked", **options))
+    results = compared(tmp_path / "r", *two_rounds(iterative=(0.1, 0.1)), models=models)
+    command = "serverlab compare all --workload churn --workers 15 --threads 15"
+    assert any(command in note for note in table(results, "figure-30-1").notes) == told
+
+
+def test_without_a_model_that_he_had_there_is_no_figure(tmp_path: Path) -> None:
+    """The baseline alone says nothing beside his columns."""
+    models = (note("iterative"), note("selector"))
+    results = compared(tmp_path / "r", *two_rounds(iterative=(0.1, 0.1), selector=(0.2, 0.2)), models=models)
+    assert [table.name for table in tables_of(results)] == ["process-control", "churn"]
+
+
+def test_connections_per_worker_are_told_of_each_5000(tmp_path: Path) -> None:
+    """Ranked within each round: who is the busiest may change from round to round."""
+    cells = [spent("passing", 0.1, 1, [0, 30, 70]), spent("passing", 0.1, 2, [80, 20, 0])]
+    shared = table(compared(tmp_path / "r", *cells), "figure-30-2")
+    assert shared.rows == (("passing", "3", "3,750", "1,250", "0", "1,667", "0.53", "0.49 to 0.57", "100"),)
+
+
+def test_an_even_pool_has_an_index_of_one(tmp_path: Path) -> None:
+    """Each of four a fourth."""
+    pool = pools(compared(tmp_path / "r", spent("preforked", 0.1, 1, [25, 25, 25, 25])))[0]
+    assert pool.fairness.median == 1
+    assert pool.ranked == (1250, 1250, 1250, 1250)
+
+
+def test_a_worker_that_was_replaced_makes_a_round_no_worse(tmp_path: Path) -> None:
+    """Rounds with fewer workers are filled up with idle ones."""
+    cells = [spent("preforked", 0.1, 1, [50, 50]), spent("preforked", 0.1, 2, [50, 40, 10])]
+    assert pools(compared(tmp_path / "r", *cells))[0].ranked == (2500, 2250, 250)
+
+
+@pytest.mark.parametrize("counts", [None, [], "many", [1, "two"], [True], [-1], [0, 0]])
+def test_what_is_no_list_of_counts_makes_no_pool(tmp_path: Path, counts: object) -> None:
+    """A server of somebody else's may print anything."""
+    results = compared(tmp_path / "r", spent("preforked", 0.1, 1, counts))
+    assert pools(results) == ()
+    assert "figure-30-2" not in [table.name for table in tables_of(results)]
+
+
+def test_a_cell_that_failed_has_no_counts_to_be_used() -> None:
+    """Its server may have been killed half-way."""
+    assert per_worker(replace(spent("preforked", 0.1, 1, [1, 2]), error="it died")) == []
+    assert per_worker(cell(stopped=None)) == []
+
+
+def test_the_page_has_both_figures_and_draws_the_workers(tmp_path: Path) -> None:
+    """And says which options the models had, and what was left out."""
+    models = (note("iterative"), note("preforked", workers=3))
+    cells = [spent("iterative", 0.1), spent("preforked", 0.1, 1, [5, 3, 2])]
+    results = compared(tmp_path / "r", *cells, models=models)
+    results = replace(results, header=replace(results.header, left_out={"uvloop": "uvloop is not installed"}))
+    page = report_page(results)
+    assert "Figure 30.1 with Python&#39;s column" in page
+    assert "Figure 30.2: connections per worker" in page
+    assert 'data-chart="workers"' in page
+    assert "preforked --workers 3" in page
+    assert "Left out: uvloop is not installed." in page
