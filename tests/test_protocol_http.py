@@ -138,6 +138,14 @@ def test_head_is_answered_with_the_fields_that_get_would_have(line: str) -> None
     assert rest == b""
 
 
+def test_only_the_answer_to_head_has_no_body() -> None:
+    """The next one has, even if it refuses what is no request at all."""
+    effects, _ = converse("http", [request("HEAD /") + b"\0"], LIMITS)
+    assert isinstance(effects[0], bytes)
+    _, rest = read(effects[0], "HEAD")
+    assert read(rest)[0].body.startswith(b"error: a line ends with CR LF")
+
+
 @pytest.mark.parametrize("path", ["/echo", "/upper"])
 @pytest.mark.parametrize("sizes", [[], [1], [3, 1, 65536, 100_000]])
 def test_a_chunked_body_is_answered_in_chunks(path: str, sizes: list[int]) -> None:
@@ -310,6 +318,8 @@ CHUNKS = {
 def test_nothing_ambiguous_is_accepted(sent: bytes) -> None:
     """One refusal and a close, so that what two readers might read in two ways is read by none."""
     (answer,), closed = answers(sent + SMUGGLED)
+    in_pieces = [bytes([byte]) for byte in sent + SMUGGLED]
+    assert converse("http", in_pieces, LIMITS) == converse("http", [sent + SMUGGLED], LIMITS)
     assert answer.status in {400, 501}
     assert answer.fields["connection"] == "close"
     assert b"smuggled" not in answer.body
@@ -399,6 +409,9 @@ def test_the_connection_is_closed_when_the_client_wants_it(sent: bytes) -> None:
     assert (answer.status, answer.body) == (200, b"last")
     assert answer.fields["connection"] == "close"
     assert closed == ""
+    session = load("http")(LIMITS)
+    list(session.received(sent + SMUGGLED))
+    assert not session.pending, "a reset from here on is no loss"
 
 
 @pytest.mark.parametrize("sent", [b"G", b"GET / HTTP/1.1\r\nHost: a\r\n", post("/echo", b"hello")[:-1]])
