@@ -34,6 +34,22 @@ class Address:
             return self.path
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    @property
+    def name(self) -> str:
+        """What a TLS certificate must name: the host without its interface; this host at the end of a path."""
+        return self.host.partition("%")[0] or "localhost"
+
+    @property
+    def authority(self) -> str:
+        """What an HTTP request calls this server in its Host."""
+        if self.path:
+            return self.name
+        try:
+            name = self.name.encode("idna").decode()
+        except UnicodeError:  # no name that HTTP could tell; resolving it says what is wrong with it
+            name = "localhost"
+        return f"[{name}]:{self.port}" if ":" in name else f"{name}:{self.port}"
+
     def fault(self) -> str:
         """Say why the path cannot be a server's, as far as looking at it tells; empty otherwise."""
         path = Path(self.path)
@@ -41,12 +57,12 @@ class Address:
             return ""
         return "it is not a socket" if path.exists() else "no such file"
 
-    def resolve(self) -> list[Target]:
-        """Every address of the host in the resolver's order; AddressError where there is none."""
+    def resolve(self, kind: int = socket.SOCK_STREAM) -> list[Target]:
+        """Every address of the host in the resolver's order, for sockets of `kind`; AddressError where none is."""
         if self.path:
             return [Target(socket.AF_UNIX, self.path)]
         try:
-            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(self.host, self.port, type=kind)
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or error
             raise AddressError(f"the host {self.host!r} does not resolve: {reason}") from error

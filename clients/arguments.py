@@ -32,6 +32,32 @@ def add_address(parser: Parser) -> None:
     parser.add_argument("--unix", metavar="PATH", help="the path of a Unix socket, in place of ADDRESS")
 
 
+def add_transport(parser: Parser) -> None:
+    """Add what carries the conversation: datagrams, or TLS and whom it trusts."""
+    add = parser.add_argument
+    carrier = parser.add_mutually_exclusive_group()
+    carrier.add_argument("--udp", action="store_true", help="send datagrams")
+    carrier.add_argument("--tls", action="store_true", help="speak TLS (1.2 or later)")
+    add("--ca", default="", metavar="FILE", help="trust the certificates in FILE, in place of the system's authorities")
+    add("--insecure", action="store_true", help="trust any certificate: anybody may listen in, or be the server")
+
+
+def check_transport(options: argparse.Namespace, parser: Parser) -> None:
+    """Refuse (status 2) what does not go together."""
+    if (options.ca or options.insecure) and not options.tls:
+        parser.error("--ca and --insecure go with --tls")
+    if options.ca and options.insecure:
+        parser.error("--ca says whom to trust and --insecure trusts anybody: choose one")
+    if options.udp and options.unix is not None:
+        parser.error("--udp needs HOST:PORT, not --unix")
+
+
+def tell_insecure(options: argparse.Namespace, parser: Parser) -> None:
+    """Say on standard error where no certificate is verified."""
+    if options.insecure:
+        print(f"{parser.prog}: --insecure: the server's certificate is not checked", file=sys.stderr)
+
+
 def address_of(options: argparse.Namespace, parser: Parser) -> Address:
     """Return the address that the options name; ends with status 2 where they name none or two."""
     if options.address is not None and options.unix is not None:

@@ -9,17 +9,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from clients.conversations import Exchange
+    from clients.secure import SecureStream
+
+    Endpoint = socket.socket | SecureStream
 
 CHUNK_BYTES = 64 * 1024
 
 # The phases of a client, plain integers because an enum's member costs a look-up each time.
-FRESH, PAUSED, CONNECTING, READY, WAITING, LEAVING, GONE = range(7)
+# SHAKING is in the TLS handshake, GREETING waits for the server to speak first.
+FRESH, PAUSED, CONNECTING, SHAKING, GREETING, READY, WAITING, LEAVING, GONE = range(9)
 
 
 class Turn:
     """What the fast path needs of one exchange on one connection, bound before the run.
 
-    `limit` is one byte more than the answer where that is short, so that a byte too many is seen at once.
+    `answer` is what the fast path may take unjudged, None where the judge knows none yet. `limit` is one byte
+    more than it where that is short, so that a byte too many is seen at once.
     """
 
     __slots__ = (
@@ -27,6 +32,7 @@ class Turn:
         "answer_size",
         "connection",
         "following",
+        "judge",
         "limit",
         "receive",
         "request",
@@ -34,26 +40,40 @@ class Turn:
         "send",
     )
 
-    def __init__(self, connection: int, endpoint: socket.socket, exchange: Exchange) -> None:
+    def __init__(self, connection: int, endpoint: Endpoint, exchange: Exchange) -> None:
         self.connection = connection
-        self.receive: Callable[[int], bytes] = endpoint.recv
-        self.send: Callable[[bytes | memoryview], int] = endpoint.send
+        self.bind(endpoint)
         self.request = exchange.request
         self.request_size = len(exchange.request)
-        self.answer = exchange.answer
-        self.answer_size = len(exchange.answer)
-        self.limit = min(len(exchange.answer) + 1, CHUNK_BYTES)
+        self.judge = exchange.judge(exchange.answer)
+        self.answer: bytes | None = None
+        self.answer_size = 0
+        self.limit = CHUNK_BYTES
+        if self.judge.known is not None:
+            self.learn(self.judge.known)
         self.following = self
+
+    def bind(self, endpoint: Endpoint) -> None:
+        """Talk over `endpoint` from now on."""
+        self.receive: Callable[[int], bytes] = endpoint.recv
+        self.send: Callable[[bytes | memoryview], int] = endpoint.send
+
+    def learn(self, answer: bytes) -> None:
+        """Have the fast path take this answer, which is known to be right, where it comes byte for byte."""
+        self.answer, self.answer_size = answer, len(answer)
+        self.limit = min(len(answer) + 1, CHUNK_BYTES)
 
 
 class Client:
     """One of the N that talk at the same time; it keeps its number through all the connections that it opens.
 
     `got` counts the bytes of an answer that came in parts, `first_byte_ns` is valid while `got` is not 0.
+    `begun` holds where a request began with the connection, before it could be sent (a connection per request).
     """
 
     __slots__ = (
         "began_ns",
+        "begun",
         "connected_ns",
         "connection",
         "due_ns",
@@ -62,10 +82,12 @@ class Client:
         "fd",
         "first_byte_ns",
         "got",
+        "greeted_ns",
         "interest",
         "knocking_ns",
         "number",
         "phase",
+        "secured_ns",
         "unsent",
     )
 
@@ -73,18 +95,20 @@ class Client:
         self.number = number
         self.exchanges = exchanges
         self.phase = FRESH
-        self.endpoint: socket.socket | None = None
+        self.begun = False
+        self.endpoint: Endpoint | None = None
         self.fd = self.connection = -1
         self.interest = 0
-        self.began_ns = self.connected_ns = self.due_ns = self.first_byte_ns = self.got = self.knocking_ns = 0
+        self.began_ns = self.connected_ns = self.secured_ns = self.greeted_ns = 0
+        self.due_ns = self.first_byte_ns = self.got = self.knocking_ns = 0
         self.unsent: memoryview | None = None
 
-    def start_over(self, endpoint: socket.socket, began_ns: int) -> None:
+    def start_over(self, endpoint: Endpoint, began_ns: int) -> None:
         """Take a connection that is being made since `began_ns`."""
         self.endpoint, self.fd = endpoint, endpoint.fileno()
         self.phase, self.interest, self.got, self.unsent = CONNECTING, 0, 0, None
         self.began_ns = self.due_ns = began_ns
-        self.connected_ns = 0
+        self.connected_ns = self.secured_ns = self.greeted_ns = 0
 
     def turns(self, *, churn: bool) -> Turn:
         """Return the first turn of a new connection; kept alive, two exchanges follow each other for ever."""

@@ -6,9 +6,17 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from clients.arguments import Parser, add_address, address_of, cpu_list
+from clients.arguments import (
+    Parser,
+    add_address,
+    add_transport,
+    address_of,
+    check_transport,
+    cpu_list,
+    tell_insecure,
+)
 from clients.conversations import PROTOCOLS
-from clients.plan import LoadPlan, PlanError
+from clients.plan import DATAGRAM_TIMEOUT, TIMEOUT, LoadPlan, PlanError
 from clients.process import LoadError
 
 if TYPE_CHECKING:
@@ -24,9 +32,11 @@ def build_parser() -> Parser:
         "Status 0 where all went well, 1 where requests failed or clients were never answered.",
         epilog="In the JSON, `failed` counts the requests that ended in the window without a right answer; `errors` "
         "counts all that went wrong, by kind, in the whole run: in the warm-up, in connects, and clients that were "
-        "never answered. A failed request is in the latency with at least the timeout.",
+        "never answered. A failed request is in the latency with at least the timeout. Over UDP, `lost` counts the "
+        "datagrams that were not answered within the timeout, which are no errors, and `loss` is their share.",
     )
     add_address(parser)
+    add_transport(parser)
     _add_load(parser)
     _add_measuring(parser)
     return parser
@@ -47,8 +57,19 @@ def _add_load(parser: Parser) -> None:
         help="how --churn ends a connection: fin (default), as applications do; "
         "reset leaves no port in TIME_WAIT, but some servers count it as an error",
     )
-    add("--size", type=int, metavar="B", help="bytes of a line with its newline (default 64)")
-    add("--work", default="", metavar="LINE", help='a line of the protocol work: "SIZE [sleep=S] [cpu=S]"')
+    add(
+        "--size",
+        type=int,
+        metavar="B",
+        help="bytes of a line with its newline, of a frame with its marks, of a datagram, "
+        "or of a body that http posts to /echo (default 64)",
+    )
+    add(
+        "--work",
+        default="",
+        metavar="LINE",
+        help='a line of the protocol work: "SIZE [sleep=S] [cpu=S]"; http asks /work?size=SIZE&sleep=S&cpu=S',
+    )
 
 
 def _add_measuring(parser: Parser) -> None:
@@ -59,7 +80,13 @@ def _add_measuring(parser: Parser) -> None:
         metavar="S",
         help="seconds left out at the start (default: a tenth of the duration, at most 1; 0 with --requests)",
     )
-    add("--timeout", type=float, default=5.0, metavar="S", help="of each connect and request (default 5)")
+    add(
+        "--timeout",
+        type=float,
+        metavar="S",
+        help=f"of each connect and request (default {TIMEOUT:g}; with --udp {DATAGRAM_TIMEOUT:g}, "
+        "after which a datagram is lost)",
+    )
     add("--processes", type=int, default=1, metavar="N", help="load processes (default 1)")
     add("--cpus", type=cpu_list, default=(), metavar="LIST", help="their CPUs, as 0,2 or 0-3")
     add("--json", action="store_true", help="print one JSON object, last on standard output")
@@ -69,7 +96,9 @@ def _add_measuring(parser: Parser) -> None:
 def plan_of(options: argparse.Namespace, parser: Parser) -> LoadPlan:
     """Return the plan that the options describe; ends with status 2 where they describe none."""
     if options.work and options.size is not None:
-        parser.error("--size is for echo and upper; a work line says its own size")
+        parser.error("--size is for what is echoed; a work line says its own size")
+    check_transport(options, parser)
+    default_timeout = DATAGRAM_TIMEOUT if options.udp else TIMEOUT
     try:
         return LoadPlan(
             address=address_of(options, parser),
@@ -81,10 +110,14 @@ def plan_of(options: argparse.Namespace, parser: Parser) -> LoadPlan:
             size=64 if options.size is None else options.size,
             work=options.work,
             warmup=options.warmup,
-            timeout=options.timeout,
+            timeout=default_timeout if options.timeout is None else options.timeout,
             processes=options.processes,
             cpus=options.cpus,
             close=options.close,
+            udp=options.udp,
+            tls=options.tls,
+            ca=options.ca,
+            insecure=options.insecure,
         )
     except PlanError as error:
         parser.error(str(error))
@@ -95,6 +128,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = build_parser()
     options = parser.parse_args(arguments)
     plan = plan_of(options, parser)
+    tell_insecure(options, parser)
     try:
         return _carry_out(plan, options)
     except (LoadError, PlanError) as error:

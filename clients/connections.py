@@ -9,17 +9,20 @@ import struct
 import time
 from typing import TYPE_CHECKING
 
-from clients.client import CONNECTING, Client, Turn
+from clients.client import CONNECTING, SHAKING, Client, Turn
 from clients.failures import UnreachableError, detail_of, outcome_of
-from clients.records import Outcome, Rows
+from clients.records import CONNECTION_ROW, Outcome, Rows
 
 if TYPE_CHECKING:
     from clients.addresses import Target
+    from clients.client import Endpoint
+    from clients.secure import Trust
     from clients.spec import Spec
 
 READING = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 WRITING = READING | select.EPOLLOUT
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_ENTERING = (CONNECTING, SHAKING)
 _SPARE_DESCRIPTORS = 64  # more than a load process opens beside its connections
 
 
@@ -28,11 +31,12 @@ class Connections:
 
     `owner` is the client that has it, `turns` what it says next, `awaited` the answer that the fast path may
     take whole (None: it may not), `since_ns` when what it waits for began (0: it waits for nothing). `rows`
-    gets a row for each connection when it ends.
+    gets a row for each connection when it ends. `trust` is whom TLS believes, None without TLS.
     """
 
     def __init__(self, spec: Spec, any_client: Client) -> None:
-        self.rows = Rows()
+        self.rows = Rows(CONNECTION_ROW)
+        self.trust = _trust(spec)
         self.epoll = select.epoll()
         self.owner: dict[int, Client] = {}
         with socket.socket() as nothing:
@@ -49,20 +53,37 @@ class Connections:
         """Try the server's addresses in order; the first that answers is everybody's. May raise UnreachableError."""
         failure = UnreachableError(Outcome.UNREACHABLE, "it has no address")
         for target in self._spec.targets:
-            began_ns = time.monotonic_ns()
             endpoint = self._endpoint(target)
             try:
-                endpoint.settimeout(self._spec.timeout)
-                endpoint.connect(target.address)
+                self._connect(client, endpoint, target)
             except OSError as error:
                 endpoint.close()
                 failure = UnreachableError(outcome_of(error), detail_of(error))
                 continue
-            endpoint.setblocking(False)
             self._target = target
-            self._adopt(client, endpoint, began_ns)
             return
         raise failure
+
+    def _connect(self, client: Client, endpoint: socket.socket, target: Target) -> None:
+        """Wait until the connection stands, its TLS handshake included. Raises OSError."""
+        began_ns, deadline = time.monotonic_ns(), time.monotonic() + self._spec.timeout
+        endpoint.settimeout(self._spec.timeout)
+        endpoint.connect(target.address)
+        connected_ns = time.monotonic_ns()
+        endpoint.setblocking(False)
+        stream = self.trust.connect(endpoint, deadline) if self.trust else endpoint
+        self._adopt(client, stream, began_ns)
+        client.connected_ns = connected_ns
+        client.secured_ns = time.monotonic_ns() if self.trust else 0
+
+    def secure(self, client: Client) -> None:
+        """Have a client whose socket is connected speak TLS on it, from the handshake on. Raises OSError."""
+        assert self.trust is not None
+        assert isinstance(client.endpoint, socket.socket)
+        client.endpoint = self.trust.begin(client.endpoint)
+        turn = self.turns[client.fd]
+        turn.bind(client.endpoint)
+        turn.following.bind(client.endpoint)
 
     def open(self, client: Client, now: int) -> int:
         """Begin to connect; return 0 where that may yet succeed, or the error's number.
@@ -85,7 +106,7 @@ class Connections:
         client.connection = self._opened
         self._opened += 1
         client.due_ns, client.got, client.knocking_ns = client.knocking_ns, 0, 0
-        self.rows.add(client.connection, client.number, client.due_ns, 0, 0, now, outcome)
+        self.rows.add(client.connection, client.number, client.due_ns, 0, 0, now, outcome, 0, 0)
 
     def watch(self, client: Client, interest: int) -> None:
         """Have the poller tell of `interest`."""
@@ -101,7 +122,8 @@ class Connections:
         """Close a client's connection and write down how it ended."""
         fd, endpoint = client.fd, client.endpoint
         assert endpoint is not None
-        self.rows.add(client.connection, client.number, client.began_ns, client.connected_ns, 0, now, outcome)
+        times = client.began_ns, client.connected_ns, 0, now
+        self.rows.add(client.connection, client.number, *times, outcome, client.secured_ns, client.greeted_ns)
         del self.owner[fd]
         self.awaited[fd] = None
         self.since_ns[fd] = 0
@@ -110,8 +132,8 @@ class Connections:
         client.endpoint = None
 
     def pending(self) -> int:
-        """How many are still connecting."""
-        return sum(client.phase == CONNECTING for client in self.owner.values())
+        """How many are still connecting, TLS included."""
+        return sum(client.phase in _ENTERING for client in self.owner.values())
 
     def overdue(self, since_ns: int) -> list[Client]:
         """The clients that have been waiting for something since before then."""
@@ -125,7 +147,7 @@ class Connections:
             endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         return endpoint
 
-    def _adopt(self, client: Client, endpoint: socket.socket, began_ns: int) -> None:
+    def _adopt(self, client: Client, endpoint: Endpoint, began_ns: int) -> None:
         client.connection = self._opened
         self._opened += 1
         client.start_over(endpoint, began_ns)
@@ -133,3 +155,11 @@ class Connections:
         self.turns[client.fd] = client.turns(churn=self._spec.churn)
         self.awaited[client.fd] = None
         self.since_ns[client.fd] = began_ns
+
+
+def _trust(spec: Spec) -> Trust | None:
+    if not spec.tls:
+        return None
+    from clients.secure import Trust  # noqa: PLC0415 - ssl is memory and start-up time that plain runs need not pay
+
+    return Trust(spec.name, ca=spec.ca, insecure=spec.insecure)

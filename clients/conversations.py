@@ -9,31 +9,61 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-PROTOCOLS = ("echo", "upper", "work")
+from clients.answers import KnownAnswer
+from clients.http_answers import HttpAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from clients.answers import Judge
+
+PROTOCOLS = ("echo", "upper", "work", "frames", "http")
+DATAGRAM_PROTOCOLS = ("echo", "upper")
+# What a server says before it is asked anything: when that comes, the client has been accepted.
+GREETINGS = {"frames": b"*"}
 LARGEST_LINE = 16 * 1024 * 1024
 LARGEST_ANSWER = 256 * 1024 * 1024
+SMALLEST_FRAME = 3  # "^", a byte, "$": an empty frame has no answer to wait for
 
 # Characters of one to three bytes; the upper case of n with apostrophe, iota with its accents and the ligature fi
 # has another number of bytes, so an answer of `upper` is longer than its request.
 _FILLER = "né ŉ ж ΐ ﬁ λ über straße "
+_FRAME_END = ord("$")
+# Every byte but the one that ends a frame, 255 among them, whose answer is 0.
+_FRAME_FILLER = bytes(byte for byte in range(256) if byte != _FRAME_END)
+_PLUS_ONE = bytes((byte + 1) % 256 for byte in range(256))
 _WORK = re.compile(r"(\d{1,12})((?: (?:sleep|cpu)=\d+(?:\.\d*)?)*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request and the answer to it, in bytes."""
+    """A request and the answer to it, in bytes, and what makes the judge of such answers."""
 
     request: bytes
     answer: bytes
+    judge: Callable[[bytes], Judge] = KnownAnswer
 
 
-def exchanges(protocol: str, client: int, size_bytes: int, work: str) -> tuple[Exchange, Exchange]:
-    """Return the two exchanges that take turns for client number `client`; `work` is for the protocol work."""
+def exchanges(
+    protocol: str, client: int, size_bytes: int, work: str, *, authority: str = "localhost", close: bool = False
+) -> tuple[Exchange, Exchange]:
+    """Return the two exchanges that take turns for client number `client`; `work` is for the protocols work and http.
+
+    `authority` is the Host that http names, and with `close` it says that no other request follows.
+    """
     if protocol == "work":
         exchange = Exchange(work.encode() + b"\n", b"x" * work_size(work))
         return exchange, exchange
+    if protocol == "http" and work:
+        exchange = Exchange(_get_work(work, authority, close), b"x" * work_size(work), HttpAnswer)
+        return exchange, exchange
+    if protocol == "frames":
+        return _frame(b"a", client, size_bytes), _frame(b"b", client, size_bytes)
     first, second = (line(letter, client, size_bytes) for letter in "ab")
+    if protocol == "http":
+        return _post_echo(first.encode(), authority, close), _post_echo(second.encode(), authority, close)
     if protocol == "upper":
         return Exchange(first.encode(), first.upper().encode()), Exchange(second.encode(), second.upper().encode())
     return Exchange(first.encode(), first.encode()), Exchange(second.encode(), second.encode())
@@ -60,3 +90,27 @@ def work_size(work: str) -> int:
     if not 1 <= size <= LARGEST_ANSWER:
         raise ValueError(f"the SIZE of a work line is from 1 to {LARGEST_ANSWER} bytes, not {size}")
     return size
+
+
+def _frame(letter: bytes, client: int, size_bytes: int) -> Exchange:
+    """A frame of `size_bytes`, its two marks included; what is inside comes back, each byte plus one."""
+    room = size_bytes - 2
+    name = letter + str(client)[::-1].encode() + b" "
+    payload = (name + _FRAME_FILLER * (room // len(_FRAME_FILLER) + 1))[:room]
+    return Exchange(b"^" + payload + b"$", payload.translate(_PLUS_ONE))
+
+
+def _get_work(work: str, authority: str, close: bool) -> bytes:
+    size, *waits = work.split()
+    return _request("GET", "/work?" + "&".join((f"size={size}", *waits)), authority, close)
+
+
+def _post_echo(body: bytes, authority: str, close: bool) -> Exchange:
+    fields = ("Content-Type: text/plain; charset=utf-8", f"Content-Length: {len(body)}")
+    return Exchange(_request("POST", "/echo", authority, close, *fields) + body, body, HttpAnswer)
+
+
+def _request(method: str, target: str, authority: str, close: bool, *fields: str) -> bytes:
+    ending = ("Connection: close",) if close else ()
+    lines = (f"{method} {target} HTTP/1.1", f"Host: {authority}", "User-Agent: serverlab", *fields, *ending, "", "")
+    return "\r\n".join(lines).encode("ascii")

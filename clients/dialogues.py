@@ -1,35 +1,44 @@
 """What the clients of a load process say and hear: everything but the fast path, which is `loop`.
 
-open -> (connecting) -> ask -> take ... take -> finish -> ask ...       kept alive
-                                                       -> close, open   churn
-whatever goes wrong -> fail: count it, write it down, close, pause, open
+`entrance` -> ask -> take ... take -> finish -> ask ...                kept alive
+                                             -> close, `entrance`      churn, or the server's last answer
+whatever goes wrong -> fail: count it, write it down, close, pause, `entrance`
 nothing left to ask -> leave: half-close, wait for the server's end
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import heapq
 import os
 import select
 import socket
 import time
 from typing import TYPE_CHECKING
 
-from clients.client import CHUNK_BYTES, CONNECTING, FRESH, GONE, LEAVING, PAUSED, READY, WAITING, Client
+from clients.client import (
+    CHUNK_BYTES,
+    CONNECTING,
+    FRESH,
+    GONE,
+    GREETING,
+    LEAVING,
+    READY,
+    SHAKING,
+    WAITING,
+    Client,
+)
 from clients.connections import READING, WRITING, Connections
 from clients.conversations import exchanges
-from clients.failures import detail_of, difference, outcome_of
+from clients.entrance import PAUSE_NS, Entrance
+from clients.failures import WrongAnswerError, detail_of, outcome_of
 from clients.ledger import Ledger
 from clients.records import Outcome
 
 if TYPE_CHECKING:
+    from clients.conversations import Exchange
     from clients.spec import Spec
 
 UNCOUNTED = 1 << 60  # requests that are left where the end comes by time
-PAUSE_NS = 50_000_000  # before a client that failed connects again: short, yet no storm
-KNOCK_NS = 2_000_000  # before a full Unix backlog is tried again
 
 
 class Dialogues:
@@ -42,16 +51,19 @@ class Dialogues:
     def __init__(self, spec: Spec) -> None:
         self.ledger = Ledger()
         self.clients = [
-            Client(number, exchanges(spec.protocol, number, spec.size_bytes, spec.work))
+            Client(number, _exchanges(spec, number))
             for number in range(spec.first_client, spec.first_client + spec.clients)
         ]
         self.connections = Connections(spec, self.clients[0])
+        self.entrance = Entrance(spec, self)
+        self.paused = self.entrance.paused
         self.left = UNCOUNTED if spec.requests is None else spec.requests
         self.busy = self.present = len(self.clients)
         self.running = False
-        self.paused: list[tuple[int, int]] = []  # a heap: until when, and the client's place in `clients`
         self._timeout_ns = int(spec.timeout * 1e9)
         self._spec = spec
+        # A fast path may not take what TLS has decrypted: it would not look whether there is more.
+        self._no_fast_path = spec.churn or spec.tls
 
     def start(self) -> None:
         """Let every client that has a connection ask, and those that never tried begin."""
@@ -60,73 +72,21 @@ class Dialogues:
             if client.phase == READY:
                 self.ask(client)
             elif client.phase == FRESH:
-                self.begin(client, time.monotonic_ns())
-
-    # Connecting
-
-    def begin(self, client: Client, now: int) -> None:
-        """Let a client without a connection begin one, unless nothing is left to ask."""
-        if not self.left:
-            self._go(client)
-            return
-        if self._spec.churn and self.running:
-            self.left -= 1
-        self._open(client, now)
-
-    def established(self, client: Client, now: int) -> None:
-        """The connection stands; the first request follows once the run has begun."""
-        client.connected_ns = now
-        client.phase = READY
-        self.connections.since_ns[client.fd] = 0
-        self.connections.watch(client, READING)
-        if self.running:
-            self.ask(client)
+                self.entrance.begin(client, time.monotonic_ns())
+            elif client.phase == GREETING:  # the timeout is for what is asked of a server in the run
+                self.connections.since_ns[client.fd] = time.monotonic_ns()
 
     def resume(self, now: int) -> None:
         """Let those whose pause is over try again."""
-        while self.paused and self.paused[0][0] <= now:
-            client = self.clients[heapq.heappop(self.paused)[1]]
-            if client.knocking_ns:
-                self._open(client, now)
-            else:
-                self.begin(client, now)
+        self.entrance.resume(now)
 
     def time_out(self, now: int) -> None:
         """End what has taken longer than the timeout."""
         for client in self.connections.overdue(now - self._timeout_ns):
-            if client.phase == CONNECTING:
-                self._fail(client, Outcome.CONNECT_TIMEOUT, f"no connection in {self._spec.timeout:g} s", now)
+            if client.phase == WAITING:
+                self.fail(client, Outcome.TIMEOUT, f"no whole answer in {self._spec.timeout:g} s", now)
             else:
-                self._fail(client, Outcome.TIMEOUT, f"no whole answer in {self._spec.timeout:g} s", now)
-
-    def _open(self, client: Client, now: int) -> None:
-        code = self.connections.open(client, now)
-        if code == errno.EAGAIN:
-            self._knock_again(client, now)
-        elif code:
-            self.fail_with(client, OSError(code, os.strerror(code)), now)
-        elif self.running and self._spec.churn:
-            self._send_request(client)
-        else:
-            self.connections.watch(client, WRITING)
-
-    def _knock_again(self, client: Client, now: int) -> None:
-        """Have a client wait for a place in a full Unix backlog as long as it would with TCP."""
-        if now - client.knocking_ns < self._timeout_ns:
-            self._pause(client, now + KNOCK_NS)
-            return
-        self.ledger.count(client, Outcome.CONNECT_TIMEOUT, f"full backlog for {self._spec.timeout:g} s")
-        self._never_opened(client, now, Outcome.CONNECT_TIMEOUT)
-        self._pause(client, now + PAUSE_NS)
-
-    def _never_opened(self, client: Client, now: int, outcome: Outcome) -> None:
-        self.connections.never_opened(client, now, outcome)
-        if self._spec.churn and self.running:
-            self.ledger.request_ended(client, 0, now if outcome != Outcome.IN_FLIGHT else 0, outcome)
-
-    def _pause(self, client: Client, until_ns: int) -> None:
-        client.phase = PAUSED
-        heapq.heappush(self.paused, (until_ns, client.number - self._spec.first_client))
+                self.fail(client, *self.entrance.too_late(client), now)
 
     # Asking
 
@@ -137,9 +97,9 @@ class Dialogues:
             return
         self.left -= 1
         client.due_ns = time.monotonic_ns()
-        self._send_request(client)
+        self.send_request(client)
 
-    def _send_request(self, client: Client) -> None:
+    def send_request(self, client: Client) -> None:
         """Send; where the connection does not stand yet, the kernel says so, and the request waits for it.
 
         Over loopback a connect that is "in progress" has in truth ended, so this spares churn a round of
@@ -162,7 +122,7 @@ class Dialogues:
         if count != turn.request_size:
             self.leave_unsent(client, count)
             return
-        self.connections.awaited[fd] = None if self._spec.churn else turn.answer
+        self.connections.awaited[fd] = None if self._no_fast_path else turn.answer
         self.connections.watch(client, READING)
 
     def leave_unsent(self, client: Client, count: int) -> None:
@@ -190,25 +150,34 @@ class Dialogues:
         """Deal with an event that is more, or other, than bytes to read."""
         endpoint = client.endpoint
         assert endpoint is not None
-        if client.phase == CONNECTING:
-            code = endpoint.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if code:
-                self.fail_with(client, OSError(code, os.strerror(code)), now)
-                return
-            self._connected_late(client, now)
-        elif client.unsent is not None and event & select.EPOLLOUT:
+        if client.phase == SHAKING:
+            self.entrance.shake(client)
+            return
+        if client.phase == CONNECTING and self._is_refused(client, now):
+            return
+        if client.unsent is not None and event & select.EPOLLOUT:
             self._send_rest(client)
         if client.endpoint is endpoint and event & ~select.EPOLLOUT:
             self.read(client)
 
+    def _is_refused(self, client: Client, now: int) -> bool:
+        """See how a connect that was in progress has ended, and go on if it stands."""
+        assert isinstance(client.endpoint, socket.socket)
+        code = client.endpoint.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self.fail_with(client, OSError(code, os.strerror(code)), now)
+        else:
+            self._connected_late(client, now)
+        return bool(code)
+
     def _connected_late(self, client: Client, now: int) -> None:
         if client.unsent is None:
-            self.established(client, now)
+            self.entrance.connected(client, now)
             return
         client.unsent = None
         client.connected_ns = now
         client.phase = WAITING
-        self._send_request(client)
+        self.send_request(client)
 
     def read(self, client: Client) -> None:
         """Read until nothing is left, because no edge will tell again of what is there now."""
@@ -228,28 +197,39 @@ class Dialogues:
         if not data:
             self._hung_up(client, now)
             return
+        if client.phase == GREETING:
+            self.entrance.greeted(client, data, now)
+            return
         if client.phase != WAITING:
             detail = f"{len(data)} bytes after the last answer: {data[:60]!r}"
-            self._fail(client, Outcome.EXTRA_BYTES, detail, now)
+            self.fail(client, Outcome.EXTRA_BYTES, detail, now)
             return
-        answer = self.connections.turns[client.fd].answer
         if not client.got:
             client.first_byte_ns = now
         begin, client.got = client.got, client.got + len(data)
-        if memoryview(answer)[begin : client.got] != data:
-            self._fail(client, *difference(answer, begin, data), now)
-        elif client.got == len(answer):
-            self._finish(client, now)
-        else:
+        self._judge(client, begin, data, now)
+
+    def _judge(self, client: Client, begin: int, data: bytes, now: int) -> None:
+        turn = self.connections.turns[client.fd]
+        try:
+            whole = turn.judge.hear(begin, data)
+        except WrongAnswerError as wrong:
+            self.fail(client, wrong.outcome, str(wrong), now)
+            return
+        if not whole:
             self.connections.awaited[client.fd] = None
+            return
+        if not (begin or turn.judge.last or self._no_fast_path or turn.answer == data):
+            turn.learn(data)
+        self._finish(client, now)
 
     def _finish(self, client: Client, now: int) -> None:
         """The answer is whole and right: write it down and go on."""
         self._record(client, now, Outcome.ANSWERED)
         client.got = 0
-        if self._spec.churn:
+        if self._spec.churn or self.connections.turns[client.fd].judge.last:
             self.connections.close(client, now, Outcome.ANSWERED)
-            self.begin(client, now)
+            self.entrance.begin(client, now)
         else:
             self.connections.turns[client.fd] = self.connections.turns[client.fd].following
             client.phase = READY
@@ -259,28 +239,32 @@ class Dialogues:
 
     def fail_with(self, client: Client, error: OSError, now: int) -> None:
         """A system call ended the connection."""
-        self._fail(client, outcome_of(error), detail_of(error), now)
+        self.fail(client, outcome_of(error), detail_of(error), now)
 
     def _hung_up(self, client: Client, now: int) -> None:
         if client.phase == LEAVING:
             self._depart(client, now, Outcome.ANSWERED)
             return
-        size = self.connections.turns[client.fd].answer_size
-        self._fail(client, Outcome.CLOSED, f"hung up after {client.got} of {size} bytes of the answer", now)
+        self.fail(client, Outcome.CLOSED, self._how_far(client), now)
 
-    def _fail(self, client: Client, outcome: Outcome, detail: str, now: int) -> None:
+    def _how_far(self, client: Client) -> str:
+        if client.phase == GREETING:
+            return "hung up before it had greeted"
+        return f"hung up after {self.connections.turns[client.fd].judge.so_far(client.got)} of the answer"
+
+    def fail(self, client: Client, outcome: Outcome, detail: str, now: int) -> None:
         """Count it, write it down, hang up; the client tries again after a pause."""
         if client.phase == LEAVING:
             self._fail_leaving(client, outcome, detail, now)
             return
         self.ledger.count(client, outcome, detail)
-        if client.phase == WAITING or (self._spec.churn and self.running):
+        if client.phase == WAITING or client.begun:
             self._record(client, now, outcome)
         self.connections.close(client, now, outcome)
         if self.left:
-            self._pause(client, now + PAUSE_NS)
+            self.entrance.pause(client, now + PAUSE_NS)
         else:
-            self._go(client)
+            self.go(client)
 
     def _fail_leaving(self, client: Client, outcome: Outcome, detail: str, now: int) -> None:
         """All was answered: how the server ends is its own affair, unless it says more than it was asked."""
@@ -309,7 +293,8 @@ class Dialogues:
         client.phase = GONE
         self.present -= 1
 
-    def _go(self, client: Client) -> None:
+    def go(self, client: Client) -> None:
+        """A client without a connection asks no more."""
         client.phase = GONE
         self.present -= 1
         self.busy -= 1
@@ -317,18 +302,17 @@ class Dialogues:
     def ask_no_more(self) -> None:
         """Begin no request from now on; who has nothing under way is gone."""
         self.left = 0
-        for _, index in self.paused:
-            client = self.clients[index]
-            if client.knocking_ns:
-                self._never_opened(client, time.monotonic_ns(), Outcome.IN_FLIGHT)
-            self._go(client)
-        self.paused.clear()
+        self.entrance.shut()
 
     def close_all(self, now: int) -> None:
         """Write down what is still in flight, and close everything."""
         for client in list(self.connections.owner.values()):
             outcome = Outcome.ANSWERED if client.phase == LEAVING else Outcome.IN_FLIGHT
-            if client.phase == WAITING or (self._spec.churn and client.phase == CONNECTING):
+            if client.phase == WAITING or (client.begun and client.phase != LEAVING):
                 self._record(client, 0, outcome)
             self.connections.close(client, now, outcome)
         self.connections.epoll.close()
+
+
+def _exchanges(spec: Spec, number: int) -> tuple[Exchange, Exchange]:
+    return exchanges(spec.protocol, number, spec.size_bytes, spec.work, authority=spec.authority, close=spec.churn)

@@ -24,8 +24,26 @@ class UnreachableError(RuntimeError):
         self.outcome = outcome
 
 
+class TlsError(OSError):
+    """What TLS found wrong, told apart from the errors of the system; the message is for the user."""
+
+    def __init__(self, outcome: Outcome, detail: str) -> None:
+        super().__init__(detail)
+        self.outcome = outcome
+
+
+class WrongAnswerError(Exception):
+    """What arrived is not the answer that was due: the kind of fault, and one line of detail."""
+
+    def __init__(self, outcome: Outcome, detail: str) -> None:
+        super().__init__(detail)
+        self.outcome = outcome
+
+
 def outcome_of(error: OSError) -> Outcome:
     """The outcome of a request or a connection that `error` ended."""
+    if isinstance(error, TlsError):
+        return error.outcome
     if isinstance(error, TimeoutError):
         return Outcome.CONNECT_TIMEOUT
     return _BY_ERRNO.get(error.errno or 0, Outcome.UNREACHABLE)

@@ -22,7 +22,8 @@ _SYSTEM = Path("/proc/sys/net/ipv4")
 
 def check_ports(plan: LoadPlan, targets: list[Target]) -> None:
     """Refuse (PlanError) a counted churn run that needs more ports than there are."""
-    if not plan.churn or plan.close == "reset" or plan.requests is None or targets[0].family == socket.AF_UNIX:
+    lingering = plan.churn and plan.close != "reset" and not plan.udp and targets[0].family != socket.AF_UNIX
+    if not lingering or plan.requests is None:
         return
     ports = port_count()
     if ports is not None and plan.requests > ports and not reused_soon(targets):

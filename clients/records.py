@@ -1,7 +1,7 @@
 """What a load process writes down: the columns of its records, and how a request or a connection can end.
 
-Both kinds of record are rows of seven signed 64-bit integers. Times are nanoseconds of the monotonic clock of
-the machine that ran the load; 0 stands for what never happened.
+Both kinds of record are rows of signed 64-bit integers. Times are nanoseconds of the monotonic clock of the
+machine that ran the load; 0 stands for what never happened.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from enum import IntEnum
 # when it began to connect); bytes: of the answer, as far as it came.
 REQUEST_COLUMNS = ("connection", "due_ns", "sent_ns", "first_byte_ns", "done_ns", "bytes", "outcome")
 # client: which of the N that talk at a time; first_answer: the first byte of the first answer, which tells
-# admission, because the kernel completes a handshake before the server accepts.
+# admission, because the kernel completes a handshake before the server accepts; secured: the end of the TLS
+# handshake; greeted: the greeting of a protocol that has one, which tells admission without a request.
 CONNECTION_COLUMNS = (
     "connection",
     "client",
@@ -22,9 +23,12 @@ CONNECTION_COLUMNS = (
     "first_answer_ns",
     "ended_ns",
     "outcome",
+    "secured_ns",
+    "greeted_ns",
 )
 
-ROW = struct.Struct("7q")
+ROW = struct.Struct(f"{len(REQUEST_COLUMNS)}q")
+CONNECTION_ROW = struct.Struct(f"{len(CONNECTION_COLUMNS)}q")
 _ROWS_IN_CHUNK = 1 << 15
 
 
@@ -42,6 +46,12 @@ class Outcome(IntEnum):
     CLOSED = 8
     WRONG_BYTES = 9
     EXTRA_BYTES = 10
+    TLS_HANDSHAKE = 11
+    TLS_CERTIFICATE = 12
+    TLS_BROKEN = 13
+    HTTP_STATUS = 14
+    HTTP_MALFORMED = 15
+    LOST = 16
 
     @property
     def kind(self) -> str:
@@ -50,34 +60,35 @@ class Outcome(IntEnum):
 
 
 class Rows:
-    """Rows of seven integers in memory that is made chunk by chunk, so that growing copies nothing.
+    """Rows of integers in memory that is made chunk by chunk, so that growing copies nothing.
 
     The load loop packs into `buffer` at `offset` itself where a call would cost too much; it must ask for
     room first.
     """
 
-    __slots__ = ("_full", "buffer", "offset")
+    __slots__ = ("_full", "_row", "buffer", "offset")
 
-    def __init__(self) -> None:
+    def __init__(self, row: struct.Struct = ROW) -> None:
+        self._row = row
         self._full: list[bytearray] = []
-        self.buffer = bytearray(ROW.size * _ROWS_IN_CHUNK)
+        self.buffer = bytearray(row.size * _ROWS_IN_CHUNK)
         self.offset = 0
 
     def __len__(self) -> int:
-        return (sum(map(len, self._full)) + self.offset) // ROW.size
+        return (sum(map(len, self._full)) + self.offset) // self._row.size
 
     def make_room(self, rows: int) -> None:
         """See to it that `rows` more rows fit into the buffer."""
-        if self.offset + rows * ROW.size > len(self.buffer):
+        if self.offset + rows * self._row.size > len(self.buffer):
             self._full.append(self.buffer[: self.offset])
-            self.buffer = bytearray(ROW.size * max(rows, _ROWS_IN_CHUNK))
+            self.buffer = bytearray(self._row.size * max(rows, _ROWS_IN_CHUNK))
             self.offset = 0
 
     def add(self, *columns: int) -> None:
         """Append one row."""
         self.make_room(1)
-        ROW.pack_into(self.buffer, self.offset, *columns)
-        self.offset += ROW.size
+        self._row.pack_into(self.buffer, self.offset, *columns)
+        self.offset += self._row.size
 
     def chunks(self) -> list[memoryview]:
         """All rows in order, as bytes."""

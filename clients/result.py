@@ -30,7 +30,8 @@ class LoadResult:
     `requests` and `connections` hold a row per request begun and per connection opened in the whole run,
     warm-up included, with the columns of `clients.records` (int64, nanoseconds of the monotonic clock). The
     window, in which figures are taken, goes from `opened_ns` to `closed_ns`. `errors` counts by kind over the
-    whole run; the kind "unanswered" counts clients that waited to the end and were never answered.
+    whole run; the kind "unanswered" counts clients that waited to the end and were never answered. `late` and
+    `duplicates` count answers to datagrams that had been given up, or answered, in the whole run.
     `client_cpu_seconds` is what the load processes used, user and system, in the window; `cpus` where they
     could run.
     """
@@ -46,6 +47,8 @@ class LoadResult:
     cpus: tuple[int, ...]
     interrupted: bool
     gave_up: bool
+    late: int = 0
+    duplicates: int = 0
 
     @property
     def duration(self) -> float:
@@ -55,12 +58,23 @@ class LoadResult:
     @property
     def completed(self) -> int:
         """Requests whose right answer was whole within the window."""
-        return int(np.count_nonzero(self._in_window() & (self.request("outcome") == Outcome.ANSWERED)))
+        return self._ended(Outcome.ANSWERED)
+
+    @property
+    def lost(self) -> int:
+        """Datagrams given up within the window, because no answer came within the timeout."""
+        return self._ended(Outcome.LOST)
 
     @property
     def failed(self) -> int:
         """Requests that ended within the window in any other way."""
-        return int(np.count_nonzero(self._in_window())) - self.completed
+        return int(np.count_nonzero(self._in_window())) - self.completed - self.lost
+
+    @property
+    def loss(self) -> float | None:
+        """The share of datagrams that was lost, of those that ended within the window; None over streams."""
+        ended = int(np.count_nonzero(self._in_window()))
+        return self.lost / ended if self.plan.udp and ended else None
 
     @property
     def throughput(self) -> float:
@@ -87,7 +101,10 @@ class LoadResult:
 
     @property
     def ok(self) -> bool:
-        """Whether the run was whole, there were answers, nothing failed and nobody was left out."""
+        """Whether the run was whole, there were answers, nothing failed and nobody was left out.
+
+        A datagram that was lost did not fail.
+        """
         return not (self.errors or self.gave_up or self.interrupted) and self.completed > 0
 
     def request(self, column: str) -> Column:
@@ -101,7 +118,7 @@ class LoadResult:
     def latencies(self) -> Seconds:
         """Seconds from due to done of all requests that ended in the window, sorted.
 
-        What failed is in it with at least the timeout: a server that fails fast must not look fast.
+        What failed or was lost is in it with at least the timeout: a server that fails fast must not look fast.
         """
         ended = self._in_window()
         seconds: Seconds = (self.request("done_ns") - self.request("due_ns"))[ended] / 1e9
@@ -115,16 +132,19 @@ class LoadResult:
 
         A percentile p is told from 10 / (1 - p) requests on, the median from one on.
         """
-        seconds = self.latencies()
-        enough = {name: len(seconds) >= (1 if p == 0.5 else 10 / (1 - p) - 1e-6) for name, p in PERCENTILES.items()}
-        figures: dict[str, float | None] = {
-            name: float(percentiles(seconds, [p])[0]) if enough[name] else None for name, p in PERCENTILES.items()
-        }
-        some = len(seconds) > 0
-        figures["min"] = float(seconds[0]) if some else None
-        figures["max"] = float(seconds[-1]) if some else None
-        figures["mean"] = float(seconds.mean()) if some else None
-        return figures
+        return _figures(self.latencies())
+
+    def connect(self) -> dict[str, float | None]:
+        """The same figures of connecting, over all connections of the run that stood; with TLS its handshake in it."""
+        return _figures(self._between("began_ns", "secured_ns" if self.plan.tls else "connected_ns"))
+
+    def handshake(self) -> dict[str, float | None]:
+        """The same figures of TLS handshakes alone."""
+        return _figures(self._between("connected_ns", "secured_ns"))
+
+    def admission(self) -> dict[str, float | None]:
+        """The same figures from beginning to connect until the server's greeting, which says that it has accepted."""
+        return _figures(self._between("began_ns", "greeted_ns"))
 
     def summary(self) -> dict[str, object]:
         """What `load --json` prints: figures of the window, errors of the whole run, and the parameters."""
@@ -140,20 +160,52 @@ class LoadResult:
             "connections_opened": len(self.connections),
             "connections_served": self.connections_served,
             "in_flight": self.in_flight,
+            "lost": self.lost,
+            "loss": self.loss,
+            "late": self.late,
+            "duplicates": self.duplicates,
+            "connect": self.connect(),
+            "handshake": self.handshake(),
+            "admission": self.admission(),
             "warmup": self.plan.warmup_seconds,
             "client_cpu_seconds": self.client_cpu_seconds,
             "cpus": list(self.cpus),
             "interrupted": self.interrupted,
             "gave_up": self.gave_up,
             "protocol": self.plan.protocol,
+            "transport": self.plan.transport,
+            "tls": self.plan.tls,
             "address": str(self.plan.address),
             "parameters": self.plan.to_json(),
         }
+
+    def _ended(self, outcome: Outcome) -> int:
+        return int(np.count_nonzero(self._in_window() & (self.request("outcome") == outcome)))
+
+    def _between(self, began: str, ended: str) -> Seconds:
+        """Seconds between two times of the connections, sorted; without those to which the second never came."""
+        begins, ends = self.connection(began), self.connection(ended)
+        seconds: Seconds = (ends - begins)[ends > 0] / 1e9
+        seconds.sort()
+        return seconds
 
     def _in_window(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         done = self.request("done_ns")
         inside: np.ndarray[tuple[int], np.dtype[np.bool_]] = (done >= self.opened_ns) & (done <= self.closed_ns)
         return inside
+
+
+def _figures(seconds: Seconds) -> dict[str, float | None]:
+    """Percentiles, min, max and mean of sorted samples."""
+    enough = {name: len(seconds) >= (1 if p == 0.5 else 10 / (1 - p) - 1e-6) for name, p in PERCENTILES.items()}
+    figures: dict[str, float | None] = {
+        name: float(percentiles(seconds, [p])[0]) if enough[name] else None for name, p in PERCENTILES.items()
+    }
+    some = len(seconds) > 0
+    figures["min"] = float(seconds[0]) if some else None
+    figures["max"] = float(seconds[-1]) if some else None
+    figures["mean"] = float(seconds.mean()) if some else None
+    return figures
 
 
 def gather(plan: LoadPlan, processes: list[LoadProcess], window: tuple[int, int], *, interrupted: bool) -> LoadResult:
@@ -164,7 +216,8 @@ def gather(plan: LoadPlan, processes: list[LoadProcess], window: tuple[int, int]
     examples: dict[str, str] = {}
     opened = 0
     for process in processes:
-        request_rows, connection_rows = _rows(process.requests), _rows(process.connections)
+        request_rows = _rows(process.requests, REQUEST_COLUMNS)
+        connection_rows = _rows(process.connections, CONNECTION_COLUMNS)
         request_rows[:, 0] += opened
         connection_rows[:, 0] += opened
         opened += len(connection_rows)
@@ -177,7 +230,8 @@ def gather(plan: LoadPlan, processes: list[LoadProcess], window: tuple[int, int]
     all_requests, all_connections = _joined(requests), _joined(connections)
     _note_admission(all_requests, all_connections)
     closed_ns = window[1] if plan.requests is None else _last_done(all_requests, window[1])
-    waited = _unanswered(all_connections, closed_ns) if plan.requests is None else {}
+    # Over UDP nobody waits to the end: what is not answered in time is lost.
+    waited = {} if plan.udp or plan.requests is not None else _unanswered(all_connections, closed_ns)
     if waited:
         errors["unanswered"] = len(waited)
         client, seconds = next(iter(waited.items()))
@@ -195,12 +249,14 @@ def gather(plan: LoadPlan, processes: list[LoadProcess], window: tuple[int, int]
         cpus=plan.cpus or tuple(sorted(os.sched_getaffinity(0))),
         interrupted=interrupted,
         gave_up=any(report["gave_up"] for report in reports),
+        late=sum(report["late"] for report in reports),
+        duplicates=sum(report["duplicates"] for report in reports),
     )
 
 
-def _rows(data: memoryview) -> Rows:
+def _rows(data: memoryview, columns: tuple[str, ...]) -> Rows:
     """Rows in place, because a copy of millions of them is what would make a run's memory large."""
-    return np.frombuffer(data, dtype=np.int64).reshape(-1, len(REQUEST_COLUMNS))
+    return np.frombuffer(data, dtype=np.int64).reshape(-1, len(columns))
 
 
 def _joined(parts: list[Rows]) -> Rows:

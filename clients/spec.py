@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Spec:
     """One load process's part of a plan: its clients are the `clients` numbers from `first_client` on.
 
-    `requests` None means that the end comes by time.
+    `requests` None means that the end comes by time. `authority` is what http calls the server, `name` what its
+    certificate must name.
     """
 
     targets: tuple[Target, ...]
@@ -30,6 +31,12 @@ class Spec:
     close: str
     timeout: float
     cpus: tuple[int, ...]
+    authority: str
+    name: str
+    udp: bool
+    tls: bool
+    ca: str
+    insecure: bool
 
     def to_json(self) -> str:
         """Return the line that `from_json` reads."""
@@ -66,6 +73,12 @@ def divide(plan: LoadPlan, targets: list[Target]) -> list[Spec]:
             close=plan.close,
             timeout=plan.timeout,
             cpus=plan.cpus,
+            authority=plan.address.authority,
+            name=plan.address.name,
+            udp=plan.udp,
+            tls=plan.tls,
+            ca=plan.ca,
+            insecure=plan.insecure,
         )
         for index in range(plan.processes)
     ]

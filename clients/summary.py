@@ -20,15 +20,52 @@ def describe(result: LoadResult) -> list[str]:
         f"  latency   {describe_latency(result.latency())}",
         f"  client    {result.client_cpu_seconds:.2f} s of CPU in the window",
         f"  in flight {result.in_flight} requests when the window closed",
+        *_of_datagrams(result),
+        *_of_connections(result),
     ]
     return lines + [f"  {finding}" for finding in findings(result)]
 
 
 def describe_plan(plan: LoadPlan) -> str:
     """Tell what was asked for."""
-    how = "a connection per request" if plan.churn else "kept alive"
-    what = f"work {plan.work!r}" if plan.work else f"{plan.protocol}, lines of {plan.size} bytes"
-    return f"{plan.address}: {plan.connections} clients, {how}, {what}"
+    each = "socket" if plan.udp else "connection"
+    how = f"a {each} per request" if plan.churn else "one socket each" if plan.udp else "kept alive"
+    return f"{plan.address}: {plan.connections} clients, {how}, {_describe_request(plan)}{_describe_transport(plan)}"
+
+
+def _describe_request(plan: LoadPlan) -> str:
+    if plan.work:
+        return f"{'GET ' if plan.protocol == 'http' else ''}work {plan.work!r}"
+    if plan.udp:
+        return f"{plan.protocol}, datagrams of {plan.size} bytes"
+    what = {"frames": "frames", "http": "bodies"}.get(plan.protocol, "lines")
+    return f"{plan.protocol}, {what} of {plan.size} bytes"
+
+
+def _describe_transport(plan: LoadPlan) -> str:
+    if plan.udp:
+        return ", over UDP"
+    if plan.tls:
+        return ", over TLS" + (" (certificate not checked)" if plan.insecure else "")
+    return ""
+
+
+def _of_datagrams(result: LoadResult) -> list[str]:
+    """Tell what became of datagrams that were not answered in time, or more than once."""
+    if result.loss is None:
+        return []
+    lost = f"{result.lost:,} of the datagrams, {result.loss:.2%}" if result.lost else "no datagram"
+    return [f"  lost      {lost}; answers: {result.late:,} late, {result.duplicates:,} twice"]
+
+
+def _of_connections(result: LoadResult) -> list[str]:
+    """Tell how long it took to come in, where that is more than the kernel's handshake."""
+    lines = []
+    if result.plan.tls:
+        lines.append(f"  handshake {describe_latency(result.handshake())}, of TLS alone")
+    if any(value is not None for value in result.admission().values()):
+        lines.append(f"  greeted   {describe_latency(result.admission())} after beginning to connect")
+    return lines
 
 
 def describe_latency(latency: dict[str, float | None]) -> str:
@@ -57,6 +94,8 @@ def findings(result: LoadResult) -> list[str]:
     ]
     if result.failed:
         found.append(f"failed requests count as at least the timeout ({result.plan.timeout:g} s) in the latency")
+    if result.lost:
+        found.append(f"lost datagrams count as the timeout ({result.plan.timeout:g} s) in the latency")
     if result.client_busy >= BUSY:
         found.append(f"the client used {result.client_busy:.0%} of its CPUs: the client may have been the limit")
     if result.gave_up:

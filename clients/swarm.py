@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import selectors
+import socket
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -38,14 +39,23 @@ def run_load(plan: LoadPlan, on_event: Listener | None = None) -> LoadResult:
     line. No load process is left, whatever happens.
     """
     try:
-        targets = plan.address.resolve()
-    except AddressError as error:
+        targets = plan.address.resolve(socket.SOCK_DGRAM if plan.udp else socket.SOCK_STREAM)
+        check_trust(plan)
+    except (AddressError, ValueError) as error:
         raise LoadError(str(error)) from error
     check_ports(plan, targets)
     specs = divide(plan, targets)
     with ExitStack() as stack:
         processes = [stack.enter_context(LoadProcess(spec)) for spec in specs]
         return _Run(plan, processes, on_event or _ignore).carry_out()
+
+
+def check_trust(plan: LoadPlan) -> None:
+    """Read the certificates that the plan trusts; ValueError with one line for the user where that cannot be."""
+    if plan.tls:
+        from clients.secure import Trust  # noqa: PLC0415 - ssl is for those who speak TLS
+
+        Trust(plan.address.name, ca=plan.ca, insecure=plan.insecure)
 
 
 def _ignore(_event: Event) -> None:

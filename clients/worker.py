@@ -16,6 +16,7 @@ import resource
 import select
 import sys
 
+from clients.datagrams import DatagramLoop
 from clients.failures import UnreachableError
 from clients.loop import LoadLoop
 from clients.spec import Spec
@@ -56,18 +57,24 @@ class Orders:
         return bool(self._heard or select.select([INPUT], [], [], 0)[0])
 
 
-def prepare(spec: Spec, orders: Orders) -> LoadLoop:
-    """Set the process up for the run and connect."""
-    if spec.cpus:
-        os.sched_setaffinity(0, spec.cpus)
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    loop = LoadLoop(
+def loop_for(spec: Spec, orders: Orders) -> LoadLoop | DatagramLoop:
+    """The loop for what is to be carried: streams or datagrams."""
+    Loop = DatagramLoop if spec.udp else LoadLoop  # noqa: N806 - a class
+    return Loop(
         spec,
         stop_ordered=orders.stop_ordered,
         on_progress=lambda completed, errors: say("progress", completed=completed, errors=errors),
         on_finished=lambda: say("finished"),
     )
+
+
+def prepare(spec: Spec, orders: Orders) -> LoadLoop | DatagramLoop:
+    """Set the process up for the run and connect."""
+    if spec.cpus:
+        os.sched_setaffinity(0, spec.cpus)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    loop = loop_for(spec, orders)
     loop.prepare()
     # Nothing here makes cycles that matter, and a collection in the middle of a request would be its latency.
     gc.collect()
@@ -76,18 +83,20 @@ def prepare(spec: Spec, orders: Orders) -> LoadLoop:
     return loop
 
 
-def deliver(loop: LoadLoop) -> None:
+def deliver(loop: LoadLoop | DatagramLoop) -> None:
     """Hand everything that was recorded to the parent."""
-    ledger = loop.dialogues.ledger
-    requests, connections = ledger.rows.chunks(), loop.dialogues.connections.rows.chunks()
+    ledger = loop.ledger
+    requests, connections = ledger.rows.chunks(), loop.connection_rows.chunks()
     say(
         "records",
         requests_bytes=sum(map(len, requests)),
         connections_bytes=sum(map(len, connections)),
         errors=ledger.errors,
         examples=ledger.examples,
-        cpu_seconds=loop.cpu_seconds,
-        gave_up=loop.gave_up,
+        late=ledger.late,
+        duplicates=ledger.duplicates,
+        cpu_seconds=loop.course.cpu_seconds,
+        gave_up=loop.course.gave_up,
     )
     for chunk in requests + connections:
         write_all(chunk)

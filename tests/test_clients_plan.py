@@ -70,7 +70,7 @@ def test_a_host_that_does_not_resolve_is_named() -> None:
         ({"warmup": 5.0}, "warmup .5 s. is not shorter than duration|must be shorter"),
         ({"warmup": 1.0, "requests": 10}, "warmup goes with a duration"),
         ({"protocol": "work"}, "the protocol work and a work line go together"),
-        ({"work": "64"}, "the protocol work and a work line go together"),
+        ({"work": "64"}, "a work line goes together with the protocols work and http alone"),
         ({"protocol": "work", "work": "many"}, "a work line is"),
         ({"protocol": "work", "work": "0"}, "the SIZE of a work line is from 1"),
         ({"protocol": "work", "work": "64 sleep=inf"}, "a work line is"),

@@ -1,0 +1,334 @@
+"""The load loop over UDP: each client has a connected socket and one datagram in flight on it.
+
+    ask -> the right answer: write it down, ask again
+        -> no answer within the timeout: lost, ask again
+        -> an answer to an earlier datagram (its number says so): late or doubled, counted; the wait goes on
+        -> anything else, or an error of the socket: fail, pause, ask again
+
+A datagram that is lost is nobody's error, so it has an outcome of its own and is counted apart from the errors. A
+socket is new for each request where a connection per request was asked for; what is late for a socket that is
+closed, nobody hears.
+
+UDP has no connecting that could fail, so before the run one datagram, which is not among the requests, finds out
+which of the server's addresses answers.
+"""
+
+from __future__ import annotations
+
+import errno
+import heapq
+import os
+import select
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from clients.course import SECOND_NS, Course
+from clients.datagram_lines import Lines, number_of
+from clients.entrance import PAUSE_NS
+from clients.failures import UnreachableError, detail_of, difference, outcome_of
+from clients.ledger import Ledger
+from clients.records import CONNECTION_ROW, Outcome, Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from clients.addresses import Target
+    from clients.spec import Spec
+
+MOST_EVENTS = 512
+LARGEST_BYTES = 1 << 16  # no datagram is larger
+UNCOUNTED = 1 << 60  # requests that are left where the end comes by time
+RETRY_NS = 1_000_000  # before a datagram that the network interface has no room for is tried again
+
+
+class Caller:
+    """One of the N clients. `number` is its own, `asked` that of its last datagram, `sent_ns` 0 while none is out.
+
+    `busy` while it may still have a request to end, `unsent` while one has begun that could not be sent yet. `lost`
+    has the numbers of datagrams whose answers did not come.
+    """
+
+    __slots__ = (
+        "asked",
+        "awaited",
+        "began_ns",
+        "busy",
+        "connection",
+        "due_ns",
+        "endpoint",
+        "first_byte_ns",
+        "got",
+        "lines",
+        "lost",
+        "number",
+        "sent_ns",
+        "unsent",
+    )
+
+    def __init__(self, number: int, lines: Lines) -> None:
+        self.number, self.lines = number, lines
+        self.asked = self.got = self.began_ns = self.due_ns = self.sent_ns = self.first_byte_ns = 0
+        self.connection = -1
+        self.busy, self.unsent = True, False
+        self.awaited = b""
+        self.endpoint: socket.socket | None = None
+        self.lost: set[int] = set()
+
+
+class Callers:
+    """The clients of one load process (a `course.Clients`); `left` counts the requests that may still begin."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.ledger = Ledger()
+        self.rows = Rows(CONNECTION_ROW)
+        self.epoll = select.epoll()
+        numbers = range(spec.first_client, spec.first_client + spec.clients)
+        self.callers = [Caller(number, Lines(spec.protocol, number, spec.size_bytes)) for number in numbers]
+        self.owner: dict[int, Caller] = {}
+        self.left = UNCOUNTED if spec.requests is None else spec.requests
+        self.busy = len(self.callers)
+        self.paused: list[tuple[int, int]] = []
+        self.target = spec.targets[0]
+        self._timeout_ns = int(spec.timeout * SECOND_NS)
+        self._spec = spec
+
+    def find_server(self) -> None:
+        """Take the first address that answers, or else the first that does not refuse. Raises UnreachableError."""
+        silent: list[Target] = []
+        failure = UnreachableError(Outcome.UNREACHABLE, "it has no address")
+        for target in self._spec.targets:
+            try:
+                if self._answers(target):
+                    self.target = target
+                    return
+                silent.append(target)
+            except OSError as error:
+                failure = UnreachableError(outcome_of(error), detail_of(error))
+        if not silent:
+            raise failure
+        self.target = silent[0]
+
+    def _answers(self, target: Target) -> bool:
+        with _endpoint(target) as endpoint:
+            poller = select.poll()
+            poller.register(endpoint, select.POLLIN)
+            endpoint.send(self.callers[0].lines.request(0))
+            return bool(poller.poll(self._spec.timeout * 1000) and endpoint.recv(LARGEST_BYTES))
+
+    def start(self) -> None:
+        """Let everybody ask."""
+        for caller in self.callers:
+            self.ask(caller, time.monotonic_ns())
+
+    # Asking
+
+    def ask(self, caller: Caller, now: int) -> None:
+        """Send a client's next datagram, unless nothing is left to ask."""
+        if not self.left:
+            self._rest(caller)
+            return
+        self.left -= 1
+        caller.due_ns, caller.got = now, 0
+        caller.asked += 1
+        self._send(caller, now)
+
+    def _send(self, caller: Caller, now: int) -> None:
+        try:
+            if caller.endpoint is None:
+                self.open(caller, now)
+            assert caller.endpoint is not None
+            caller.awaited = caller.lines.answer(caller.asked)
+            caller.sent_ns = time.monotonic_ns()
+            caller.endpoint.send(caller.lines.request(caller.asked))
+        except BlockingIOError:  # the network interface has no room; loopback always has
+            caller.sent_ns, caller.unsent = 0, True
+            self._pause(caller, now + RETRY_NS)
+        except OSError as error:
+            self._fail(caller, outcome_of(error), detail_of(error), time.monotonic_ns())
+
+    def open(self, caller: Caller, now: int) -> None:
+        """Give a client a socket, and write down where that fails. Raises OSError."""
+        caller.connection = len(self.rows) + len(self.owner)
+        try:
+            endpoint = _endpoint(self.target)
+        except OSError as error:
+            self.rows.add(caller.connection, caller.number, now, 0, 0, now, outcome_of(error), 0, 0)
+            raise
+        caller.endpoint, caller.began_ns = endpoint, now
+        self.owner[endpoint.fileno()] = caller
+        self.epoll.register(endpoint, select.EPOLLIN)
+
+    def _close(self, caller: Caller, now: int, outcome: Outcome) -> None:
+        if caller.endpoint is None:
+            return
+        del self.owner[caller.endpoint.fileno()]
+        caller.endpoint.close()
+        caller.endpoint = None
+        times = caller.began_ns, caller.began_ns, 0, now
+        self.rows.add(caller.connection, caller.number, *times, outcome, 0, 0)
+
+    # Hearing
+
+    def hear(self, caller: Caller) -> None:
+        """Read one datagram; an error of the socket is told in the same way."""
+        assert caller.endpoint is not None
+        try:
+            data = caller.endpoint.recv(LARGEST_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if caller.sent_ns:  # else it speaks of a datagram that was given up: there is nothing that it could end
+                self._fail(caller, outcome_of(error), detail_of(error), time.monotonic_ns())
+            return
+        now = time.monotonic_ns()
+        if caller.sent_ns and data == caller.awaited:
+            caller.first_byte_ns, caller.got = now, len(data)
+            self._end(caller, now, Outcome.ANSWERED)
+            self.ask(caller, now)
+        else:
+            self._hear_other(caller, data, now)
+
+    def _hear_other(self, caller: Caller, data: bytes, now: int) -> None:
+        """Tell an answer to an earlier datagram, right or wrong, from a wrong one to this."""
+        number = number_of(data)
+        earlier = 0 < number <= caller.asked - bool(caller.sent_ns)
+        if earlier and data == caller.lines.answer(number):
+            self.ledger.late += number in caller.lost
+            self.ledger.duplicates += number not in caller.lost
+            caller.lost.discard(number)
+        elif earlier:
+            outcome, detail = _fault(caller.lines.answer(number), data)
+            self.ledger.count(caller, outcome, f"{detail}, in an answer to an earlier datagram")
+        elif caller.sent_ns:
+            caller.first_byte_ns, caller.got = now, len(data)
+            self._fail(caller, *_fault(caller.awaited, data), now)
+        else:
+            self.ledger.count(caller, Outcome.EXTRA_BYTES, f"a datagram that nothing asked for: {data[:60]!r}")
+
+    # Ending
+
+    def time_out(self, now: int) -> None:
+        """Give up the datagrams that have been out for longer than the timeout."""
+        for caller in self.callers:
+            if 0 < caller.sent_ns <= now - self._timeout_ns:
+                caller.lost.add(caller.asked)
+                self._end(caller, now, Outcome.LOST)
+                self.ask(caller, now)
+
+    def earliest_loss(self) -> int:
+        """When the first of the datagrams that are out will be lost; 0 where none is."""
+        sent = [caller.sent_ns for caller in self.callers if caller.sent_ns]
+        return min(sent) + self._timeout_ns if sent else 0
+
+    def _fail(self, caller: Caller, outcome: Outcome, detail: str, now: int) -> None:
+        if outcome == Outcome.REFUSED:
+            detail = f"{detail}: the server's host says that nobody listens (ICMP port unreachable)"
+        self.ledger.count(caller, outcome, detail)
+        self._end(caller, now, outcome)
+        self._pause(caller, now + PAUSE_NS)
+
+    def _end(self, caller: Caller, now: int, outcome: Outcome) -> None:
+        self.ledger.request_ended(caller, caller.sent_ns, now, outcome)
+        caller.sent_ns = 0
+        if self._spec.churn:
+            self._close(caller, now, outcome)
+
+    def _pause(self, caller: Caller, until_ns: int) -> None:
+        heapq.heappush(self.paused, (until_ns, caller.number - self._spec.first_client))
+
+    def resume(self, now: int) -> None:
+        """Let those whose pause is over ask; who could not send tries the same again."""
+        while self.paused and self.paused[0][0] <= now:
+            caller = self.callers[heapq.heappop(self.paused)[1]]
+            if caller.unsent:
+                caller.unsent = False
+                self._send(caller, now)
+            else:
+                self.ask(caller, now)
+
+    def _rest(self, caller: Caller) -> None:
+        self.busy -= caller.busy
+        caller.busy = False
+
+    def ask_no_more(self) -> None:
+        """Begin no request from now on."""
+        self.left = 0
+        for _, index in self.paused:
+            caller = self.callers[index]
+            if caller.unsent:
+                self.ledger.request_ended(caller, 0, 0, Outcome.IN_FLIGHT)
+            self._rest(caller)
+        self.paused.clear()
+
+    def close_all(self, now: int) -> None:
+        """Write down what is still in flight, and close everything."""
+        for caller in self.callers:
+            if caller.sent_ns:
+                caller.got = 0
+                self.ledger.request_ended(caller, caller.sent_ns, 0, Outcome.IN_FLIGHT)
+            self._close(caller, now, Outcome.ANSWERED)
+        self.epoll.close()
+
+
+class DatagramLoop:
+    """Carry out one process's part of a plan over UDP; the same to use as `loop.LoadLoop`."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        stop_ordered: Callable[[], bool],
+        on_progress: Callable[[int, int], None],
+        on_finished: Callable[[], None],
+    ) -> None:
+        self._callers = Callers(spec)
+        self.course = Course(self._callers, spec.timeout, stop_ordered, on_progress, on_finished)
+        self.ledger, self.connection_rows = self._callers.ledger, self._callers.rows
+        self._churn = spec.churn
+
+    def prepare(self) -> None:
+        """Find the server, and open all sockets where they are kept. Raises UnreachableError."""
+        self._callers.find_server()
+        try:
+            for caller in () if self._churn else self._callers.callers:
+                self._callers.open(caller, time.monotonic_ns())
+        except OSError as error:
+            raise UnreachableError(outcome_of(error), detail_of(error)) from error
+
+    def run(self, start_ns: int, warm_ns: int, end_ns: int | None) -> None:
+        """Carry the run out; see `Course.await_start`. Until the end of its grace: a last answer may come twice."""
+        callers, course, clock = self._callers, self.course, time.monotonic_ns
+        course.await_start(start_ns, warm_ns, end_ns)
+        callers.start()
+        look_ns, now = 0, clock()
+        while not course.is_past(now):
+            if now >= look_ns:
+                look_ns = course.look(now)
+                look_ns = min(look_ns, callers.earliest_loss() or look_ns)
+            for fd, _ in callers.epoll.poll(max(0, look_ns - now) / SECOND_NS, MOST_EVENTS):
+                if caller := callers.owner.get(fd):  # None: it was closed after the poll
+                    callers.hear(caller)
+            if not callers.busy and course.grace_ends_ns is None:
+                look_ns = 0
+            now = clock()
+        callers.close_all(clock())
+
+
+def _endpoint(target: Target) -> socket.socket:
+    """A connected socket: only what this server sends is heard, and its refusals are told. Raises OSError."""
+    endpoint = socket.socket(target.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        endpoint.connect(target.address)
+    except BlockingIOError:  # the kernel's word for having no port left
+        endpoint.close()
+        raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL)) from None
+    except OSError:
+        endpoint.close()
+        raise
+    return endpoint
+
+
+def _fault(answer: bytes, data: bytes) -> tuple[Outcome, str]:
+    if answer.startswith(data):
+        return Outcome.WRONG_BYTES, f"cut off after {len(data)} of {len(answer)} bytes"
+    return difference(answer, 0, data)

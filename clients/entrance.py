@@ -1,0 +1,166 @@
+"""How clients come in: from no connection to one on which a request may be sent.
+
+open -> connecting -> TLS handshake -> greeting -> ready        each only where there is one
+     -> a Unix backlog that is full: knock again
+     -> whatever goes wrong: `dialogues` counts it, and the client pauses
+"""
+
+from __future__ import annotations
+
+import errno
+import heapq
+import os
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from clients.client import CONNECTING, GREETING, PAUSED, READY, SHAKING, Client
+from clients.connections import READING, WRITING
+from clients.conversations import GREETINGS
+from clients.failures import difference
+from clients.records import Outcome
+
+if TYPE_CHECKING:
+    from clients.dialogues import Dialogues
+    from clients.spec import Spec
+
+PAUSE_NS = 50_000_000  # before a client that failed connects again: short, yet no storm
+KNOCK_NS = 2_000_000  # before a full Unix backlog is tried again
+
+
+class Entrance:
+    """The way in for the clients of some `dialogues`. `paused` is a heap: until when, and the place among clients."""
+
+    def __init__(self, spec: Spec, dialogues: Dialogues) -> None:
+        self.paused: list[tuple[int, int]] = []
+        self._spec, self._dialogues = spec, dialogues
+        self._connections = dialogues.connections
+        self._greeting = GREETINGS.get(spec.protocol, b"")
+        self._timeout_ns = int(spec.timeout * 1e9)
+        # A request may be sent before the connection is known to stand: where nothing comes before it.
+        self._at_once = spec.churn and not spec.tls and not self._greeting
+
+    def begin(self, client: Client, now: int) -> None:
+        """Let a client without a connection begin one, unless nothing is left to ask."""
+        if not self._dialogues.left:
+            self._dialogues.go(client)
+            return
+        client.begun = self._spec.churn and self._dialogues.running
+        if client.begun:
+            self._dialogues.left -= 1
+        self._open(client, now)
+
+    def connected(self, client: Client, now: int) -> None:
+        """The socket is connected; TLS, the greeting and the first request follow, as far as there are such."""
+        client.connected_ns = now
+        if self._connections.trust is None:
+            self.stands(client, now)
+            return
+        client.phase = SHAKING
+        try:
+            self._connections.secure(client)
+        except OSError as error:
+            self._dialogues.fail_with(client, error, now)
+            return
+        self.shake(client)
+
+    def shake(self, client: Client) -> None:
+        """Carry the TLS handshake on, as far as it goes without waiting."""
+        stream = client.endpoint
+        assert stream is not None
+        assert not isinstance(stream, socket.socket)
+        try:
+            stream.handshake()
+        except BlockingIOError:
+            self._connections.watch(client, WRITING if stream.unsent else READING)
+            return
+        except OSError as error:
+            self._dialogues.fail_with(client, error, time.monotonic_ns())
+            return
+        client.secured_ns = time.monotonic_ns()
+        self.stands(client, client.secured_ns)
+        if client.endpoint is stream:  # what came with the end of the handshake will make no event
+            self._dialogues.read(client)
+
+    def stands(self, client: Client, now: int) -> None:
+        """The connection stands; the first request follows once the server has greeted and the run has begun."""
+        self._connections.watch(client, READING)
+        if self._greeting:
+            client.phase = GREETING
+            self._connections.since_ns[client.fd] = now
+        else:
+            self._admit(client)
+
+    def greeted(self, client: Client, data: bytes, now: int) -> None:
+        """Compare what came before anything was asked with the greeting; right, it tells admission."""
+        if data != self._greeting:
+            self._dialogues.fail(client, *difference(self._greeting, 0, data), now)
+            return
+        client.greeted_ns = now
+        self._admit(client)
+
+    def _admit(self, client: Client) -> None:
+        client.phase = READY
+        self._connections.since_ns[client.fd] = 0
+        if client.begun:
+            self._dialogues.send_request(client)
+        elif self._dialogues.running:
+            self._dialogues.ask(client)
+
+    def resume(self, now: int) -> None:
+        """Let those whose pause is over try again."""
+        while self.paused and self.paused[0][0] <= now:
+            client = self._dialogues.clients[heapq.heappop(self.paused)[1]]
+            if client.knocking_ns:
+                self._open(client, now)
+            else:
+                self.begin(client, now)
+
+    def pause(self, client: Client, until_ns: int) -> None:
+        """Have a client without a connection wait until then."""
+        client.phase = PAUSED
+        heapq.heappush(self.paused, (until_ns, client.number - self._spec.first_client))
+
+    def shut(self) -> None:
+        """Let nobody begin any more: who waits outside goes."""
+        for _, index in self.paused:
+            client = self._dialogues.clients[index]
+            if client.knocking_ns:
+                self._never_opened(client, time.monotonic_ns(), Outcome.IN_FLIGHT)
+            self._dialogues.go(client)
+        self.paused.clear()
+
+    def too_late(self, client: Client) -> tuple[Outcome, str]:
+        """What to say of a client that has been coming in for longer than the timeout."""
+        seconds = f"in {self._spec.timeout:g} s"
+        if client.phase == CONNECTING:
+            return Outcome.CONNECT_TIMEOUT, f"no connection {seconds}"
+        if client.phase == SHAKING:
+            return Outcome.CONNECT_TIMEOUT, f"no TLS handshake {seconds}: is TLS spoken there?"
+        return Outcome.TIMEOUT, f"no greeting {seconds}"
+
+    def _open(self, client: Client, now: int) -> None:
+        code = self._connections.open(client, now)
+        if code == errno.EAGAIN:
+            self._knock_again(client, now)
+        elif code:
+            self._dialogues.fail_with(client, OSError(code, os.strerror(code)), now)
+        elif self._at_once and self._dialogues.running:
+            self._dialogues.send_request(client)
+        else:
+            self._connections.watch(client, WRITING)
+
+    def _knock_again(self, client: Client, now: int) -> None:
+        """Have a client wait for a place in a full Unix backlog as long as it would with TCP."""
+        if now - client.knocking_ns < self._timeout_ns:
+            self.pause(client, now + KNOCK_NS)
+            return
+        detail = f"full backlog for {self._spec.timeout:g} s"
+        self._dialogues.ledger.count(client, Outcome.CONNECT_TIMEOUT, detail)
+        self._never_opened(client, now, Outcome.CONNECT_TIMEOUT)
+        self.pause(client, now + PAUSE_NS)
+
+    def _never_opened(self, client: Client, now: int, outcome: Outcome) -> None:
+        self._connections.never_opened(client, now, outcome)
+        if client.begun:
+            self._dialogues.ledger.request_ended(client, 0, now if outcome != Outcome.IN_FLIGHT else 0, outcome)
