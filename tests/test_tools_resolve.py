@@ -13,6 +13,13 @@ from tools.cli import run
 from tools.resolve import answers_table
 from tools.resolving import Resolution, listened_to, resolved
 
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room for a row on a line, wherever the tests run."""
+    monkeypatch.setenv("COLUMNS", "120")
+
+
 Tuple5 = tuple[int, int, int, str, tuple[str | int, ...]]
 
 STREAM_4 = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 80))
@@ -46,9 +53,10 @@ def test_constants_are_told_by_name_and_number() -> None:
 
 
 def test_a_server_listens_on_each_address_and_a_client_tries_them_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The datagrams with --udp, raw packets never, and a client by streams alone."""
+    """The datagrams with --udp, raw packets never."""
     answers = asked_of(monkeypatch, STREAM_6, STREAM_4, DATAGRAM_4, RAW_4).answers
-    assert [(answer.listens, answer.tried) for answer in answers] == [("tcp", 1), ("tcp", 2), ("udp", None), ("", None)]
+    assert [answer.transport for answer in answers] == ["tcp", "tcp", "udp", ""]
+    assert [(answer.listens, answer.tried) for answer in answers] == [(True, 1), (True, 2), (True, 1), (False, None)]
 
 
 def test_an_answer_that_comes_twice_is_one_place_to_listen_and_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +78,7 @@ def test_without_a_host_the_wildcards_of_a_server_are_shown(wildcard: str) -> No
     """0.0.0.0 and ::, which no client is told to connect to."""
     found = resolved(wildcard, "80")
     assert found.wildcard
-    assert {answer.host for answer in found.answers if answer.listens == "tcp"} <= {"0.0.0.0", "::"}
+    assert {answer.host for answer in found.answers if answer.listens} <= {"0.0.0.0", "::"}
     assert all(answer.tried is None for answer in found.answers)
     assert "AI_PASSIVE" in found.call
 
@@ -78,7 +86,7 @@ def test_without_a_host_the_wildcards_of_a_server_are_shown(wildcard: str) -> No
 @pytest.mark.parametrize("host", ["", "localhost"])
 def test_where_a_server_listens_is_where_it_says_it_does(host: str) -> None:
     """The real server's own listening line agrees."""
-    told = {answer.host for answer in resolved(host).answers if answer.listens == "tcp"}
+    told = {answer.host for answer in resolved(host).answers if answer.listens}
     with serving("iterative", "--host", host) as server:
         assert {address for address, _ in server.listening["addresses"]} == told
 
@@ -120,7 +128,7 @@ def test_json_has_what_the_table_has(capsys: pytest.CaptureFixture[str]) -> None
     assert (found["host"], found["port"], found["wildcard"]) == ("127.0.0.1", 5151, False)
     first = found["answers"][0]
     assert (first["family"], first["type"], first["protocol"]) == ("AF_INET", "SOCK_STREAM", "IPPROTO_TCP")
-    assert (first["listens"], first["tried"]) == ("tcp", 1)
+    assert (first["transport"], first["listens"], first["tried"]) == ("tcp", True, 1)
 
 
 def test_the_table_teaches(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from tools.terminal import print_tables, standard_console
 if TYPE_CHECKING:
     from tools.resolving import Answer, Resolution
 
+ORDINALS = {1: "first", 2: "second", 3: "third"}
 READING = (
     "An answer is a 5-tuple: family, type and protocol are what socket() takes, and the socket address is what bind() "
     "or connect() takes. The family says what an address looks like, AF_INET (IPv4) or AF_INET6; the type says what "
@@ -96,16 +97,14 @@ def path_table(path: str) -> Table:
 
 
 def _row(answer: Answer) -> tuple[str, ...]:
-    listens = {"tcp": "yes", "udp": "with --udp", "": "no"}[answer.listens]
-    tried = (
-        "no" if answer.tried is None else {1: "first", 2: "second", 3: "third"}.get(answer.tried, f"{answer.tried}th")
-    )
+    by = ", --udp" if answer.transport == "udp" else ""
+    tried = "no" if answer.tried is None else ORDINALS.get(answer.tried, f"{answer.tried}th") + by
     return (
         _named(answer.family, answer.family_number),
         _named(answer.type, answer.type_number),
         _named(answer.protocol, answer.protocol_number),
         f"{_address(answer)} port {answer.port}",
-        listens,
+        f"yes{by}" if answer.listens else "no",
         tried,
     )
 
@@ -144,7 +143,7 @@ def _service(found: Resolution) -> str:
 
 def _server(found: Resolution) -> str:
     host = f"serverlab serve MODEL --host {found.host or repr('')}"
-    count = sum(answer.listens == "tcp" for answer in found.answers)
+    count = sum(answer.listens for answer in found.answers if answer.transport == "tcp")
     if found.wildcard:
         return (
             f"{host} asks this with AI_PASSIVE, and without a host that gives the wildcards, 0.0.0.0 and ::. They "
@@ -158,7 +157,7 @@ def _server(found: Resolution) -> str:
 def _client(found: Resolution) -> str:
     if found.wildcard:
         return "A client needs a host: a wildcard says where a server listens, not where it is."
-    count = sum(answer.tried is not None for answer in found.answers)
+    count = max((answer.tried or 0 for answer in found.answers), default=0)
     if count < 2:
         return "A client has one address to try; where nobody answers there, it says so."
     return (

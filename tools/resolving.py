@@ -32,9 +32,9 @@ class Answer:
     """One 5-tuple of `getaddrinfo`, its first three members by name and by number.
 
     `host` and `port` are the first two of its socket address; `scope` is the number of the interface that an IPv6
-    address names, 0 where it names none. `listens` is the transport for which a server of ours would bind it, `tcp` or
-    `udp` (with --udp), empty where it would not. `tried` is its place, from 1, among those that a TCP client of ours
-    tries, None where it is not among them.
+    address names, 0 where it names none. `transport` is `tcp`, `udp` (which servers and clients of ours speak with
+    --udp), or empty. `listens` tells whether a server of ours would bind it, and `tried` is its place, from 1, among
+    those that a client of ours tries with that transport, None where it tries none.
     """
 
     family: str
@@ -47,7 +47,8 @@ class Answer:
     host: str
     port: int
     scope: int
-    listens: str
+    transport: str
+    listens: bool
     tried: int | None
 
 
@@ -125,21 +126,23 @@ def listened_to(host: str) -> set[tuple[str, int, SocketAddress]]:
     }
 
 
-def order_of_trying(host: str, port: int) -> dict[tuple[int, SocketAddress], int]:
-    """Return the place, from 1, of each (family, socket address) that a TCP client of ours tries for a host."""
-    places: dict[tuple[int, SocketAddress], int] = {}
-    for target in Address(host=host, port=port).resolve():
-        places.setdefault((target.family, tuple(target.address)), len(places) + 1)
+def order_of_trying(host: str, port: int) -> dict[tuple[str, int, SocketAddress], int]:
+    """Return the place, from 1, of each (transport, family, socket address) that a client of ours tries for a host."""
+    places: dict[tuple[str, int, SocketAddress], int] = {}
+    for kind, transport in TRANSPORTS.items():
+        targets = dict.fromkeys(Address(host=host, port=port).resolve(kind))
+        places |= {(transport, each.family, tuple(each.address)): place for place, each in enumerate(targets, start=1)}
     return places
 
 
 def _answer(
-    tuple5: Tuple5, bound: set[tuple[str, int, SocketAddress]], places: dict[tuple[int, SocketAddress], int]
+    tuple5: Tuple5,
+    bound: set[tuple[str, int, SocketAddress]],
+    places: dict[tuple[str, int, SocketAddress], int],
 ) -> Answer:
     family, kind, protocol, canonical_name, address = tuple5
     transport = TRANSPORTS.get(socket.SocketKind(kind), "")
     host, port, *rest = address
-    tried = places.get((family, address)) if transport == "tcp" else None
     return Answer(
         family=socket.AddressFamily(family).name,
         family_number=family,
@@ -151,8 +154,9 @@ def _answer(
         host=str(host),
         port=int(port),
         scope=int(rest[1]) if rest else 0,
-        listens=transport if (transport, family, (host, 0, *rest)) in bound else "",
-        tried=tried,
+        transport=transport,
+        listens=(transport, family, (host, 0, *rest)) in bound,
+        tried=places.get((transport, family, address)),
     )
 
 
