@@ -64,11 +64,20 @@ def serve_datagrams(receiver: Receiver, service: Service) -> None:
                 datagram.answer(service)
 
 
+def compute_at_once(_channel: Channel, seconds: float) -> bool:
+    """Burn so much CPU time, here and now: everybody waits."""
+    burn(seconds)
+    return True
+
+
 class Loop:
     """The event loop, and what the channels ask of it."""
 
-    def __init__(self, listener: Listener, service: Service) -> None:
+    def __init__(
+        self, listener: Listener, service: Service, compute: Callable[[Channel, float], bool] = compute_at_once
+    ) -> None:
         self.now = monotonic()
+        self.compute = compute
         self._listener = listener
         self._service = service
         self._poller = open_poller(service.settings.poller)
@@ -108,10 +117,15 @@ class Loop:
         """Wake the channel at that time."""
         heappush(self._sleepers, (when, next(self._number), channel))
 
-    def compute(self, _channel: Channel, seconds: float) -> bool:
-        """Burn so much CPU time, here and now: everybody waits."""
-        burn(seconds)
-        return True
+    def call_when_readable(self, descriptor: int, call: Callable[[], None]) -> None:
+        """Call this whenever a descriptor that is no client's is readable."""
+        self._poller.watch(descriptor, READ)
+        self._others[descriptor] = call
+
+    def forget(self, descriptor: int) -> None:
+        """Undo `call_when_readable`, before the descriptor is closed."""
+        self._poller.forget(descriptor)
+        del self._others[descriptor]
 
     def expect(self, deadline: float) -> None:
         """Look at the deadlines by then."""
@@ -203,8 +217,7 @@ class Loop:
     def _wake_on_signals(self) -> None:
         self._service.leave_drain_to_loop()
         bell = Bell()
-        self._poller.watch(bell.fileno(), READ)
-        self._others[bell.fileno()] = partial(self._on_signal, bell)
+        self.call_when_readable(bell.fileno(), partial(self._on_signal, bell))
 
     def _on_signal(self, bell: Bell) -> None:
         bell.read()

@@ -12,3 +12,7 @@ class EndNow(BaseException):
 
     Raised by signal handlers in the main thread, so it is no Exception: no handler of ordinary errors takes it.
     """
+
+
+class BrokenOff(Exception):
+    """A wait was broken off because this process is to stop or to retire; see `Lifecycle.breaking_off`."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import signal
 
-from servers.runtime.errors import EndNow
+from servers.runtime.errors import BrokenOff, EndNow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Lifecycle:
         self._when_stopping: list[Callable[[], None]] = []
         self._server = os.getpid()
         self._held = False
+        self._breaks_off = False
 
     def when_stopping(self, tell: Callable[[], None]) -> None:
         """Have `tell` called when the drain begins: in the main thread, between any two bytecodes.
@@ -80,6 +81,19 @@ class Lifecycle:
         if self.ending:
             raise EndNow
 
+    def break_off(self, wait: Callable[[], object]) -> None:
+        """Call `wait`; return before its end where the word comes to stop or to retire, or has come already.
+
+        The system call in it would be restarted after a signal. It is for waits that nothing is lost with.
+        """
+        try:
+            self._breaks_off = True
+            if not (self.stopping or self.retiring):
+                wait()
+            self._breaks_off = False
+        except BrokenOff:
+            pass
+
     def signalled(self, number: int, _frame: FrameType | None = None) -> None:
         """Do what a signal asks: the handler of all of them; asyncio's loops call it themselves."""
         if number == RETIRE:
@@ -88,6 +102,9 @@ class Lifecycle:
             self._end_now(f"{self.reason}, grace period over")
         else:
             self._stop(number)
+        if self._breaks_off and (self.stopping or self.retiring):
+            self._breaks_off = False
+            raise BrokenOff
 
     def _stop(self, number: int) -> None:
         if number == signal.SIGINT and os.getpid() != self._server:

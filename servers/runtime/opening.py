@@ -42,10 +42,10 @@ def open_sockets(settings: Settings) -> list[socket.socket]:
         raise CannotServe(f"cannot listen on {where}: {error.strerror or error}") from None
 
 
-def open_beside(listener: Listener, settings: Settings, lifecycle: Lifecycle) -> Listener:
-    """Return a listener on the same addresses with queues of its own (SO_REUSEPORT). Raise OSError where that fails."""
-    names = [(each.family, each.getsockname()) for each in listener.sockets]
-    return Listener([_bind(family, name, settings) for family, name in names], settings, lifecycle)
+def open_beside(sockets: list[socket.socket], settings: Settings) -> list[socket.socket]:
+    """Return sockets on the same addresses with queues of their own (SO_REUSEPORT). Raise OSError where that fails."""
+    names = {(each.family, each.getsockname()) for each in sockets}
+    return [_bind(family, name, settings) for family, name in names]
 
 
 def _kind(settings: Settings) -> socket.SocketKind:

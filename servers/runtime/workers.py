@@ -17,6 +17,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+from functools import partial
 from math import inf
 from time import monotonic
 
@@ -44,14 +45,23 @@ MOST_FAILURES = 6  # in a row: after 3 seconds of pauses something is wrong that
 LONGEST_WAIT = 60.0
 
 
-def serve_in_workers(serve: Serve, listener: Listener, service: Service) -> None:
+def nothing(_about: object = None) -> None:
+    """Do nothing about it."""
+
+
+def retire(worker: Worker) -> None:
+    """Tell a worker to accept nobody any more, and to end when its clients have left."""
+    os.kill(worker.pid, RETIRE)
+
+
+def serve_in_workers(
+    serve: Serve, listener: Listener, service: Service, when_ended: Callable[[Worker], None] = nothing
+) -> None:
     """Run the model `serve` in each worker, all of them on the one listener, until the server stops."""
     listener.shared = True
-
-    def prepare(_slot: int) -> Work:
-        return lambda service_of_worker: serve(listener, service_of_worker)
-
-    Workers(prepare, service).run()
+    workers = Workers(lambda _slot: partial(serve, listener), service)
+    workers.when_ended = when_ended
+    workers.run()
 
 
 def wanted_workers(service: Service) -> int:
@@ -80,14 +90,18 @@ class Workers:
         in_slot: the worker of each slot 0, 1, ... up to `wanted`; those that retire have lost theirs.
         bell: what tells of signals; a parent that does more than wait for them watches it and calls `attend`.
         when_started, when_ended: called in the parent with each worker that has started or ended.
+        when_slot_emptied: called with the worker whose slot is taken away for good.
+        dismiss: how a worker is told to retire.
     """
 
     def __init__(self, prepare: Callable[[int], Work], service: Service) -> None:
         """Call `prepare` with a slot before each fork, in the parent; what it returns is the work of the worker."""
         self.wanted = wanted_workers(service)
         self.in_slot: dict[int, Worker] = {}
-        self.when_started: Callable[[Worker], None] = lambda _worker: None
-        self.when_ended: Callable[[Worker], None] = lambda _worker: None
+        self.when_started: Callable[[Worker], None] = nothing
+        self.when_ended: Callable[[Worker], None] = nothing
+        self.when_slot_emptied: Callable[[Worker], None] = nothing
+        self.dismiss: Callable[[Worker], None] = retire
         self._prepare = prepare
         self._service = service
         self._share = max(1, service.most_connections // self.wanted)
@@ -102,21 +116,33 @@ class Workers:
         for number in SIGNALS:
             signal.signal(number, ignore)  # the bell hears only of signals that have a handler
 
-    def run(self) -> None:
-        """Keep the workers until the server stops and the last of them has ended."""
-        try:
-            self.start()
+    def run(self, look: Callable[[], None] = nothing, every: float = LONGEST_WAIT) -> None:
+        """Keep the workers until the server stops and the last of them has ended; `look` at them every so often."""
+        with self:
             while not self._service.lifecycle.stopping:
-                self.attend(self.bell.wait(self.seconds_to_wait()))
-            self.wait_for_all()
-        except (EndNow, CannotServe):
-            self.end_now()
-            raise
+                self.attend(self.bell.wait(min(self.seconds_to_wait(), every)))
+                look()
 
-    def start(self) -> None:
+    def __enter__(self) -> None:
         """Fork the first workers."""
         gc.freeze()  # a collection in a worker must not touch, and so copy, what the parent made
         self._fill_slots()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Wait until the last worker has ended of itself; end them at once where the parent is ended."""
+        try:
+            if not kind:
+                self._children.wait_for_all()
+        except EndNow:
+            kind = EndNow
+            raise
+        finally:
+            if kind:
+                self._children.end_now()
+
+    def renew(self, slots: list[int]) -> None:
+        """Have a new worker take each of these slots, one after the other."""
+        self._to_renew += [slot for slot in slots if slot not in self._to_renew]
 
     def attend(self, news: bytes) -> None:
         """Do what signals have asked for. Raise CannotServe where workers end as soon as they start, one and all."""
@@ -132,17 +158,9 @@ class Workers:
     def seconds_to_wait(self) -> float:
         """Return how long `attend` need not be called where there is no news."""
         lacking = len(self.in_slot) < self.wanted
-        return self._start_again_at - monotonic() if lacking else LONGEST_WAIT
+        return max(0.0, self._start_again_at - monotonic()) if lacking else LONGEST_WAIT
 
-    def wait_for_all(self) -> None:
-        """Wait until the last worker has ended of itself."""
-        self._children.wait_for_all()
-
-    def end_now(self) -> None:
-        """End the workers at once."""
-        self._children.end_now()
-
-    def serving(self, worker: Worker) -> int:
+    def served(self, worker: Worker) -> int:
         """Return how many connections a worker has served to their ends."""
         return self._service.tally.connections(worker.row)
 
@@ -152,14 +170,16 @@ class Workers:
         elif number == signal.SIGTTOU:
             self.wanted = max(1, self.wanted - 1)
         elif number == signal.SIGHUP:
-            self._to_renew = sorted(self.in_slot)
+            self.renew(sorted(self.in_slot))
         elif number == 0 and self._replaced:  # one has rung that it is ready
             self._retire(self._replaced)
             self._replaced = None
 
     def _empty_slots(self) -> None:
         while len(self.in_slot) > self.wanted:
-            self._retire(self.in_slot.pop(max(self.in_slot)))
+            worker = self.in_slot.pop(max(self.in_slot))
+            self._retire(worker)
+            self.when_slot_emptied(worker)
 
     def _fill_slots(self) -> None:
         if monotonic() >= self._start_again_at:
@@ -176,7 +196,7 @@ class Workers:
 
     def _retire(self, worker: Worker) -> None:
         if worker.pid in self._living:
-            os.kill(worker.pid, RETIRE)
+            self.dismiss(worker)
 
     def _start(self, slot: int) -> None:
         work = self._prepare(slot)
@@ -221,7 +241,7 @@ class Workers:
         how = f"by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"with status {os.WEXITSTATUS(status)}"
         if status:
             warn("worker %d has ended %s", worker.pid, how)
-        if monotonic() - worker.started >= BOOT or self.serving(worker):
+        if monotonic() - worker.started >= BOOT or self.served(worker):
             self._failures = 0
             return
         self._failures += 1
