@@ -11,8 +11,8 @@ Rules of this file:
 - What is refused gets a whole answer, one line of text with ``Connection: close``, and the conversation ends. Nothing
   ambiguous is accepted: `http_framing` tells what is let through to h11.
 
-h11 is pure Python: parsing and writing take some 50 us for a request, fifty times what a line of ``echo`` takes, and
-importing it (with `typing`, `dataclasses` and `inspect`) 2.5 MB. No other protocol imports it.
+h11 is pure Python: it takes some 35 us for a request, and the rest of this some 20, where a line of ``echo`` takes
+less than one. Importing it (with `typing`, `dataclasses` and `inspect`) takes 2.5 MB; no other protocol does.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 # A control character, a LF without its CR, a CR without its LF, or a line that begins with white space (a folded one).
 # A CR at the very end is not judged yet.
 STRAY = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?=[^\n])|\n[ \t]")
-LENGTHS = re.compile(rb"\r\n(content-length|transfer-encoding):[ \t]*([^\r]*?)[ \t]*(?=\r)", re.IGNORECASE)
+LENGTHS = re.compile(rb"\r\n(content-length|transfer-encoding):([^\r]*)", re.IGNORECASE)
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})((?:;[\t\x20-\x7e\x80-\xff]*)?)\r\n")
 TRAILER_LINE = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n")
 LONGEST_SIZE = 18  # bytes of the longest chunk line without an extension
@@ -83,7 +83,7 @@ def body_of(head: bytes, http_version: bytes, limits: Limits) -> Body:
         if http_version == b"1.0":
             raise Refusal(400, "HTTP/1.0 has no Transfer-Encoding")
         return Chunked(limits)
-    if not value.isdigit():
+    if not value.strip(b" \t").isdigit():
         raise Refusal(400, "Content-Length is one number")
     if int(value) > limits.max_size:
         raise body_too_large(limits)
