@@ -65,7 +65,7 @@ class Course:
         self._end_ns: int | None = None
         self._cpu_began: float | None = None
 
-    def await_start(self, start_ns: int, warm_ns: int, end_ns: int | None) -> None:
+    def begin(self, start_ns: int, warm_ns: int, end_ns: int | None) -> None:
         """Sleep until `start_ns`; CPU time counts from `warm_ns`, the end comes at `end_ns` or when all is asked."""
         self._warm_ns, self._end_ns = warm_ns, end_ns
         self._progress_ns, self._answered_ns = start_ns + PROGRESS_NS, start_ns

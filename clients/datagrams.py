@@ -295,10 +295,14 @@ class DatagramLoop:
         except OSError as error:
             raise UnreachableError(outcome_of(error), detail_of(error)) from error
 
+    def idle(self, order: int) -> None:
+        """Wait until the descriptor `order` is ready: before the run nothing happens here."""
+        select.select([order], [], [])
+
     def run(self, start_ns: int, warm_ns: int, end_ns: int | None) -> None:
-        """Carry the run out; see `Course.await_start`. Until the end of its grace: a last answer may come twice."""
+        """Carry the run out; see `Course.begin`. Until the end of its grace: a last answer may come twice."""
         callers, course, clock = self._callers, self.course, time.monotonic_ns
-        course.await_start(start_ns, warm_ns, end_ns)
+        course.begin(start_ns, warm_ns, end_ns)
         callers.start()
         look_ns, now = 0, clock()
         while not course.is_past(now):

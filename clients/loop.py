@@ -11,6 +11,7 @@ up, an error) takes the slow path, which reads until nothing is left.
 
 from __future__ import annotations
 
+import select
 import time
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 MOST_EVENTS = 512
 PENDING_CONNECTS = 100  # at a time before the start, so that the set-up does not itself overflow a backlog
+START_NS = 2_000_000  # before the start, the loop sleeps: polling knows no more than milliseconds
 READABLE = 1  # EPOLLIN and nothing else
 
 Odd = tuple[int, int, bytes | OSError | int, int]
@@ -80,16 +82,30 @@ class LoadLoop:
             batch, waiting = waiting[:room], waiting[room:]
             for client in batch:
                 dialogues.entrance.begin(client, now)
-            for fd, event in dialogues.connections.epoll.poll(0.01, MOST_EVENTS):
-                dialogues.notice(dialogues.connections.owner[fd], event, time.monotonic_ns())
+            self._note(0.01)
             now = time.monotonic_ns()
             dialogues.resume(now)
 
+    def idle(self, order: int) -> None:
+        """Until the descriptor `order` is ready, note what happens to the connections: a greeting has its time."""
+        poller = select.poll()
+        poller.register(order, select.POLLIN)
+        poller.register(self.dialogues.connections.epoll, select.POLLIN)
+        while order not in dict(poller.poll()):
+            self._note(0)
+
+    def _note(self, seconds: float) -> None:
+        """See to what happens within so many seconds, before the run."""
+        for fd, event in self.dialogues.connections.epoll.poll(seconds, MOST_EVENTS):
+            self.dialogues.notice(self.dialogues.connections.owner[fd], event, time.monotonic_ns())
+
     def run(self, start_ns: int, warm_ns: int, end_ns: int | None) -> None:
-        """Carry the run out; see `Course.await_start`."""
+        """Carry the run out; see `Course.begin`."""
         course, dialogues = self.course, self.dialogues
         clock, poll = time.monotonic_ns, dialogues.connections.epoll.poll
-        course.await_start(start_ns, warm_ns, end_ns)
+        while (left_ns := start_ns - clock()) > START_NS:
+            self._note((left_ns - START_NS) / SECOND_NS)
+        course.begin(start_ns, warm_ns, end_ns)
         dialogues.start()
         look_ns = 0
         while dialogues.present:

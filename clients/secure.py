@@ -225,7 +225,8 @@ def handshake_error(error: ssl.SSLError) -> TlsError:
     """What `error` means to whoever wanted to connect."""
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = error.verify_message.rstrip(".")
-        return TlsError(Outcome.TLS_CERTIFICATE, f"the certificate is not trusted: {reason}")
+        advice = "" if "mismatch" in reason else " (--ca FILE says whom to trust)"
+        return TlsError(Outcome.TLS_CERTIFICATE, f"the certificate is not trusted: {reason}{advice}")
     if isinstance(error, ssl.SSLEOFError):
         return TlsError(Outcome.TLS_HANDSHAKE, "the server hung up in the TLS handshake")
     if error.reason in _NO_TLS:

@@ -53,7 +53,7 @@ class Orders:
         return line.decode()
 
     def stop_ordered(self) -> bool:
-        """Whether the parent said something more, or is gone."""
+        """Whether the parent said something more, which can only be an order, or is gone."""
         return bool(self._heard or select.select([INPUT], [], [], 0)[0])
 
 
@@ -114,6 +114,8 @@ def main() -> int:
         say("unreachable", outcome=failure.outcome.kind, detail=str(failure))
         return 1
     say("ready")
+    if not orders.stop_ordered():
+        loop.idle(INPUT)
     start = orders.line()
     if not start:
         return 1
