@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import StringIO
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
 from tests.comparisons import cell, header
 from tools.cells import ModelNote
 from tools.report.page import report_page
 from tools.results import read_results, writing
 from tools.tables import tables_of
+from tools.terminal import print_tables
 from tools.workers import per_worker, pools
 
 if TYPE_CHECKING:
@@ -68,8 +71,8 @@ def test_a_row_has_this_runs_seconds_beside_the_printed_ones(tmp_path: Path) -> 
     cells = two_rounds(iterative=(0.1, 0.1), threaded=(0.2, 0.24), selector=(0.12, 0.12))
     rows = {row[0]: row for row in table(compared(tmp_path / "r", *cells), "figure-30-1").rows}
     assert rows["iterative"][2:4] == ("0", "-")
-    assert rows["threaded"][2:] == ("0.600", "0.500 to 0.700", "18.7", "4.7", "-", "0.99", "0.31", "0.9 to 1.6")
-    assert rows["selector"][2:] == ("0.100", "0.100 to 0.100", "-", "-", "-", "-", "-", "0.05 to 0.15")
+    assert rows["threaded"][2:] == ("0.60", "0.50 to 0.70", "18.7", "4.7", "-", "0.99", "0.31", "0.9 to 1.6")
+    assert rows["selector"][2:] == ("0.10", "0.10 to 0.10", "-", "-", "-", "-", "-", "0.05 to 0.15")
     assert rows["passing"][2:4] == ("-", "-")
 
 
@@ -94,6 +97,22 @@ def test_pools_of_another_size_than_his_are_told(tmp_path: Path, options: dict[s
     results = compared(tmp_path / "r", *two_rounds(iterative=(0.1, 0.1)), models=models)
     command = "serverlab compare all --workload churn --workers 15 --threads 15"
     assert any(command in note for note in table(results, "figure-30-1").notes) == told
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_tables_of_models_with_long_names_fit_the_terminal_with_nothing_cut_off(tmp_path: Path, width: int) -> None:
+    """Where there is no room for a name, it is broken after an underscore."""
+    long = replace(note("preforked", workers=15), name="socketserver_threading", figure_row=5)
+    cells = [*two_rounds(iterative=(0.1, 0.2)), spent("socketserver_threading", 0.3, 1, [1234, 5678, 0])]
+    stream = StringIO()
+    results = compared(tmp_path / "r", *cells, models=(note("iterative"), long))
+    print_tables(Console(file=stream, width=width), tables_of(results))
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    rows = [line for line in lines if line.startswith("socketserver_")]
+    assert len(rows) == 4
+    figure = rows[1].split()
+    assert tuple(figure[-8:-3] if width == 100 else figure[-7:-2]) == ("36.7", "10.9", "6.1", "2.58", "0.18")
 
 
 def test_without_a_model_that_he_had_there_is_no_figure(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ PRINTED = (
 def figure_30_1(control: tuple[ProcessControl, ...], models: Sequence[ModelNote]) -> Table:
     """Figure 30.1 with Python's column: his designs by their numbers, then those that came after him."""
     numbers = {model.name: model.figure_row for model in models}
-    printed = ("Solaris", "DUnix", "BSD/OS", "3rd ed.", "C,\n2 cores", "Python,\n2 cores")
+    printed = ("Solaris", "DUnix", "BSD/OS", "3rd\ned.", "C, 2\ncores", "Python,\n2 cores")
     return Table(
         name="figure-30-1",
         title="Figure 30.1 with Python's column",
@@ -136,7 +136,7 @@ def _figure_row(row: ProcessControl, number: int | None) -> tuple[str, ...]:
         seconds = "0"
     elif row.difference:
         extra = row.difference.scaled(STEVENS_CONNECTIONS)
-        seconds, between = significant(extra.median), f"{significant(extra.low)} to {significant(extra.high)}"
+        seconds, between = f"{extra.median:.2f}", f"{extra.low:.2f} to {extra.high:.2f}"
     printed = _printed(design_of(row.model, number))
     return row.model, NOTHING if number is None else str(number), seconds, between, *printed
 
@@ -177,8 +177,8 @@ PRINTED_POOLS = (
     "descriptors, to the first child that is free, the busiest served 1006 and the idlest none (Solaris)."
 )
 FAIRNESS = (
-    "Jain's index is 1 where all serve equally many, and one nth where one of n serves all. Figures are medians of the "
-    "rounds, and the warm-up's connections count too."
+    "Jain's index is 1 where all serve equally many, and one nth where one of n serves all. Workers are all that ever "
+    "lived in a round; figures are medians of the rounds, and the warm-up's connections count too."
 )
 
 

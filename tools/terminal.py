@@ -13,10 +13,11 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tools.tabular import Table
 
 PLAIN_WIDTH = 100  # characters for tables that go to a file or a pipe
-ROOMY = 96  # characters at which the widest table can spare a second space between columns
 
 
 def standard_console() -> Console:
@@ -30,18 +31,39 @@ def print_tables(console: Console, tables: tuple[Table, ...]) -> None:
         console.print()
         console.print(Text(table.title, style="bold"))
         console.print(Text(fill(table.lead, console.width)), soft_wrap=True)
-        console.print(_rich(table, gap=1 if console.width >= ROOMY else 0))
+        console.print(_rich(table, console.width))
         for note in table.notes:
             indented = fill(note, console.width, initial_indent="  ", subsequent_indent="  ")
             console.print(Text(indented, style="dim"), soft_wrap=True)
 
 
-def _rich(table: Table, gap: int) -> RichTable:
+def _rich(table: Table, width: int) -> RichTable:
+    """The table with two spaces between its columns where there is room for them.
+
+    Where there is not even room for the longest words, names are broken after their underscores, and figures need not
+    stay on one line.
+    """
+    between = len(table.columns) - 1
+    gap = 1 if _needed(table, str.splitlines) + 2 * between <= width else 0
+    narrow = _needed(table, str.split) + between > width
     drawn = RichTable(box=box.SIMPLE_HEAD, padding=(0, gap, 0, 0), pad_edge=False, show_edge=False)
     for number, column in enumerate(table.columns):
-        width = max(len(part) for part in column.brief.split("\n"))
+        least = max(_longest(column.brief, str.splitlines), 0 if narrow else column.least)
         justify: Literal["left", "right"] = "left" if column.words or not number else "right"
-        drawn.add_column(Text(column.brief), justify=justify, no_wrap=not number, min_width=max(width, column.least))
-    for row in table.rows:
-        drawn.add_row(*(Text(cell) for cell in row))
+        drawn.add_column(Text(column.brief), justify=justify, no_wrap=not number, min_width=least)
+    for name, *cells in table.rows:
+        drawn.add_row(Text(name.replace("_", "_\n") if narrow else name), *map(Text, cells))
     return drawn
+
+
+def _needed(table: Table, parts: Callable[[str], list[str]]) -> int:
+    """How many characters all columns need where their cells may be broken into such parts, and headings into lines."""
+    columns = zip(*table.rows, strict=True) if table.rows else ((),) * len(table.columns)
+    return sum(
+        max(_longest(column.brief, str.splitlines), column.least, *(_longest(cell, parts) for cell in cells), 0)
+        for column, cells in zip(table.columns, columns, strict=True)
+    )
+
+
+def _longest(text: str, parts: Callable[[str], list[str]]) -> int:
+    return max(map(len, parts(text)), default=0)
