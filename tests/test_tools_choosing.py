@@ -58,6 +58,13 @@ def test_options_go_to_the_models_that_look_at_them() -> None:
     assert {model.name: model.options for model in choice.models} == {"iterative": {}, "pool": {"workers": 15}}
 
 
+def test_a_pool_whose_workers_serve_one_client_each_has_as_many_as_stevens_had() -> None:
+    """Unless another number is asked for; event loops keep the server's own default."""
+    assert chosen_models(["preforked"], {}).models[0].options == {"workers": 15}
+    assert chosen_models(["preforked"], {"workers": 4}).models[0].options == {"workers": 4}
+    assert chosen_models(["symped"], {}).models[0].options == {}
+
+
 def test_an_option_that_nobody_looks_at_is_refused() -> None:
     """It would be taken for the reason of what is then seen."""
     with pytest.raises(UnknownModelError, match="--threads would change nothing: none of iterative, selector"):

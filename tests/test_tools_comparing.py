@@ -195,7 +195,7 @@ def cost_of(findings: Findings) -> float | None:
 
 @pytest.mark.parametrize("model", ["threaded", "forking", "preforked"])
 def test_five_milliseconds_of_cpu_a_request_are_found(model: str) -> None:
-    """In the server, in children that die and in those that stay; a noisy machine gets three tries, not wider margins."""
+    """In the server, in children that die and in those that stay; noise gets three tries rather than wider margins."""
     costs = []
     for _ in range(3):
         costs.append(cost_of(once(KNOWN, model)))

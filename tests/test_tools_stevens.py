@@ -90,13 +90,19 @@ def test_one_round_ranks_nothing(tmp_path: Path) -> None:
     assert "One round has no range, so nothing here is ranked." in notes
 
 
-@pytest.mark.parametrize(("options", "told"), [({}, True), ({"workers": 4}, True), ({"workers": 15}, False)])
-def test_pools_of_another_size_than_his_are_told(tmp_path: Path, options: dict[str, int], told: bool) -> None:
-    """With the command line that makes them equal."""
-    models = (note("iterative"), note("preforked", **options))
-    results = compared(tmp_path / "r", *two_rounds(iterative=(0.1, 0.1)), models=models)
-    command = "serverlab compare all --workload churn --workers 15 --threads 15"
-    assert any(command in note for note in table(results, "figure-30-1").notes) == told
+@pytest.mark.parametrize(
+    ("asked", "workers", "told"), [(4, 4, True), (None, 2, True), (15, 15, False), (15, 55, False)]
+)
+def test_pools_of_another_size_than_his_are_told(
+    tmp_path: Path, *, asked: int | None, workers: int, told: bool
+) -> None:
+    """With the command line that makes them equal; a pool that grew beyond what was asked for is as it should be."""
+    models = (note("iterative"), note("preforked", **({"workers": asked} if asked else {})))
+    cells = [spent("iterative", 0.1), spent("preforked", 0.1, 1, [1] * workers)]
+    notes = table(compared(tmp_path / "r", *cells, models=models), "figure-30-1").notes
+    found = [note for note in notes if "serverlab compare all --workload churn --workers 15 --threads 15" in note]
+    assert len(found) == told
+    assert all(f"others here are: preforked {workers}." in note for note in found)
 
 
 @pytest.mark.parametrize("width", [80, 100])

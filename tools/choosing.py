@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from servers.registry import MODELS
+from servers.registry import MODELS, MORE_CLIENTS_THAN_WORKERS
 from tools.cells import ModelNote
 from tools.failure import Failure
+from tools.published import STEVENS_POOL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +37,9 @@ class Choice:
 def chosen_models(names: Sequence[str], options: Mapping[str, int]) -> Choice:
     """The models of these names, each once; six of them where no name is given, and all that can run for `all`.
 
-    `options` are passed to those models that look at them. Raises UnknownModelError; and Failure where a model was
+    `options` are passed to those models that look at them. A model whose workers serve one client each gets as many
+    as Stevens' had where nothing else is asked for: the server's own default, one for each CPU, would serve nobody
+    side by side on the one CPU that a server here often has. Raises UnknownModelError; and Failure where a model was
     named that cannot run here.
     """
     everything = ALL in names
@@ -60,6 +63,8 @@ def _check(names: Sequence[str]) -> None:
 
 
 def _note(entry: Entry, options: Mapping[str, int]) -> ModelNote:
+    one_client_each = MORE_CLIENTS_THAN_WORKERS in entry.cannot and "threads" not in entry.options
+    wanted = {"workers": STEVENS_POOL, **options} if one_client_each else options
     return ModelNote(
         name=entry.name,
         summary=entry.summary,
@@ -67,5 +72,5 @@ def _note(entry: Entry, options: Mapping[str, int]) -> ModelNote:
         used_by=entry.used_by,
         teaches=entry.teaches,
         figure_row=entry.figure_row,
-        options={name: value for name, value in options.items() if name in entry.options},
+        options={name: value for name, value in wanted.items() if name in entry.options},
     )

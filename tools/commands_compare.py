@@ -43,13 +43,16 @@ def compare(
         list[str] | None,
         typer.Option(metavar="W", help=f"A workload, again for more: {', '.join(WORKLOADS)}. All by default."),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A first look: the default models in about 25 seconds.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A first look: the default models in about 25 seconds.")
+    ] = False,
     rounds: Annotated[int | None, typer.Option(min=1, max=1000, metavar="N", help="Rounds of fresh servers.")] = None,
     duration: Annotated[
         float | None, typer.Option(min=0.05, max=3600, metavar="S", help="Seconds of each measurement.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, max=1000, metavar="N", help="Processes of each pool of processes.")
+        int | None,
+        typer.Option(min=1, max=1000, metavar="N", help="Processes of a pool; 15 by default if each has one client."),
     ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, max=1000, metavar="N", help="Threads of each pool of threads.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from tools.published import design_of
+from tools.published import STEVENS_POOL, design_of
 from tools.statistics import tiers
 from tools.summary import BASELINE, STEVENS_CONNECTIONS, ProcessControl, process_control
 from tools.tabular import NOTHING, Column, Table, significant, with_spread
@@ -23,16 +23,13 @@ if TYPE_CHECKING:
     from tools.workers import Pool
 
 
-STEVENS_POOL = 15  # children or threads
-
-
 def stevens_tables(results: Results) -> tuple[Table, ...]:
     """Those of his tables that a comparison has figures for; none where it lacks his workload or the baseline."""
     control, shared = process_control(results), pools(results)
     models = results.header.models
     tables = [stevens_table(control)] if control else []
     if any(model.figure_row for model in models) and control:
-        tables.append(figure_30_1(control, models))
+        tables.append(figure_30_1(control, shared, models))
     if shared:
         tables.append(figure_30_2(shared))
     return tuple(tables)
@@ -104,7 +101,7 @@ PRINTED = (
 )
 
 
-def figure_30_1(control: tuple[ProcessControl, ...], models: Sequence[ModelNote]) -> Table:
+def figure_30_1(control: tuple[ProcessControl, ...], shared: Sequence[Pool], models: Sequence[ModelNote]) -> Table:
     """Figure 30.1 with Python's column: his designs by their numbers, then those that came after him."""
     numbers = {model.name: model.figure_row for model in models}
     printed = ("Solaris", "DUnix", "BSD/OS", "3rd\ned.", "C, 2\ncores", "Python,\n2 cores")
@@ -121,7 +118,7 @@ def figure_30_1(control: tuple[ProcessControl, ...], models: Sequence[ModelNote]
             *(Column(heading.replace("\n", " "), "s", heading) for heading in printed),
         ),
         rows=tuple(_figure_row(row, numbers[row.model]) for row in _in_his_order(control, numbers)),
-        notes=(PRINTED, *_pool_sizes(models), *_resolved(control)),
+        notes=(PRINTED, *_pool_sizes(shared, models), *_resolved(control)),
     )
 
 
@@ -148,13 +145,15 @@ def _printed(design: Design | None) -> tuple[str, ...]:
     return *systems, design.c_here, design.python_here
 
 
-def _pool_sizes(models: Sequence[ModelNote]) -> Iterator[str]:
-    """How this run's pools differ from his, and what makes them equal."""
-    sizes = {value for model in models for value in model.options.values()}
-    if sizes != {STEVENS_POOL}:
+def _pool_sizes(shared: Sequence[Pool], models: Sequence[ModelNote]) -> Iterator[str]:
+    """Which pools were not of his size, and what makes them so."""
+    asked = {model.name: model.options.values() for model in models}
+    others = [pool for pool in shared if len(pool.ranked) != STEVENS_POOL and STEVENS_POOL not in asked[pool.model]]
+    if others:
+        counts = ", ".join(f"{pool.model} {len(pool.ranked)}" for pool in others)
         yield (
-            f"His pools had {STEVENS_POOL} children or threads. For the same here: serverlab compare all --workload "
-            f"churn --workers {STEVENS_POOL} --threads {STEVENS_POOL}"
+            f"His pools had {STEVENS_POOL} children or threads; others here are: {counts}. All with his: serverlab "
+            f"compare all --workload churn --workers {STEVENS_POOL} --threads {STEVENS_POOL}"
         )
 
 
