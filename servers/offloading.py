@@ -16,7 +16,6 @@ Source: Pai, Druschel and Zwaenepoel, "Flash: An Efficient and Portable Web Serv
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import socket
@@ -24,12 +23,11 @@ import struct
 from collections import deque
 from contextlib import suppress
 from functools import partial
+from time import monotonic
 
-from servers.runtime.children import Children
 from servers.runtime.compute import burn
 from servers.runtime.lifecycle import ignore
-from servers.runtime.orphans import die_with
-from servers.runtime.workers import wanted_workers
+from servers.runtime.workers import Workers
 from servers.selector import Loop
 
 TYPE_CHECKING = False
@@ -37,6 +35,7 @@ if TYPE_CHECKING:
     from servers.runtime.listener import Listener
     from servers.runtime.nonblocking import Channel
     from servers.runtime.service import Service
+    from servers.runtime.workers import Work, Worker
 
     Job = tuple[Channel, float]
 
@@ -45,96 +44,117 @@ SECONDS = struct.Struct("d")
 
 def serve(listener: Listener, service: Service) -> None:
     """Serve all clients in one loop, which computes nothing itself, until the server stops."""
-    pool = ProcessPool(service)
-    loop = Loop(listener, service, pool.compute)
-    try:
-        pool.start(loop, wanted_workers(service))
+    jobs = Jobs()
+    loop = Loop(listener, service, jobs.compute)
+    pool = Pool(jobs, loop, service)
+    with pool.workers:
         loop.run()
-    finally:
-        pool.end()
+        pool.close()
 
 
-class ProcessPool:
-    """Processes that compute, and the jobs that wait for one of them."""
+class Jobs:
+    """Computations that wait for a process, and those that one is at."""
 
-    def __init__(self, service: Service) -> None:
-        self._children = Children(service, new_rows=True)
-        self._jobs: deque[Job] = deque()
-        self._free: list[socket.socket] = []
+    def __init__(self) -> None:
+        self._waiting: deque[Job] = deque()
+        self._free: list[socket.socket] = []  # channels to the processes
         self._at_work: dict[socket.socket, Job] = {}
-
-    def start(self, loop: Loop, count: int) -> None:
-        """Fork the processes."""
-        gc.freeze()
-        self._loop = loop
-        signal.signal(signal.SIGCHLD, lambda *_: self._children.reap())
-        for _ in range(count):
-            self._start_one()
 
     def compute(self, channel: Channel, seconds: float) -> bool:
         """Have it computed by a process that is free, or by the next one that is; the channel is woken then."""
-        self._jobs.append((channel, seconds))
+        self._waiting.append((channel, seconds))
         self._hand_out()
         return False
 
-    def end(self) -> None:
-        """Let the processes end: nobody waits for what they are computing any more."""
-        for helper in (*self._free, *self._at_work):
-            helper.close()
-        self._children.end_now()
-
-    def _start_one(self) -> None:
-        ours, theirs = socket.socketpair()
-        parent = os.getpid()
-        if self._children.fork():
-            ours.close()
-            compute_for_parent(theirs, parent)
-        theirs.close()
-        self._free.append(ours)
-        self._loop.call_when_readable(ours.fileno(), partial(self._hear, ours))
-
-    def _hand_out(self) -> None:
-        while self._jobs and self._free:
-            helper = self._free.pop()
-            self._at_work[helper] = job = self._jobs.popleft()
-            with suppress(OSError):  # it was killed: that will be heard of
-                helper.send(SECONDS.pack(job[1]))
-
-    def _hear(self, helper: socket.socket) -> None:
-        """Wake the channel whose job is done; give the job of a process that was killed to another."""
-        done = b""
-        with suppress(OSError):
-            done = helper.recv(1)
-        job = self._at_work.pop(helper, None)
-        if done and job:
-            self._free.append(helper)
-            job[0].wake_up()
-        else:
-            self._replace(helper, job)
+    def welcome(self, process: socket.socket) -> None:
+        """Give work to a process that is free."""
+        self._free.append(process)
         self._hand_out()
 
-    def _replace(self, helper: socket.socket, job: Job | None) -> None:
-        if helper in self._free:
-            self._free.remove(helper)
-        self._loop.forget(helper.fileno())
-        helper.close()
-        if job:
-            self._jobs.appendleft(job)
-        self._start_one()
+    def finish(self, process: socket.socket) -> None:
+        """Wake the channel whose computation a process has done."""
+        channel, _ = self._at_work.pop(process)
+        self.welcome(process)
+        channel.wake_up()
+
+    def lose(self, process: socket.socket) -> None:
+        """Put the computation of a process that has ended before all others."""
+        if process in self._free:
+            self._free.remove(process)
+        elif job := self._at_work.pop(process, None):
+            self._waiting.appendleft(job)
+            self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._waiting and self._free:
+            process = self._free.pop()
+            self._at_work[process] = job = self._waiting.popleft()
+            with suppress(OSError):  # it was killed: that will be heard of
+                process.send(SECONDS.pack(job[1]))
 
 
-def compute_for_parent(channel: socket.socket, parent: int) -> None:
+class Pool:
+    """The processes, and the channels to them."""
+
+    def __init__(self, jobs: Jobs, loop: Loop, service: Service) -> None:
+        self.workers = Workers(self._prepare, service, loop.bell)
+        self.workers.when_started = self._open
+        self.workers.dismiss = self._close
+        self._jobs = jobs
+        self._loop = loop
+        self._ends: tuple[socket.socket, ...] = ()
+        self._channels: dict[int, socket.socket] = {}  # by the pid of the process
+        loop.when_signalled = self._attend
+
+    def close(self) -> None:
+        """Let the processes end: nobody waits for what they compute any more."""
+        for channel in self._channels.values():
+            channel.close()
+
+    def wake_up(self) -> None:
+        """Try again to start processes that have failed to start."""
+        self._attend(b"")
+
+    def _attend(self, news: bytes) -> None:
+        self.workers.attend(news)
+        if self.workers.lacking:
+            self._loop.wake(self, monotonic() + self.workers.seconds_to_wait())
+
+    def _prepare(self, _slot: int) -> Work:
+        self._ends = socket.socketpair()
+        return partial(compute_for_parent, self._ends[1])
+
+    def _open(self, worker: Worker) -> None:
+        channel, theirs = self._ends
+        theirs.close()
+        self._channels[worker.pid] = channel
+        self._loop.call_when_readable(channel.fileno(), partial(self._hear, worker))
+        self._jobs.welcome(channel)
+
+    def _hear(self, worker: Worker) -> None:
+        """Take the word that a computation is done, or that the process has ended."""
+        channel, word = self._channels[worker.pid], b""
+        with suppress(OSError):
+            word = channel.recv(1)
+        if word:
+            self._jobs.finish(channel)
+        else:
+            self._close(worker)
+
+    def _close(self, worker: Worker) -> None:
+        if channel := self._channels.pop(worker.pid, None):
+            self._loop.forget(channel.fileno())
+            self._jobs.lose(channel)
+            channel.close()
+
+
+def compute_for_parent(channel: socket.socket, _service: Service) -> None:
     """Be a process of the pool: burn as long as is asked for, again and again, until the parent asks no more."""
-    try:
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, ignore)  # the loop drains, and its clients still need us
-        die_with(parent)
-        # One that takes a dead one's place has inherited the clients: held open here, their ends would not be seen.
-        os.closerange(3, channel.fileno())
-        os.closerange(channel.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
-        while asked := channel.recv(SECONDS.size):
-            burn(*SECONDS.unpack(asked))
-            channel.send(b".")
-    finally:
-        os._exit(0)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ignore)  # the loop drains, and its clients still need us
+    # One that takes a dead one's place has inherited the clients: held open here, their ends would not be seen.
+    os.closerange(3, channel.fileno())
+    os.closerange(channel.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+    while asked := channel.recv(SECONDS.size):
+        burn(*SECONDS.unpack(asked))
+        channel.send(b".")

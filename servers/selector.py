@@ -37,10 +37,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from socket import socket
+    from typing import Protocol
 
     from servers.runtime.datagrams import Receiver
     from servers.runtime.listener import Listener
     from servers.runtime.service import Service
+
+    class Sleeper(Protocol):
+        """Who wants to be woken at a time."""
+
+        def wake_up(self) -> None:
+            """Go on."""
+
 
 LONGEST_WAIT = 60.0  # seconds; a poller takes no infinity
 
@@ -70,6 +78,10 @@ def compute_at_once(_channel: Channel, seconds: float) -> bool:
     return True
 
 
+def ignore_news(_numbers: bytes) -> None:
+    """Care for no signals but those that stop the server."""
+
+
 class Loop:
     """The event loop, and what the channels ask of it."""
 
@@ -78,6 +90,8 @@ class Loop:
     ) -> None:
         self.now = monotonic()
         self.compute = compute
+        self.when_signalled: Callable[[bytes], None] = ignore_news
+        self.bell = Bell()
         self._listener = listener
         self._service = service
         self._poller = open_poller(service.settings.poller)
@@ -85,7 +99,7 @@ class Loop:
         self._others: dict[int, Callable[[], None]] = {}  # what to call for descriptors that are no client's
         self._accepting = False
         self._accept_again_at = inf  # after a pause for want of descriptors
-        self._sleepers: list[tuple[float, int, Channel]] = []  # a heap; the number keeps equal times apart
+        self._sleepers: list[tuple[float, int, Sleeper]] = []  # a heap; the number keeps equal times apart
         self._number = count()
         self._look_at = inf  # when the deadlines must be looked at
 
@@ -113,9 +127,9 @@ class Loop:
         """Tell the channel when one of `events` comes."""
         self._poller.change(channel.connection.fileno(), events)
 
-    def wake(self, channel: Channel, when: float) -> None:
-        """Wake the channel at that time."""
-        heappush(self._sleepers, (when, next(self._number), channel))
+    def wake(self, sleeper: Sleeper, when: float) -> None:
+        """Wake the sleeper, mostly a channel, at that time."""
+        heappush(self._sleepers, (when, next(self._number), sleeper))
 
     def call_when_readable(self, descriptor: int, call: Callable[[], None]) -> None:
         """Call this whenever a descriptor that is no client's is readable."""
@@ -216,11 +230,10 @@ class Loop:
 
     def _wake_on_signals(self) -> None:
         self._service.leave_drain_to_loop()
-        bell = Bell()
-        self.call_when_readable(bell.fileno(), partial(self._on_signal, bell))
+        self.call_when_readable(self.bell.fileno(), self._on_signal)
 
-    def _on_signal(self, bell: Bell) -> None:
-        bell.read()
+    def _on_signal(self) -> None:
+        self.when_signalled(self.bell.read())
         self._drain_when_stopping()
 
     def _drain_when_stopping(self) -> None:

@@ -57,5 +57,7 @@ def serving_many(model: str, clients: int, *arguments: str) -> AbstractContextMa
     entry = MODELS[model]
     if "workers" not in entry.options:
         return serving(model, *arguments)
+    if "max_spare" in entry.options:  # more than it keeps in spare, so that it shrinks to that and stays there
+        return serving(model, "--workers", str(clients + 6), *arguments)
     each_takes_one = MORE_CLIENTS_THAN_WORKERS in entry.cannot and "threads" not in entry.options
     return serving(model, "--workers", str(max(clients, 2) if each_takes_one else 2), *arguments)

@@ -11,9 +11,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from servers.registry import CONCURRENCY, MODELS, MORE_CLIENTS_THAN_WORKERS
-from tests.models import concurrent_models, every_model, models_that_cannot, serving_many
-from tests.serving import is_silent, read_all, read_exactly, reset, serving
+from servers.registry import CONCURRENCY, MODELS, MORE_CLIENTS_THAN_WORKERS, ONE_LIMIT_FOR_ALL
+from tests.models import concurrent_models, every_model, models_that, models_that_cannot, serving_many
+from tests.serving import is_silent, read_all, read_exactly, reset, serving, wait_until
 
 # What is said in each protocol, and a pattern of the whole answer: one request, whatever the protocol.
 SAID = {
@@ -163,7 +163,7 @@ def test_a_pool_that_is_full_keeps_the_next_one_waiting(model: str) -> None:
         assert read_exactly(late, 5) == b"late\n"
 
 
-@concurrent_models
+@models_that(lambda entry: not {CONCURRENCY, ONE_LIMIT_FOR_ALL} & set(entry.cannot))
 def test_past_the_limit_the_next_client_waits_until_one_has_left(model: str) -> None:
     """Nothing is dropped: it waits in the backlog and is served when there is room."""
     with serving_many(model, 2, "--max-connections", "2") as server:
@@ -178,6 +178,22 @@ def test_past_the_limit_the_next_client_waits_until_one_has_left(model: str) -> 
                 first.close()
                 assert read_exactly(third, 8) == b"waiting\n"
         assert server.stop()["connections"] == 3
+
+
+@models_that_cannot(ONE_LIMIT_FOR_ALL)
+def test_where_each_worker_has_its_share_of_the_limit_it_is_kept_all_the_same(model: str) -> None:
+    """What its registry entry declares: whoever is dealt to a full worker waits, and everybody is served in the end."""
+    with serving(model, "--workers", "2", "--max-connections", "2") as server, ExitStack() as all_:
+        clients = [all_.enter_context(server.connect()) for _ in range(12)]
+        for client in clients:
+            client.sendall(b"in\n")
+        for left in range(12, 0, -1):
+            wait_until(lambda: [client for client in clients if not is_silent(client, seconds=0)])
+            served = [client for client in clients if not is_silent(client, seconds=0.01)]
+            assert len(served) <= min(2, left)
+            served[0].close()
+            clients.remove(served[0])
+        assert server.stop()["connections"] == 12
 
 
 def test_each_poller_serves() -> None:

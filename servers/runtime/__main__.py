@@ -11,7 +11,7 @@ import os
 import sys
 from importlib import import_module
 from resource import RLIMIT_NOFILE, RUSAGE_CHILDREN, RUSAGE_SELF, getrlimit, getrusage, setrlimit
-from time import monotonic
+from time import monotonic, time
 
 from servers.protocols import load
 from servers.protocols.session import Limits
@@ -52,7 +52,7 @@ def main() -> int:
 
 def make_service(settings: Settings, lifecycle: Lifecycle) -> Service:
     """Put together what the model is asked to serve. Raise CannotServe where a certificate is none."""
-    limits = Limits(settings.max_line, settings.max_size, settings.max_sleep, settings.max_cpu)
+    limits = Limits(settings.max_line, settings.max_size, settings.max_sleep, settings.max_cpu, now=time)
     tally = Tally(rows=settings.max_connections + 1)  # a row for us, and one for each child of a forking model
     service = Service(load(settings.protocol), limits, settings, tally, lifecycle)
     if settings.tls:

@@ -94,8 +94,11 @@ class Workers:
         dismiss: how a worker is told to retire.
     """
 
-    def __init__(self, prepare: Callable[[int], Work], service: Service) -> None:
-        """Call `prepare` with a slot before each fork, in the parent; what it returns is the work of the worker."""
+    def __init__(self, prepare: Callable[[int], Work], service: Service, bell: Bell | None = None) -> None:
+        """Call `prepare` with a slot before each fork, in the parent; what it returns is the work of the worker.
+
+        A parent that serves clients itself has a `bell` already; its workers do not, and are not counted as such.
+        """
         self.wanted = wanted_workers(service)
         self.in_slot: dict[int, Worker] = {}
         self.when_started: Callable[[Worker], None] = nothing
@@ -112,7 +115,8 @@ class Workers:
         self._replaced: Worker | None = None  # retires as soon as the one in its place is ready
         self._failures = 0
         self._start_again_at = -inf
-        self.bell = Bell()
+        self._serve_clients = bell is None
+        self.bell = bell or Bell()
         for number in SIGNALS:
             signal.signal(number, ignore)  # the bell hears only of signals that have a handler
 
@@ -157,8 +161,12 @@ class Workers:
 
     def seconds_to_wait(self) -> float:
         """Return how long `attend` need not be called where there is no news."""
-        lacking = len(self.in_slot) < self.wanted
-        return max(0.0, self._start_again_at - monotonic()) if lacking else LONGEST_WAIT
+        return max(0.0, self._start_again_at - monotonic()) if self.lacking else LONGEST_WAIT
+
+    @property
+    def lacking(self) -> bool:
+        """True where there are fewer than there are to be."""
+        return len(self.in_slot) < self.wanted
 
     def served(self, worker: Worker) -> int:
         """Return how many connections a worker has served to their ends."""
@@ -206,7 +214,8 @@ class Workers:
         pid = next(reversed(self._children.row_of))
         worker = Worker(pid, slot, self._children.row_of[pid])
         self._living[pid] = self.in_slot[slot] = worker
-        self._service.tally.worker(worker.row)
+        if self._serve_clients:
+            self._service.tally.worker(worker.row)
         self.when_started(worker)
 
     def _be_worker(self, work: Work, row: int) -> None:
