@@ -111,6 +111,8 @@ class Dialogues:
         try:
             count = turn.send(turn.request)
         except BlockingIOError:
+            if client.phase != CONNECTING:
+                client.phase = WAITING
             self.leave_unsent(client, 0)
             return
         except OSError as error:

@@ -91,6 +91,7 @@ class SecureStream:
         self._endpoint, self._tls = endpoint, tls
         self._incoming, self._outgoing = incoming, outgoing
         self._ciphertext = bytearray()
+        self._early = bytearray()
         self._sealed = 0  # bytes given to `send` that are in the ciphertext, and not told as sent
         self._stands = self._goodbye = False
         self.truncated = False
@@ -113,7 +114,7 @@ class SecureStream:
     @property
     def pending(self) -> bool:
         """Whether bytes have arrived that polling the socket will tell nothing of."""
-        return bool(self._incoming.pending or self._tls.pending())
+        return bool(self._early or self._incoming.pending or self._tls.pending())
 
     @property
     def version(self) -> str:
@@ -154,23 +155,30 @@ class SecureStream:
         """
         if not self._stands:
             raise BlockingIOError
+        if self._early:
+            data = bytes(self._early[:limit])
+            del self._early[:limit]
+            return data
         while True:
-            if self.pending or self._incoming.eof:
-                try:
-                    return self._tls.read(limit)
-                except ssl.SSLWantReadError:
-                    with contextlib.suppress(
-                        BlockingIOError
-                    ):  # what TLS itself answers; the rest goes with what is sent
-                        self._flush()
-                except ssl.SSLZeroReturnError:
-                    return b""
-                except ssl.SSLEOFError:
-                    self.truncated = True
-                    return b""
-                except ssl.SSLError as error:
-                    raise TlsError(Outcome.TLS_BROKEN, words(error)) from error
+            if self._incoming.pending or self._tls.pending() or self._incoming.eof:
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    return self._decrypt(limit)
+                with contextlib.suppress(BlockingIOError):  # what TLS answers; the rest goes with what is sent
+                    self._flush()
             self._fill()
+
+    def _decrypt(self, limit: int) -> bytes:
+        try:
+            return self._tls.read(limit)
+        except ssl.SSLWantReadError:
+            raise
+        except ssl.SSLZeroReturnError:
+            return b""
+        except ssl.SSLEOFError:
+            self.truncated = True
+            return b""
+        except ssl.SSLError as error:
+            raise TlsError(Outcome.TLS_BROKEN, words(error)) from error
 
     def send(self, data: bytes | memoryview) -> int:
         """Send all of `data` and return its length; BlockingIOError: call again, with the same."""
@@ -193,6 +201,7 @@ class SecureStream:
         """Tell the server that no more will come; it may go on. BlockingIOError: call again."""
         if not self._goodbye:
             self._goodbye = True
+            self._read_early()
             try:
                 self._tls.unwrap()
             except ssl.SSLWantReadError:
@@ -200,6 +209,14 @@ class SecureStream:
             except ssl.SSLError as error:
                 raise TlsError(Outcome.TLS_BROKEN, words(error)) from error
         self._flush()
+
+    def _read_early(self) -> None:
+        """Decrypt what has come for a later `recv`: OpenSSL drops what it meets while it says goodbye."""
+        with contextlib.suppress(ssl.SSLWantReadError):
+            while self._incoming.pending or self._tls.pending():
+                if not (data := self._decrypt(CHUNK_BYTES)):
+                    return
+                self._early += data
 
     def close(self) -> None:
         """Say goodbye, as far as that goes without waiting, and close the socket."""

@@ -90,10 +90,10 @@ class Conversation:
                 self._read_input()
             self._send()
         self._end_line()
-        if self._sending:
-            raise TalkError("the server hung up")
         if self._decrypted and self._decrypted.truncated:
             print("serverlab talk: the server ended without TLS's goodbye: its answer may be cut off", file=sys.stderr)
+        if self._sending:
+            raise TalkError("the server hung up")
 
     def _poll(self) -> list[tuple[int, int]]:
         poller = select.poll()

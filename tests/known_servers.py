@@ -5,18 +5,22 @@ Each runs in threads of the test and is an address to talk to:
     with known_server(drop_every(100)) as server:
         run_load(LoadPlan(server.address, ...))
 
-A reply is told the number of the request (from 1, over all connections) and its line, and returns the pieces to send,
-each of them by its own call; or it raises HangUp or Reset. `server.requests` counts what arrived.
+A reply is told the number of the request (from 1, over all connections) and its line, and gives the pieces to send,
+each of them by its own call; it may raise HangUp, Cut or Reset, a generator also after some pieces. With `frames` or
+`web_requests` in place of lines, a reply is told what is in a frame, or the body that a right response carries.
+`server.requests` counts what arrived.
 """
 
 from __future__ import annotations
 
 import itertools
 import socket
+import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import BinaryIO
 
 from clients.addresses import Address
 
@@ -30,15 +34,59 @@ def _has_ipv6() -> bool:
 
 LOOPBACKS = ("127.0.0.1", "::1") if socket.has_ipv6 and _has_ipv6() else ("127.0.0.1",)
 
-Reply = Callable[[int, bytes], tuple[bytes, ...]]
+Reply = Callable[[int, bytes], Iterable[bytes]]
+Reader = Callable[[BinaryIO], Iterator[bytes]]
 
 
 class HangUp(Exception):
     """Close the connection in an orderly way."""
 
 
+class Cut(Exception):
+    """Close a TLS connection without TLS's goodbye."""
+
+
 class Reset(Exception):
     """Close the connection with a reset."""
+
+
+def lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Read lines."""
+    yield from stream
+
+
+def frames(stream: BinaryIO) -> Iterator[bytes]:
+    """Read what is between ^ and $; what is outside is no request."""
+    while opening := stream.read(1):
+        if opening == b"^":
+            yield b"".join(iter(lambda: stream.read(1), b"$"))
+
+
+def web_requests(stream: BinaryIO) -> Iterator[bytes]:
+    """Read requests of HTTP: the body posted, or as many x as the query asks for."""
+    while request_line := stream.readline():
+        fields = dict(line.lower().rstrip().split(b": ", 1) for line in iter(stream.readline, b"\r\n"))
+        assert fields[b"host"]
+        query = dict(pair.split(b"=") for pair in request_line.split()[1].partition(b"?")[2].split(b"&") if pair)
+        yield b"x" * int(query[b"size"]) if query else stream.read(int(fields[b"content-length"]))
+
+
+def plus_one(reply: Reply) -> Reply:
+    """Have a reply answer in the manner of the protocol frames."""
+    return lambda number, data: tuple(
+        piece.translate(bytes((byte + 1) % 256 for byte in range(256))) for piece in reply(number, data)
+    )
+
+
+def response(body: bytes, *fields: str, status: str = "200 OK", version: str = "1.1") -> bytes:
+    """A sized response of HTTP."""
+    head = (f"HTTP/{version} {status}", *fields, f"Content-Length: {len(body)}", "", "")
+    return "\r\n".join(head).encode() + body
+
+
+def responding(reply: Reply, *fields: str) -> Reply:
+    """Have a reply answer in the manner of HTTP, each piece by a response of its own and with another Date."""
+    return lambda number, body: tuple(response(piece, f"Date: {number % 3}", *fields) for piece in reply(number, body))
 
 
 def echo(_number: int, line: bytes) -> tuple[bytes, ...]:
@@ -132,7 +180,18 @@ class KnownServer:
     `had_enough` is set when `enough` requests have arrived; `on_hang_up` is called before a reply's HangUp.
     """
 
-    def __init__(self, reply: Reply, listener: socket.socket, address: Address, *, concurrent: bool) -> None:
+    def __init__(
+        self,
+        reply: Reply,
+        listener: socket.socket,
+        address: Address,
+        *,
+        concurrent: bool,
+        reader: Reader,
+        greeting: bytes,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self._reader, self._greeting, self._tls = reader, greeting, tls
         self.address = address
         self.requests = self.connections = 0
         self.enough = 1
@@ -157,18 +216,33 @@ class KnownServer:
                 self._threads.append(thread)
                 thread.start()
 
-    def _converse(self, connection: socket.socket) -> None:
-        with suppress(OSError), connection, connection.makefile("rb") as lines:
+    def _converse(self, accepted: socket.socket) -> None:
+        with suppress(OSError), self._secured(accepted) as connection, connection.makefile("rb") as stream:
             try:
-                self._answer(connection, lines)
+                self._answer(connection, stream)
             except HangUp:
                 self.on_hang_up()
+            except Cut:
+                return
             except Reset:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._open.discard(connection)
+                return
+            if isinstance(connection, ssl.SSLSocket):
+                connection.unwrap()
+        self._open.discard(accepted)
 
-    def _answer(self, connection: socket.socket, lines: Iterator[bytes]) -> None:
-        for line in lines:
+    def _secured(self, accepted: socket.socket) -> socket.socket:
+        if self._tls is None:
+            return accepted
+        with accepted:  # where the handshake fails, it is closed here
+            secured = self._tls.wrap_socket(accepted, server_side=True)
+        self._open.add(secured)
+        return secured
+
+    def _answer(self, connection: socket.socket, stream: BinaryIO) -> None:
+        if self._greeting:
+            connection.sendall(self._greeting)
+        for line in self._reader(stream):
             number = self.requests = next(self._numbers)
             if number >= self.enough:
                 self.had_enough.set()
@@ -185,7 +259,7 @@ class KnownServer:
         self.stop_listening()
         for connection in list(self._open):
             with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)  # TLS's own would disturb the thread that reads
         for thread in self._threads:
             thread.join(10)
         assert not any(thread.is_alive() for thread in self._threads)
@@ -198,10 +272,13 @@ def known_server(
     host: str = "127.0.0.1",
     path: str = "",
     concurrent: bool = True,
+    reader: Reader = lines,
+    greeting: bytes = b"",
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[KnownServer]:
     """Serve `reply` on a port of `host`, or at `path`; one connection at a time where not `concurrent`."""
     with listening(host=host, path=path) as (listener, address):
-        server = KnownServer(reply, listener, address, concurrent=concurrent)
+        server = KnownServer(reply, listener, address, concurrent=concurrent, reader=reader, greeting=greeting, tls=tls)
         try:
             yield server
         finally:
