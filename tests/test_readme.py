@@ -26,10 +26,10 @@ def test_each_model_has_a_row_that_links_to_its_file() -> None:
 
 def test_nothing_else_of_the_text_is_touched() -> None:
     """What stands before and after the two comments stays."""
-    made = with_models(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    made = with_models(f"before\n{BEGIN}\nof yesterday\n{END}\nafter\n")
     assert made.startswith(f"before\n{BEGIN}\n| model |")
     assert made.endswith(f"|\n{END}\nafter\n")
-    assert "old" not in made
+    assert "of yesterday" not in made
 
 
 @pytest.mark.parametrize("text", ["nothing", BEGIN, f"{END}{BEGIN}"])

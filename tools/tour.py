@@ -83,9 +83,9 @@ def tour(entries: tuple[Entry, ...], *, files: bool) -> Table:
     """All models, one line each."""
     columns = (
         Column("Model", "", "Model"),
-        Column("How it serves many clients", "", "How it serves many clients", words=True),
-        Column("Who uses it", "", "Who uses it", words=True),
-        Column("What it teaches", "", "What it teaches", words=True),
+        Column("How it serves many clients", "", "How it serves\nmany clients", words=True),
+        Column("Who uses it", "", "Who\nuses it", words=True),
+        Column("What it teaches", "", "What it\nteaches", words=True),
         Column("Row", "", "Row"),
         Column("File", "", "File", words=True),
     )
