@@ -13,7 +13,7 @@ from time import monotonic, sleep
 
 from servers.protocols.effects import Close, Compute, Sleep
 from servers.runtime.compute import burn
-from servers.runtime.errors import EndNow
+from servers.runtime.errors import EndNow, HungUp
 from servers.runtime.limits import ACCEPT_WAIT, DISCARDS, LINGER, RESET_ON_CLOSE, SEND_WAIT
 from servers.runtime.listener import timeval
 from servers.runtime.messages import report_bug
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from servers.protocols.effects import Effects
     from servers.runtime.service import Service
     from servers.runtime.tls import BlockingTls
-
-
-class HungUp(Exception):
-    """The conversation is over before its end; the kind of error is counted."""
 
 
 def converse(connection: socket, service: Service) -> None:

@@ -16,3 +16,7 @@ class EndNow(BaseException):
 
 class BrokenOff(Exception):
     """A wait was broken off because this process is to stop or to retire; see `Lifecycle.breaking_off`."""
+
+
+class HungUp(Exception):
+    """The conversation is over before its end; the message is the kind of error that is counted."""
