@@ -257,6 +257,14 @@ MODELS = {
             tls=True,
         ),
         Entry(
+            name="greenlets",
+            summary="a greenlet for each client: blocking code, all of it on one thread",
+            term="greenlets (coroutines with stacks)",
+            used_by="gunicorn's gevent worker, Locust",
+            teaches="implicit switch points",
+            requires="gevent",
+        ),
+        Entry(
             name="trio",
             summary="a task for each client, in a nursery that ends with the last of them",
             term="structured concurrency",

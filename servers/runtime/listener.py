@@ -112,9 +112,7 @@ class Listener:
         self._unix_identity = identity(unix_path) if unix_path else None
         self._promised = 0  # once the server stops: how many waited in the accept queues then
         self.scarcity = Scarcity("accept")
-        self._poll = select.poll()
         for listening in sockets:
-            self._poll.register(listening, select.POLLIN)
             # Of several that are polled, one that another process has emptied meanwhile must not hold us.
             listening.setblocking(len(sockets) == 1)
         lifecycle.when_stopping(self.stop_waiting)
@@ -194,6 +192,9 @@ class Listener:
     def _next_ready(self) -> socket.socket:
         if len(self.sockets) == 1:
             return self.sockets[0]
-        ready = self._poll.poll(0 if self._lifecycle.stopping else ACCEPT_WAIT * 1000)
+        poll = select.poll()  # for this call alone: several threads may wait here, and one object serves but one
+        for listening in self.sockets:
+            poll.register(listening, select.POLLIN)
+        ready = poll.poll(0 if self._lifecycle.stopping else ACCEPT_WAIT * 1000)
         by_number = {listening.fileno(): listening for listening in self.sockets}
         return by_number[ready[0][0]] if ready else self.sockets[0]

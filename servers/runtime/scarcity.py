@@ -36,9 +36,9 @@ class Scarcity:
         if error.errno not in SCARCE:
             raise error
         now = time.monotonic()
-        if now - self._last_failure > EPISODE_GAP:
+        last, self._last_failure = self._last_failure, now  # before the warning: other threads may fail meanwhile
+        if now - last > EPISODE_GAP:
             warn("%s: %s; trying again until something is given back", self._action, error.strerror)
-        self._last_failure = now
 
     def insist(self, start: Callable[[], Started]) -> Started:
         """Call `start` until it succeeds, with a pause between two calls, and return what it returns."""

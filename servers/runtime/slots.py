@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from threading import Condition
+from _queue import Empty, SimpleQueue  # without queue and threading, which would be memory that a fork copies
+
+from servers.runtime.limits import ACCEPT_WAIT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    SlotQueue = SimpleQueue[None]
 
 
 class Slots:
@@ -10,25 +16,24 @@ class Slots:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._free = count
-        self._changed = Condition()
+        self._free: SlotQueue = SimpleQueue()  # of so many tokens: its waiting is in C, a Condition's is not
+        for _ in range(count):
+            self._free.put(None)
 
     def take(self) -> bool:
         """Wait for a free slot and take it; always true, so that it reads well in a loop's condition."""
-        with self._changed:
-            while not self._free:
-                self._changed.wait()
-            self._free -= 1
-        return True
+        while True:
+            try:
+                self._free.get(timeout=ACCEPT_WAIT)
+            except Empty:
+                continue  # a signal that the kernel gave to another thread is handled here, between two waits
+            return True
 
     def give(self) -> None:
         """Give a slot back."""
-        with self._changed:
-            self._free += 1
-            self._changed.notify()
+        self._free.put(None)
 
     def wait_until_all_are_free(self) -> None:
-        """Wait for the last conversation to end."""
-        with self._changed:
-            while self._free < self._count:
-                self._changed.wait()
+        """Wait for the last conversation to end; the slots are not for use after that."""
+        for _ in range(self._count):
+            self.take()

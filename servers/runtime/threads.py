@@ -1,0 +1,96 @@
+"""Threads started beforehand, each of which does the work of one worker until there is none left.
+
+The main thread must stay free for signal handlers, which run in no other: it starts the others and waits for them. They
+block all signals: one that the kernel gave to another thread would not end the main thread's wait.
+"""
+
+from __future__ import annotations
+
+from _queue import SimpleQueue
+from _thread import stack_size, start_new_thread
+from functools import partial
+from signal import SIG_BLOCK, SIG_SETMASK, pthread_sigmask, valid_signals
+
+from servers.runtime.errors import CannotServe, EndNow
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Self
+
+    from servers.runtime.listener import Listener
+    from servers.runtime.service import Service
+
+    Serve = Callable[[Listener, Service], None]
+    Work = Callable[[Service], None]
+
+
+def serve_in_threads(serve: Serve, listener: Listener, service: Service) -> None:
+    """Run the model `serve` in each thread of a pool, all of them on the one listener, until the server stops."""
+    with Threads(partial(serve, listener), service):
+        pass
+
+
+def wanted_threads(service: Service) -> int:
+    """Return how many threads there are to be: as many as asked for, but no more than clients may be served at once."""
+    return min(service.settings.threads, service.most_connections)
+
+
+class Threads:
+    """The threads of a pool; each counts as a worker, unless the process is a worker already.
+
+    In a with statement: at its end it waits until the last thread has ended of itself, and raises what ended one
+    otherwise.
+    """
+
+    def __init__(self, work: Work, service: Service) -> None:
+        """Start them, each at `work`. Raise CannotServe where the system has not so many threads."""
+        self._work = work
+        self._ends: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._services = [service.worker(number) for number in range(1, wanted_threads(service) + 1)]
+        stack_size(service.settings.thread_stack)
+        mask = pthread_sigmask(SIG_BLOCK, valid_signals())  # which a thread inherits
+        try:
+            self._start()
+        finally:
+            pthread_sigmask(SIG_SETMASK, mask)
+
+    def __len__(self) -> int:
+        return len(self._services)
+
+    def __enter__(self) -> Self:
+        """Have them at work."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Wait for all of them, unless the server is ended at once: then count what they are at as cut off."""
+        try:
+            if not kind:
+                self._wait()
+        except EndNow:
+            kind = EndNow
+            raise
+        finally:
+            if kind:
+                for service in self._services:
+                    service.cut_off()
+
+    def _start(self) -> None:
+        for number, service in enumerate(self._services):
+            try:
+                start_new_thread(self._run, (service,))
+            except RuntimeError:
+                raise CannotServe(f"the system has {number} threads for us, not {len(self._services)}") from None
+
+    def _wait(self) -> None:
+        for _ in self._services:
+            if failure := self._ends.get():
+                raise failure
+
+    def _run(self, service: Service) -> None:
+        failure = None
+        try:
+            self._work(service)
+        except BaseException as error:
+            failure = error
+        self._ends.put(failure)
