@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 from socket import MSG_DONTWAIT, SHUT_RD, SHUT_WR, SO_LINGER, SO_RCVTIMEO, SOL_SOCKET, socket
-from time import monotonic, sleep
+from time import monotonic
 
 from servers.protocols.effects import Close, Compute, Sleep
-from servers.runtime.compute import burn
 from servers.runtime.errors import EndNow, HungUp
 from servers.runtime.limits import ACCEPT_WAIT, DISCARDS, LINGER, RESET_ON_CLOSE, SEND_WAIT
 from servers.runtime.listener import timeval
@@ -22,18 +21,39 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from ssl import SSLContext
+    from typing import Protocol
 
     from servers.protocols.effects import Effects
     from servers.runtime.service import Service
-    from servers.runtime.tls import BlockingTls
+
+    class Wrapped(Protocol):
+        """A connection whose calls wait in a way of their own: `BlockingTls`, and the greenlets' `Cooperative`."""
+
+        def recv(self, size: int, flags: int = 0, /) -> bytes:
+            """Wait for something to come, at most as long as `wait_at_most` said. Raise BlockingIOError then."""
+
+        def send(self, data: bytes | memoryview, /) -> int:
+            """Wait until something is taken, at most SEND_WAIT. Raise BlockingIOError then."""
+
+        def wait_at_most(self, seconds: float) -> None:
+            """Have `recv` wait no longer than that; ACCEPT_WAIT before the first call."""
+
+        def shutdown(self, how: int, /) -> None:
+            """End a direction of the connection."""
+
+        def setsockopt(self, level: int, option: int, value: int | bytes, /) -> None:
+            """Set an option of the connection."""
+
+        def close(self) -> None:
+            """Close the connection."""
 
 
-def converse(connection: socket, service: Service) -> None:
+def converse(connection: socket | Wrapped, service: Service) -> None:
     """Serve one client until it, the session or the server hangs up; whatever it does, only this conversation ends."""
     Conversation(connection, service).run()
 
 
-def wait_at_most(connection: socket | BlockingTls, seconds: float) -> None:
+def wait_at_most(connection: socket | Wrapped, seconds: float) -> None:
     """Have `recv` raise BlockingIOError when nothing has come for so long."""
     if isinstance(connection, socket):
         connection.setsockopt(SOL_SOCKET, SO_RCVTIMEO, timeval(seconds))
@@ -59,8 +79,8 @@ class Conversation:
         "error",
     )
 
-    def __init__(self, connection: socket, service: Service) -> None:
-        self._connection: socket | BlockingTls = connection
+    def __init__(self, connection: socket | Wrapped, service: Service) -> None:
+        self._connection = connection
         self._service = service
         self._session = service.session()
         self._deadline = 0.0  # of the request that has begun to arrive; 0 where there is none
@@ -188,9 +208,9 @@ class Conversation:
                 case bytes():
                     self._send(effect)
                 case Sleep(seconds):
-                    sleep(seconds)
+                    self._service.sleep(seconds)
                 case Compute(seconds):
-                    burn(seconds)
+                    self._service.compute(seconds)
                 case Close(error):
                     self.error = error
                     self._linger()

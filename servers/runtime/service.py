@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from time import sleep
+
 from servers.protocols.effects import Close
+from servers.runtime.compute import burn
 from servers.runtime.tally import Tally
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from ssl import SSLContext
     from typing import Protocol
 
@@ -45,6 +48,7 @@ class Service:
         most_connections: how many clients may be served at once here; a worker has its share of `max_connections`.
         tls: what wraps each connection, None where nothing does.
         conversations: those that are going on.
+        sleep, compute: how whoever may block carries out these effects.
     """
 
     def __init__(
@@ -58,6 +62,8 @@ class Service:
         self.most_connections = settings.max_connections
         self.tls: SSLContext | None = None
         self.conversations: set[AnyConversation] = set()
+        self.sleep: Callable[[float], object] = sleep
+        self.compute: Callable[[float], None] = burn
         self._drains_itself = True
         lifecycle.when_stopping(self._drain_at_once)
 
