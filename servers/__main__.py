@@ -34,7 +34,8 @@ def settings_of(arguments: list[str] | None) -> dict[str, Any]:
     given = {name: value for name, value in options.items() if value is not None}
     if fault := contradiction(given):
         parser().error(fault)
-    return given | MODELS[given["model"]].settings
+    entry = MODELS[given["model"]]
+    return given | entry.settings | ({"keeps_workers": True} if "workers" in entry.options else {})
 
 
 def contradiction(given: dict[str, Any]) -> str:

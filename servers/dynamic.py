@@ -28,7 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from servers.runtime.listener import Listener
     from servers.runtime.service import Service
-    from servers.runtime.workers import Work, Worker
+    from servers.runtime.workers import Worker
 
 LOOK = 0.1  # seconds between two looks at how many are free; Apache's second would be slow to watch
 MOST = 256  # Apache's MaxRequestWorkers of this MPM
@@ -46,36 +46,32 @@ class Pool:
     """The workers, and which of them are busy."""
 
     def __init__(self, listener: Listener, service: Service) -> None:
-        self._busy = mmap(-1, MOST)  # a byte for each slot, written by its worker
-        self._listener = listener
+        self._busy = mmap(-1, service.tally.rows)  # a byte for each worker that may ever live, written by itself
         self._most = min(MOST, service.most_connections)
         self._settings = service.settings
         self._growth = 1  # how many are forked when there are too few again
-        self.workers = Workers(self._prepare, service)
-        self.workers.when_started = self._is_free
+        self.workers = Workers(lambda _slot: partial(work, self._busy, listener), service)
+        self.workers.when_ended = self._forget
 
     def look(self) -> None:
         """Ask for more workers, or for one less, where too few or too many are free."""
-        wanted = self.workers.wanted
-        free = wanted - sum(self._busy[:wanted])
+        free = sum(not self._busy[worker.row] for worker in self.workers.in_slot.values())
         if free < self._settings.min_spare:
-            self.workers.wanted = min(self._most, wanted + self._growth)
+            self.workers.wanted = min(self._most, self.workers.wanted + self._growth)
             self._growth = min(2 * self._growth, MOST_AT_ONCE)
             return
         self._growth = 1
         if free > self._settings.max_spare:
             self.workers.wanted -= 1
 
-    def _prepare(self, slot: int) -> Work:
-        return partial(work, self._busy, slot, self._listener)
-
-    def _is_free(self, worker: Worker) -> None:
-        self._busy[worker.slot] = False
+    def _forget(self, worker: Worker) -> None:
+        self._busy[worker.row] = False
 
 
-def work(busy: mmap, slot: int, listener: Listener, service: Service) -> None:
+def work(busy: mmap, listener: Listener, service: Service) -> None:
     """Serve clients one after another, and say when we are at it."""
+    row = service.tally.row
     while connection := listener.accept():
-        busy[slot] = True
+        busy[row] = True
         converse(connection, service)
-        busy[slot] = False
+        busy[row] = False

@@ -11,12 +11,13 @@ import os
 import sys
 from importlib import import_module
 from resource import RLIMIT_NOFILE, RUSAGE_CHILDREN, RUSAGE_SELF, getrlimit, getrusage, setrlimit
+from signal import SIG_BLOCK, pthread_sigmask
 from time import monotonic, time
 
 from servers.protocols import load
 from servers.protocols.session import Limits
 from servers.runtime.errors import CannotServe, EndNow
-from servers.runtime.lifecycle import Lifecycle
+from servers.runtime.lifecycle import WORKER_SIGNALS, Lifecycle
 from servers.runtime.listener import Listener, somaxconn
 from servers.runtime.messages import announce, warn
 from servers.runtime.opening import open_listener, open_sockets, passed_descriptors
@@ -39,6 +40,8 @@ def main() -> int:
     lifecycle = Lifecycle(settings.grace)
     try:
         lifecycle.install()
+        if settings.keeps_workers:  # whoever reads that we listen may send these before there are workers
+            pthread_sigmask(SIG_BLOCK, WORKER_SIGNALS)
         service = make_service(settings, lifecycle)
         endpoint = open_endpoint(settings, lifecycle)
     except CannotServe as error:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 RING_AGAIN = 0.1  # seconds after which the end of the grace period is told again, until it has been heard
 RETIRE = signal.SIGUSR1
+WORKER_SIGNALS = (signal.SIGTTIN, signal.SIGTTOU, signal.SIGHUP)  # see `workers`
 
 
 def ignore(_number: int, _frame: FrameType | None) -> None:

@@ -89,7 +89,7 @@ class Service:
 
     def worker(self, row: int) -> Service:
         """Return this service for a worker that counts in `row` of the tally; for a worker's own threads, itself."""
-        if self.tally.is_workers:
+        if self.tally.row:
             return self
         made = Service(self._new_session, self._limits, self.settings, self.tally.worker(row), self.lifecycle)
         made.most_connections, made.tls = self.most_connections, self.tls

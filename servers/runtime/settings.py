@@ -31,6 +31,7 @@ class Settings:
             none.
         reuse_port: let other sockets listen on the same port too (SO_REUSEPORT).
         workers: processes, of a model that forks them beforehand; 0 for as many as there are CPUs to run on.
+        keeps_workers: it is a model that forks them: signals may come that mean its workers.
         threads: threads of a pool, in each process that has one.
         min_spare, max_spare: how many workers of a dynamic pool are free at the least and at the most.
         thread_stack: bytes of address space for the stack of each thread; 0 for the system's own size.
@@ -58,6 +59,7 @@ class Settings:
     fds = 1
     reuse_port = False
     workers = 0
+    keeps_workers = False
     threads = 25  # Apache's ThreadsPerChild; MySQL and Tomcat have their hundreds, waitress its four
     min_spare = 2
     max_spare = 4

@@ -61,9 +61,9 @@ class Tally:
         return made
 
     @property
-    def is_workers(self) -> bool:
-        """True where it counts for one worker already: a worker's threads count with it."""
-        return self._start > 0
+    def row(self) -> int:
+        """The row that it counts in: 0 for the server itself, and a worker's own, with which its threads count."""
+        return self._start // WIDTH
 
     def conversed(self, requests: int, bytes_in: int, bytes_out: int, error: str, connections: int = 1) -> None:
         """Count a connection and what it came to, when it is over; `error` is its kind, empty where there was none."""

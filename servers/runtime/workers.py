@@ -24,7 +24,7 @@ from time import monotonic
 from servers.runtime.bell import Bell
 from servers.runtime.children import Children
 from servers.runtime.errors import CannotServe, EndNow
-from servers.runtime.lifecycle import RETIRE, ignore
+from servers.runtime.lifecycle import RETIRE, WORKER_SIGNALS, ignore
 from servers.runtime.messages import report_failure, warn
 from servers.runtime.orphans import die_with
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     Serve = Callable[[Listener, Service], None]
     Work = Callable[[Service], None]
 
-SIGNALS = (signal.SIGCHLD, signal.SIGTTIN, signal.SIGTTOU, signal.SIGHUP)
+SIGNALS = (signal.SIGCHLD, *WORKER_SIGNALS)
 BOOT = 1.0  # seconds; a worker that ends sooner, and has served nobody, has failed to start
 FIRST_PAUSE = 0.1  # seconds before a worker that failed to start is tried again; twice as long each time
 MOST_FAILURES = 6  # in a row: after 3 seconds of pauses something is wrong that waiting does not mend
@@ -119,6 +119,7 @@ class Workers:
         self.bell = bell or Bell()
         for number in SIGNALS:
             signal.signal(number, ignore)  # the bell hears only of signals that have a handler
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, WORKER_SIGNALS)
 
     def run(self, look: Callable[[], None] = nothing, every: float = LONGEST_WAIT) -> None:
         """Keep the workers until the server stops and the last of them has ended; `look` at them every so often."""
