@@ -4,19 +4,17 @@ A load generator is a measuring instrument, and most of what goes wrong in compa
 instrument: it stalls and does not count the stall, it divides by a duration that it did not keep, it does not
 look at the answers, or it is slower than what it measures. So here
 
-- every request is recorded, in integer nanoseconds of one monotonic clock, and every byte of every answer is
-compared
-  with what this package itself knows to be right. It never imports the servers: a fault of theirs is visible
-  here;
-- the load itself runs in processes of its own (`clients.worker`), one epoll loop each, with nothing else in
-them: no
+- every request is recorded, in integer nanoseconds of one monotonic clock, and every byte of every answer is compared
+  with what this package itself knows to be right. It never imports the servers: a fault of theirs is visible here;
+- the load itself runs in processes of its own (`clients.worker`), one epoll loop each, with nothing else in them: no
   numpy, no progress bar, no garbage collector. The parent (`clients.swarm`) starts them together at an agreed
   time, reads their records when all is over, and does the arithmetic;
-- what failed is counted by kind and stays in the latency distribution, and what was still in flight when the
-window
-  closed is counted too. Nothing is dropped because it is awkward.
+- what failed is counted by kind and stays in the latency distribution, and what was still in flight when the window
+  closed is counted too. Nothing is dropped because it is awkward. A datagram that is lost is in the distribution,
+  too, and has a count of its own, because it is nobody's error.
 
-Reading order: `plan` (what is asked), `conversations` (what is sent and what a right answer is), `loop` and
-`dialogues` (how), `swarm` (together), `result` (what it means), `command` (the words on the terminal), `talk` (the
-interactive client).
+Reading order: `plan` (what is asked), `conversations` (what is sent and what a right answer is), `answers` and
+`http_answers` (who says so), `loop` with `entrance` and `dialogues` (how, over streams; `secure` is TLS under them),
+`datagram_loop` (how, over UDP), `course` (when), `swarm` (together), `result` (what it means), `command` (the words
+on the terminal), `talk` (the interactive client).
 """

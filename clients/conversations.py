@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from clients.answers import Judge
+    from clients.spec import Spec
 
 PROTOCOLS = ("echo", "upper", "work", "frames", "http")
 DATAGRAM_PROTOCOLS = ("echo", "upper")
@@ -67,6 +68,11 @@ def exchanges(
     if protocol == "upper":
         return Exchange(first.encode(), first.upper().encode()), Exchange(second.encode(), second.upper().encode())
     return Exchange(first.encode(), first.encode()), Exchange(second.encode(), second.encode())
+
+
+def exchanges_for(spec: Spec, client: int) -> tuple[Exchange, Exchange]:
+    """Return the exchanges of a client of `spec`."""
+    return exchanges(spec.protocol, client, spec.size_bytes, spec.work, authority=spec.authority, close=spec.churn)
 
 
 def line(letter: str, client: int, size_bytes: int) -> str:

@@ -9,7 +9,6 @@ nothing left to ask -> leave: half-close, wait for the server's end
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import socket
 import time
@@ -28,14 +27,13 @@ from clients.client import (
     Client,
 )
 from clients.connections import READING, WRITING, Connections
-from clients.conversations import exchanges
+from clients.conversations import exchanges_for
 from clients.entrance import PAUSE_NS, Entrance
 from clients.failures import WrongAnswerError, detail_of, outcome_of
 from clients.ledger import Ledger
 from clients.records import Outcome
 
 if TYPE_CHECKING:
-    from clients.conversations import Exchange
     from clients.spec import Spec
 
 UNCOUNTED = 1 << 60  # requests that are left where the end comes by time
@@ -51,7 +49,7 @@ class Dialogues:
     def __init__(self, spec: Spec) -> None:
         self.ledger = Ledger()
         self.clients = [
-            Client(number, _exchanges(spec, number))
+            Client(number, exchanges_for(spec, number))
             for number in range(spec.first_client, spec.first_client + spec.clients)
         ]
         self.connections = Connections(spec, self.clients[0])
@@ -155,31 +153,12 @@ class Dialogues:
         if client.phase == SHAKING:
             self.entrance.shake(client)
             return
-        if client.phase == CONNECTING and self._is_refused(client, now):
-            return
-        if client.unsent is not None and event & select.EPOLLOUT:
+        if client.phase == CONNECTING:
+            self.entrance.see_connected(client, now)
+        elif client.unsent is not None and event & select.EPOLLOUT:
             self._send_rest(client)
         if client.endpoint is endpoint and event & ~select.EPOLLOUT:
             self.read(client)
-
-    def _is_refused(self, client: Client, now: int) -> bool:
-        """See how a connect that was in progress has ended, and go on if it stands."""
-        assert isinstance(client.endpoint, socket.socket)
-        code = client.endpoint.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code:
-            self.fail_with(client, OSError(code, os.strerror(code)), now)
-        else:
-            self._connected_late(client, now)
-        return bool(code)
-
-    def _connected_late(self, client: Client, now: int) -> None:
-        if client.unsent is None:
-            self.entrance.connected(client, now)
-            return
-        client.unsent = None
-        client.connected_ns = now
-        client.phase = WAITING
-        self.send_request(client)
 
     def read(self, client: Client) -> None:
         """Read until nothing is left, because no edge will tell again of what is there now."""
@@ -314,7 +293,3 @@ class Dialogues:
                 self._record(client, 0, outcome)
             self.connections.close(client, now, outcome)
         self.connections.epoll.close()
-
-
-def _exchanges(spec: Spec, number: int) -> tuple[Exchange, Exchange]:
-    return exchanges(spec.protocol, number, spec.size_bytes, spec.work, authority=spec.authority, close=spec.churn)

@@ -14,7 +14,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from clients.client import CONNECTING, GREETING, PAUSED, READY, SHAKING, Client
+from clients.client import CONNECTING, GREETING, PAUSED, READY, SHAKING, WAITING, Client
 from clients.connections import READING, WRITING
 from clients.conversations import GREETINGS
 from clients.failures import difference
@@ -49,6 +49,20 @@ class Entrance:
         if client.begun:
             self._dialogues.left -= 1
         self._open(client, now)
+
+    def see_connected(self, client: Client, now: int) -> None:
+        """See how a connect that was in progress has ended, and go on if it stands."""
+        assert isinstance(client.endpoint, socket.socket)
+        code = client.endpoint.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self._dialogues.fail_with(client, OSError(code, os.strerror(code)), now)
+        elif client.unsent is None:
+            self.connected(client, now)
+        else:  # its request was to go out at once, and waits
+            client.unsent = None
+            client.connected_ns = now
+            client.phase = WAITING
+            self._dialogues.send_request(client)
 
     def connected(self, client: Client, now: int) -> None:
         """The socket is connected; TLS, the greeting and the first request follow, as far as there are such."""

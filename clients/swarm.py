@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from clients.addresses import AddressError
 from clients.events import Event, Listener, Progress, WindowClosed, WindowOpened
+from clients.gathering import gather
 from clients.ports import check_ports
 from clients.process import LoadError, LoadProcess
-from clients.result import LoadResult, gather
 from clients.spec import divide
 
 if TYPE_CHECKING:
     from clients.plan import LoadPlan
+    from clients.result import LoadResult
 
 SECOND_NS = 1_000_000_000
 # From the order to start until the start: longer than a process takes to wake up, so that all begin at one

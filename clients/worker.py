@@ -16,7 +16,7 @@ import resource
 import select
 import sys
 
-from clients.datagrams import DatagramLoop
+from clients.datagram_loop import DatagramLoop
 from clients.failures import UnreachableError
 from clients.loop import LoadLoop
 from clients.spec import Spec

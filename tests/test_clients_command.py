@@ -183,7 +183,7 @@ def test_a_load_process_imports_nothing_that_it_does_not_need() -> None:
     """An import is memory and start-up time, and might be a thread or a collection in the middle of a request."""
     program = "import sys, clients.worker; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    unwanted = {"numpy", "rich", "argparse", "typer", "psutil", "subprocess", "threading", "asyncio", "logging"}
+    unwanted = {"numpy", "rich", "argparse", "typer", "psutil", "subprocess", "threading", "asyncio", "logging", "ssl"}
     assert unwanted.isdisjoint(done.stdout.split())
 
 

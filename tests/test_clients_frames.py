@@ -77,28 +77,37 @@ def test_a_client_that_waits_to_be_served_is_greeted_late() -> None:
 
 @pytest.mark.parametrize("churn", [False, True])
 @pytest.mark.parametrize(
-    ("greeting", "errors", "words"),
+    ("greeting", "kind", "words"),
     [
-        (b"+", {"wrong-bytes"}, "b'+' where b'*' was due"),
-        (b"**", {"extra-bytes", "wrong-bytes"}, "b'*'"),
-        (b"", {"timeout"}, "no greeting in 0.2 s"),
+        (b"+", "wrong-bytes", "b'+' where b'*' was due"),
+        (b"**", "extra-bytes", "1 bytes after the whole answer: b'*'"),
     ],
 )
-def test_a_wrong_greeting_is_told(greeting: bytes, errors: set[str], words: str, churn: bool) -> None:
-    """Another, one too many, none: nobody is taken to be served who was not greeted rightly."""
+def test_a_wrong_greeting_is_told(greeting: bytes, kind: str, words: str, churn: bool) -> None:
+    """Another, or one too many: nobody is taken to be served who was not greeted rightly."""
     with frames_server(greeting=greeting) as server:
-        result = load(server, requests=2, churn=churn, timeout=0.2)
+        result = load(server, duration=0.4, churn=churn)
     assert not result.ok
-    assert set(result.errors) <= errors
-    assert any(words in example for example in result.error_examples.values())
-    assert greeting == b"**" or result.completed == 0
+    assert set(result.errors) <= {kind, "unanswered"}
+    assert words in result.error_examples[kind]
+    assert result.completed == 0
+
+
+@pytest.mark.parametrize("churn", [False, True])
+def test_a_greeting_that_does_not_come_is_a_timeout(churn: bool) -> None:
+    """The connection stands, and nothing is ever said."""
+    with frames_server(greeting=b"") as server:
+        result = load(server, requests=2, churn=churn, timeout=0.2)
+    assert set(result.errors) == {"timeout"}
+    assert "no greeting in 0.2 s" in result.error_examples["timeout"]
+    assert result.completed == 0
 
 
 def test_a_server_that_hangs_up_in_place_of_greeting_is_told() -> None:
     """The connection stood, and nothing was ever said."""
     with known_server(reader=_refuse, greeting=b"") as server:
-        result = load(server, requests=2, timeout=0.2)
-    assert set(result.errors) == {"closed"}
+        result = load(server, duration=0.4)
+    assert set(result.errors) <= {"closed", "unanswered"}
     assert "hung up before it had greeted" in result.error_examples["closed"]
 
 
@@ -120,7 +129,7 @@ def test_dropped_corrupted_and_doubled_frames_are_told_apart(churn: bool) -> Non
     with frames_server(known_servers.corrupt_every(10)) as server:
         corrupted = load(server, requests=40, churn=churn)
     with frames_server(known_servers.drop_every(20)) as server:
-        dropped = load(server, requests=40, churn=churn, timeout=0.5)
+        dropped = load(server, requests=40, churn=churn, timeout=1.0)
     with frames_server(known_servers.double_every(10, at_once=True)) as server:
         doubled = load(server, requests=40, churn=churn)
     assert corrupted.errors == {"wrong-bytes": 4}
@@ -138,6 +147,6 @@ def test_the_answer_to_another_client_is_not_taken() -> None:
         return (held[-2],) if len(held) > 1 else ()
 
     with frames_server(one_behind) as server:
-        result = load(server, requests=2, timeout=0.5)
+        result = load(server, requests=2, timeout=1.0)
     assert result.completed == 0
     assert result.errors == {"wrong-bytes": 1, "timeout": 1}

@@ -180,7 +180,7 @@ def test_dropped_corrupted_and_doubled_responses_are_told_apart(churn: bool) -> 
     with web_server(known_servers.corrupt_every(10)) as server:
         corrupted = load(server, requests=40, churn=churn)
     with web_server(known_servers.drop_every(20)) as server:
-        dropped = load(server, requests=40, churn=churn, timeout=0.5)
+        dropped = load(server, requests=40, churn=churn, timeout=1.0)
     with known_server(_doubled_every_tenth, reader=known_servers.web_requests) as server:
         doubled = load(server, requests=40, churn=churn)
     assert corrupted.errors == {"wrong-bytes": 4}

@@ -74,10 +74,9 @@ def test_every_line_comes_back_over_tls(authority: Authority, here: ssl.SSLConte
     names = ("began_ns", "connected_ns", "secured_ns", "first_answer_ns", "ended_ns")
     began, connected, secured, first, ended = (result.connection(name) for name in names)
     assert ((began <= connected) & (connected < secured) & (secured < first) & (first <= ended)).all()
-    summary = result.summary()
+    summary: dict[str, Any] = result.summary()
     assert summary["tls"] is True
-    assert isinstance(summary["handshake"], dict)
-    assert 0 < summary["handshake"]["min"] < summary["connect"]["min"] + summary["handshake"]["max"]  # type: ignore[index]
+    assert 0 < summary["handshake"]["min"] <= summary["connect"]["min"]
     assert any("handshake" in line for line in describe(result))
 
 
@@ -186,7 +185,7 @@ def test_handshakes_that_fail_in_the_run_are_errors_of_their_own(authority: Auth
         server._reply = change
         result = load(server, authority.file, requests=20, connections=1, churn=True)
     assert result.errors["tls-certificate"] >= 1
-    assert "elsewhere.example" not in result.error_examples
+    assert "not valid for '127.0.0.1'" in result.error_examples["tls-certificate"]
     assert result.completed == 10
     assert (result.request("outcome") == Outcome.TLS_CERTIFICATE).sum() == 10
 
@@ -215,7 +214,7 @@ def test_dropped_corrupted_and_doubled_answers_are_told_apart(
             return load(server, authority.file, requests=40, connections=1, churn=churn, **parameters).errors
 
     assert under(known_servers.corrupt_every(10)) == {"wrong-bytes": 4}
-    assert under(known_servers.drop_every(20), timeout=0.5) == {"timeout": 2}
+    assert under(known_servers.drop_every(20), timeout=1.0) == {"timeout": 2}
     assert under(known_servers.double_every(10, at_once=True)) == {"extra-bytes": 4}
     assert under(known_servers.hang_up_every(20)) == {"closed": 2}
     assert under(known_servers.byte_by_byte) == {}
