@@ -2,18 +2,31 @@
 
 ``logging`` is imported by the first message, because a server that has nothing to say must not pay for it: it
 brings ``threading``, whose after-fork hook costs a third of a millisecond in every forked child. The first thing to
-say may be that no descriptor is left, and an import opens files: one descriptor is held in reserve for it.
+say may be that no descriptor is left, and an import opens files: one descriptor is held in reserve for it. Where
+another thread is quicker to take that, the message goes to stderr as it is.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from logging import Logger
     from typing import Any
+
+
+class BareLogger:
+    """What stands in for ``logging`` as long as it cannot be imported."""
+
+    def warning(self, message: str, *values: object) -> None:
+        """Write the message, without the time and the level."""
+        print(message % values, file=sys.stderr, flush=True)
+
+    exception = warning  # a traceback would need modules, too
+
 
 _reserve = [os.open(os.devnull, os.O_RDONLY)]
 
@@ -43,10 +56,12 @@ def report_failure(what: str) -> None:
     _logger().exception(what)
 
 
-def _logger() -> Logger:
+def _logger() -> Logger | BareLogger:
     while _reserve:
         os.close(_reserve.pop())
-    import logging  # noqa: PLC0415  see the head of this file
-
+    try:
+        import logging  # noqa: PLC0415  see the head of this file
+    except OSError:
+        return BareLogger()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     return logging.getLogger("serverlab")
