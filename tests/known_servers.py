@@ -6,8 +6,8 @@ Each runs in threads of the test and is an address to talk to:
         run_load(LoadPlan(server.address, ...))
 
 A reply is told the number of the request (from 1, over all connections) and its line, and gives the pieces to send,
-each of them by its own call; it may raise HangUp, Cut or Reset, a generator also after some pieces. With `frames` or
-`web_requests` in place of lines, a reply is told what is in a frame, or the body that a right response carries.
+each of them by its own call; it may raise HangUp, Cut, Garble or Reset, a generator also after some pieces. With
+`frames` or `web_requests` in place of lines, it is told what is in a frame, or the body that a right response carries.
 `server.requests` counts what arrived.
 """
 
@@ -44,6 +44,10 @@ class HangUp(Exception):
 
 class Cut(Exception):
     """Close a TLS connection without TLS's goodbye."""
+
+
+class Garble(Exception):
+    """Send something that is no TLS over a TLS connection, and close it."""
 
 
 class Reset(Exception):
@@ -223,6 +227,9 @@ class KnownServer:
             except HangUp:
                 self.on_hang_up()
             except Cut:
+                return
+            except Garble:
+                socket.socket.sendall(connection, b"this is no record of TLS")
                 return
             except Reset:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

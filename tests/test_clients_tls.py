@@ -220,6 +220,20 @@ def test_dropped_corrupted_and_doubled_answers_are_told_apart(
     assert under(known_servers.byte_by_byte) == {}
 
 
+def test_what_is_no_tls_in_the_midst_of_tls_is_told(authority: Authority, here: ssl.SSLContext) -> None:
+    """It ends the connection, under a name of its own, and the client connects again."""
+
+    def garble(number: int, line: bytes) -> tuple[bytes, ...]:
+        if number % 10 == 0:
+            raise known_servers.Garble
+        return (line,)
+
+    with known_server(garble, tls=here) as server:
+        result = load(server, authority.file, requests=40)
+    assert result.errors == {"tls-broken": 4}
+    assert result.completed == 36
+
+
 def test_an_answer_that_comes_alone_too_many_is_seen(authority: Authority, here: ssl.SSLContext) -> None:
     """In a record of its own, in the midst and at the very end."""
     for nth in (50, 100):
