@@ -173,8 +173,10 @@ class Conversation:
         from servers.runtime.tls import BlockingTls  # noqa: PLC0415  only a server that speaks it pays for it
 
         assert isinstance(self._connection, socket)
-        secured = BlockingTls(self._connection, context)
-        self._connection = secured
+        try:
+            self._connection = secured = BlockingTls(self._connection, context)
+        except OSError:
+            raise HungUp("handshake") from None  # the client has gone already
         if error := secured.handshake(self._service.settings.handshake_timeout):
             raise HungUp(error)
 

@@ -32,6 +32,9 @@ def make_context(paths: Sequence[str]) -> ssl.SSLContext | None:
     certificate, key = paths
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # A client may hang up without TLS's goodbye, and our drain ends what it has to say: to OpenSSL either is an attack,
+    # which it answers with an alert. Our protocols tell themselves where a request ends.
+    context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF
     try:
         # A key with a passphrase would be asked for on the terminal: we refuse it instead.
         context.load_cert_chain(certificate, key, password=b"")
