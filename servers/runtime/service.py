@@ -73,13 +73,14 @@ class Service:
 
     def answer(self, datagram: bytes) -> bytes:
         """Return the answer to a datagram, which is a whole conversation, and count it."""
-        session, answer, error = self.session(), b"", ""
+        session, parts, error = self.session(), [b""], ""
         for effect in _whole_conversation(session, datagram):
             if isinstance(effect, bytes):
-                answer += effect
+                parts.append(effect)
             elif isinstance(effect, Close):
-                error = effect.error
+                parts, error = parts[-1:], effect.error  # the refusal alone, without what was answered before it
                 break
+        answer = b"".join(parts)
         self.tally.conversed(session.requests, len(datagram), len(answer), error, connections=0)
         return answer
 
