@@ -239,7 +239,8 @@ class Workers:
         """Take note of a worker that has ended, and of whether it has failed to start."""
         worker = self._living.pop(pid)
         if self.in_slot.get(worker.slot) is worker:
-            self._lament(worker, status)
+            if not self._service.lifecycle.stopping:
+                self._lament(worker, status)
             del self.in_slot[worker.slot]
             if self._replaced and self._replaced.slot == worker.slot and self._replaced.pid in self._living:
                 self.in_slot[worker.slot], self._replaced = self._replaced, None  # the old one goes on
