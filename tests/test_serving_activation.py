@@ -89,7 +89,7 @@ def test_datagrams_are_served_on_an_inherited_socket() -> None:
     """One that is bound is enough."""
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as c,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
     ):
         bound.bind(("127.0.0.1", 0))
         number = bound.fileno()
