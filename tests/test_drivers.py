@@ -13,10 +13,13 @@ from servers.protocols.session import Limits
 from servers.runtime.blocking import converse
 from servers.runtime.lifecycle import Lifecycle
 from servers.runtime.listener import Listener
+from servers.runtime.pollers import open_poller
 from servers.runtime.service import Service
 from servers.runtime.settings import Settings
 from servers.runtime.tally import Tally
+from servers.runtime.tasks import Door
 from servers.selector import Loop
+from servers.trampoline import Scheduler
 from tests.serving import PATIENCE, read_all
 
 if TYPE_CHECKING:
@@ -64,7 +67,14 @@ def serve_in_a_loop(connection: socket.socket, service: Service) -> None:
     loop.run()
 
 
-drivers = pytest.mark.parametrize("serve", [serve_blocking, serve_in_a_loop])
+def serve_in_a_task(connection: socket.socket, service: Service) -> None:
+    """Serve one connection with the awaiting driver, on a scheduler that ends with it."""
+    scheduler = Scheduler(open_poller(service.settings.poller))
+    Door(Listener([], service.settings, service.lifecycle), service, scheduler)._welcome(connection)
+    scheduler.run()
+
+
+drivers = pytest.mark.parametrize("serve", [serve_blocking, serve_in_a_loop, serve_in_a_task])
 
 
 def hold(

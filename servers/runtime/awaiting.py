@@ -140,28 +140,24 @@ class Conversation:
     async def _listen(self) -> bytes:
         """Wait for what the client says; empty where it says no more."""
         self._listens = True
-        if self._session.pending or self._begun or self._service.lifecycle.stopping:
-            self._set_deadline()
-        else:
-            self._stay(monotonic() + self._service.settings.idle_timeout, "idle-timeout")
+        self._set_deadline()
         data = await self._receive(self._service.settings.receive_size)
         self._listens = False
         return data
 
     def _set_deadline(self) -> None:
         """Give a request that is not whole yet its own time from its first byte, however many pieces it comes in."""
-        settings, now = self._service.settings, monotonic()
-        if self._session.pending:
-            if not self._begun or self.requests != self._requests_then:
-                self._begun = now
-                self._requests_then = self.requests
+        session, settings = self._session, self._service.settings
+        if session.pending:
+            if not self._begun or session.requests != self._requests_then:
+                self._begun, self._requests_then = monotonic(), session.requests
             self._stay(self._begun + settings.request_timeout, "request-timeout")
             return
         self._begun = 0.0
         if self._service.lifecycle.stopping:
-            self._stay(now + DRAIN_PATIENCE, "")  # it waited in the accept queue, and may have nothing to say
+            self._stay(monotonic() + DRAIN_PATIENCE, "")  # it comes from the accept queue, and may have nothing to say
         else:
-            self._stay(now + settings.idle_timeout, "idle-timeout")
+            self._stay(monotonic() + settings.idle_timeout, "idle-timeout")
 
     def _stay(self, until: float, too_late: str) -> None:
         self.late_at, self._too_late = until, too_late
@@ -228,8 +224,7 @@ class Conversation:
     async def _send_rest(self, rest: memoryview) -> None:
         """Go on with an answer that the client does not take at once, as long as its time is not up."""
         if not self._write_began or self.requests != self._requests_sent:
-            self._write_began = monotonic()
-            self._requests_sent = self.requests
+            self._write_began, self._requests_sent = monotonic(), self.requests
         self._stay(self._write_began + self._service.settings.request_timeout, "write-timeout")
         while rest:
             await self._scheduler.wait_writable(self._descriptor)

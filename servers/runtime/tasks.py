@@ -103,14 +103,15 @@ class Door:
         self._attend_all()
 
     async def hear_signals(self) -> None:
-        """Have the server stop, or this worker retire, when the word comes; return when the server ends at once."""
+        """Do what signals ask for; return when the server is to end at once."""
         bell = Bell()
         while not self._lifecycle.ending:
-            self._look_at_lifecycle()  # first: the word may have come before there was a bell to hear
+            self.look_at_lifecycle()  # first: the word may have come before there was a bell to hear
             await self._scheduler.wait_readable(bell.fileno())
             bell.read()
 
-    def _look_at_lifecycle(self) -> None:
+    def look_at_lifecycle(self) -> None:
+        """Have the server drain, or this worker retire, where the word has come."""
         if self._lifecycle.stopping:
             self._service.drain()
         if self._lifecycle.stopping or self._lifecycle.retiring:
