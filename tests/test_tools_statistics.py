@@ -89,25 +89,25 @@ def test_paired_differences_cancel_what_slowed_a_whole_round() -> None:
     assert paired_differences({1: 15.0, 2: 35.0, 3: 7.0}, {1: 10.0, 2: 30.0}) == [5.0, 5.0]
 
 
-def ranges(**figures: tuple[float, float, float]) -> dict[str, Spread]:
-    """Names with lowest, median and highest."""
-    return {name: Spread(median, low, high, 4) for name, (low, median, high) in figures.items()}
+def tiered(**figures: tuple[float, float, float]) -> list[set[str]]:
+    """The tiers of names with lowest, median and highest."""
+    return [set(names) for names in tiers({name: Spread(it[1], it[0], it[2], 4) for name, it in figures.items()})]
 
 
 def test_ranges_that_do_not_overlap_stand_in_tiers_of_their_own() -> None:
     """From the highest to the lowest."""
-    assert tiers(ranges(low=(1, 2, 3), high=(7, 8, 9), middle=(4, 5, 6))) == (("high",), ("middle",), ("low",))
+    assert tiered(low=(1, 2, 3), high=(7, 8, 9), middle=(4, 5, 6)) == [{"high"}, {"middle"}, {"low"}]
 
 
-def test_ranges_that_overlap_share_a_tier_also_by_way_of_a_third() -> None:
-    """A and C do not overlap, but B overlaps both, so none of the three has a place of its own."""
-    assert tiers(ranges(a=(1, 2, 4), b=(3, 5, 7), c=(6, 8, 9), d=(10, 11, 12))) == (("d",), ("c", "b", "a"))
+def test_a_range_that_overlaps_two_others_shares_a_tier_with_each() -> None:
+    """And the two, which do not overlap, are told apart."""
+    assert tiered(a=(1, 2, 4), b=(3, 5, 7), c=(6, 8, 9), d=(10, 11, 12)) == [{"d"}, {"c", "b"}, {"b", "a"}]
 
 
-def test_a_wide_range_joins_what_lies_within_it() -> None:
-    """Also where those within are apart from each other."""
-    assert tiers(ranges(wide=(0, 5, 10), low=(1, 1, 1), high=(9, 9, 9))) == (("high", "wide", "low"),)
-    assert tiers({}) == ()
+def test_no_tier_lies_within_another() -> None:
+    """Three that all overlap are one tier; ranges that touch overlap, and without figures there is none."""
+    assert tiered(wide=(0, 5, 10), low=(1, 1, 5), high=(5, 9, 9)) == [{"wide", "low", "high"}]
+    assert tiered() == []
 
 
 def test_jains_index_is_one_where_all_have_as_much_and_an_nth_where_one_has_all() -> None:

@@ -92,19 +92,15 @@ def paired_differences(figures: Mapping[int, float], baseline: Mapping[int, floa
     return [figures[number] - baseline[number] for number in sorted(figures.keys() & baseline.keys())]
 
 
-def tiers(figures: Mapping[str, Spread]) -> tuple[tuple[str, ...], ...]:
-    """The names in groups, from the highest figures to the lowest: between two groups no range overlaps.
+def tiers(figures: Mapping[str, Spread]) -> tuple[frozenset[str], ...]:
+    """The largest sets of names whose ranges all overlap each other, from the highest figures to the lowest.
 
-    Within a group each range overlaps another one of the group, and nothing can be said of their order.
+    A name can be in several of them. Two names that share none have ranges that do not overlap, and only of those can
+    be said which is higher.
     """
-    groups: list[list[str]] = []
-    lowest = math.inf
-    for name, figure in sorted(figures.items(), key=lambda item: -item[1].high):
-        if not groups or figure.high < lowest:
-            groups.append([])
-        groups[-1].append(name)
-        lowest = min(lowest, figure.low)
-    return tuple(tuple(sorted(group, key=lambda name: -figures[name].median)) for group in groups)
+    starts = sorted({figure.low for figure in figures.values()}, reverse=True)
+    meeting = [frozenset(name for name, it in figures.items() if it.low <= start <= it.high) for start in starts]
+    return tuple(names for names in meeting if not any(names < others for others in meeting))
 
 
 def jain(counts: Sequence[int]) -> float:

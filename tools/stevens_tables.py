@@ -6,6 +6,7 @@ Figures 30.1 and 30.2 of UNIX Network Programming, with a column for this run.
 from __future__ import annotations
 
 import math
+from string import ascii_letters
 from typing import TYPE_CHECKING
 
 from tools.published import STEVENS_POOL, design_of
@@ -104,6 +105,7 @@ PRINTED = (
 def figure_30_1(control: tuple[ProcessControl, ...], shared: Sequence[Pool], models: Sequence[ModelNote]) -> Table:
     """Figure 30.1 with Python's column: his designs by their numbers, then those that came after him."""
     numbers = {model.name: model.figure_row for model in models}
+    letters = _letters(control)
     printed = ("Solaris", "DUnix", "BSD/OS", "3rd\ned.", "C, 2\ncores", "Python,\n2 cores")
     return Table(
         name="figure-30-1",
@@ -113,12 +115,16 @@ def figure_30_1(control: tuple[ProcessControl, ...], shared: Sequence[Pool], mod
         columns=(
             Column("Model", "", "Model"),
             Column("Row", "", "Row"),
-            Column("This run", "s", "This\nrun, s"),
-            Column("Lowest to highest round", "s", "lowest to\nhighest"),
+            Column("This run", "s", "This\nrun"),
+            Column("Lowest to highest round", "s", "range of\nrounds"),
+            Column("Tier", "", "Tier"),
             *(Column(heading.replace("\n", " "), "s", heading) for heading in printed),
         ),
-        rows=tuple(_figure_row(row, numbers[row.model]) for row in _in_his_order(control, numbers)),
-        notes=(PRINTED, *_pool_sizes(shared, models), *_resolved(control)),
+        rows=tuple(
+            _figure_row(row, numbers[row.model], letters.get(row.model, NOTHING))
+            for row in _in_his_order(control, numbers)
+        ),
+        notes=(PRINTED, *_pool_sizes(shared, models), _resolved(control)),
     )
 
 
@@ -127,7 +133,7 @@ def _in_his_order(control: Iterable[ProcessControl], numbers: Mapping[str, int |
     return sorted(control, key=lambda row: math.inf if (number := numbers[row.model]) is None else number)
 
 
-def _figure_row(row: ProcessControl, number: int | None) -> tuple[str, ...]:
+def _figure_row(row: ProcessControl, number: int | None, tier: str) -> tuple[str, ...]:
     seconds, between = NOTHING, NOTHING
     if row.model == BASELINE:
         seconds = "0"
@@ -135,7 +141,7 @@ def _figure_row(row: ProcessControl, number: int | None) -> tuple[str, ...]:
         extra = row.difference.scaled(STEVENS_CONNECTIONS)
         seconds, between = f"{extra.median:.2f}", f"{extra.low:.2f} to {extra.high:.2f}"
     printed = _printed(design_of(row.model, number))
-    return row.model, NOTHING if number is None else str(number), seconds, between, *printed
+    return row.model, NOTHING if number is None else str(number), seconds, between, tier, *printed
 
 
 def _printed(design: Design | None) -> tuple[str, ...]:
@@ -157,17 +163,26 @@ def _pool_sizes(shared: Sequence[Pool], models: Sequence[ModelNote]) -> Iterator
         )
 
 
-def _resolved(control: tuple[ProcessControl, ...]) -> Iterator[str]:
+def _letters(control: Iterable[ProcessControl]) -> dict[str, str]:
+    """For each model the letters of its tiers, `a` for the dearest; nothing where one round has no range.
+
+    The tiers of a model follow each other, as its range on the line of all ranges does: `b-d` is b, c and d.
+    """
+    figures = {row.model: row.difference for row in control if row.difference and row.difference.rounds > 1}
+    named = tuple(zip(ascii_letters, tiers(figures), strict=False))
+    found = {model: [letter for letter, models in named if model in models] for model in figures}
+    return {model: "-".join(dict.fromkeys((letters[0], letters[-1]))) for model, letters in found.items()}
+
+
+def _resolved(control: Iterable[ProcessControl]) -> str:
     """What the ranges of the rounds tell apart, and what they do not."""
-    figures = {row.model: row.difference for row in control if row.difference}
-    rounds = min((figure.rounds for figure in figures.values()), default=0)
+    rounds = min((row.difference.rounds for row in control if row.difference), default=0)
     if rounds < 2:
-        yield "One round has no range, so nothing here is ranked."
-        return
-    groups = "; ".join(" = ".join(group) for group in tiers(figures))
-    yield (
-        f"From dear to cheap, as far as {rounds} rounds tell: {groups}. Where = stands, ranges overlap and the order "
-        "is not resolved; where ; stands, they do not overlap. Ranges of a few rounds are no confidence intervals."
+        return "One round has no range, so nothing here is ranked."
+    return (
+        f"Models with a letter in common (b-d is b, c and d) have ranges that overlap, and {rounds} rounds do not tell "
+        "which of them costs more; those with none in common are told apart, a being the dearest. Ranges of a few "
+        "rounds are no confidence intervals."
     )
 
 
