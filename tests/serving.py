@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -35,10 +36,11 @@ class Server:
         # The command line is read here, and not in a process of its own that the server then replaces: hundreds of
         # tests start servers. The tests of the command line start the whole.
         settings = json.dumps(settings_of(list(arguments)))
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  `end` closes it; a pipe could fill up
         self.process = subprocess.Popen(
             [sys.executable, "-m", "servers.runtime", settings],
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._errors,
             text=True,
             cwd=ROOT,
             env={**os.environ, **(environment or {})},
@@ -57,8 +59,8 @@ class Server:
 
     def _last_words(self) -> str:
         self.process.kill()
-        assert self.process.stderr
-        return self.process.stderr.read()
+        self.process.wait()
+        return self.stderr()
 
     @property
     def pid(self) -> int:
@@ -101,8 +103,8 @@ class Server:
 
     def stderr(self) -> str:
         """Return what a server that has ended said on stderr."""
-        assert self.process.stderr
-        return self.process.stderr.read()
+        self._errors.seek(0)
+        return self._errors.read()
 
     def processes(self) -> list[int]:
         """Return the pids of the server and of its children."""
@@ -117,9 +119,9 @@ class Server:
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self.process.wait(PATIENCE)
-        for stream in (self.process.stdout, self.process.stderr):
-            assert stream
-            stream.close()
+        assert self.process.stdout
+        self.process.stdout.close()
+        self._errors.close()
 
 
 @contextmanager

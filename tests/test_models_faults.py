@@ -19,11 +19,8 @@ if TYPE_CHECKING:
 
 Traces = TypeVar("Traces")
 
-# What a model of the standard library's is built on, and imports with all that it brings.
-BUILT_ON = {
-    "threaded": {"threading"},
-    "preforked_semaphore": {"threading"},  # by multiprocessing
-}
+# Models that are built on nothing but system calls; none of them may come to import what the others are built on.
+LEAN = ("iterative", "forking", "threaded", "selector", "preforked", "preforked_file_lock", "passing", "reuseport")
 
 
 def pool(server: Server) -> list[int]:
@@ -191,7 +188,7 @@ def test_a_server_process_imports_no_more_than_it_needs(model: str) -> None:
     after_exec = chatter.rsplit("import 'site'", 1)[1]
     imported = {line.split("'")[1] for line in after_exec.splitlines() if line.startswith("import '")}
     assert f"servers.{model}" in imported
-    entry = MODELS[model]
-    assert not imported & {"typer", "rich", "numpy", "psutil", "argparse", "h11", "ssl"} - BUILT_ON.get(model, set())
-    if not entry.requires and "asyncio" not in BUILT_ON.get(model, set()):
-        assert not imported & {"typing", "dataclasses", "logging", "asyncio", "threading"} - BUILT_ON.get(model, set())
+    assert not imported & {"typer", "rich", "numpy", "psutil", "argparse", "h11"}
+    if model in LEAN:
+        assert not imported & {"typing", "dataclasses", "logging", "asyncio", "ssl", "multiprocessing"}
+        assert model == "threaded" or "threading" not in imported
