@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: compare test setup lint clean lock
+.PHONY: compare test setup lint clean lock readme
 
 compare: setup
 	$(BIN)/serverlab compare
@@ -29,6 +29,10 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Write the README's table of models anew, from the registry.
+readme: setup
+	$(BIN)/python -m tools.readme
 
 # Refresh the pins (needs pip-tools): names, versions and hashes, no addresses.
 lock:
