@@ -12,8 +12,8 @@ fills instead. `concurrent.futures`' executors have a queue without bound; a ser
 a descriptor for each, and makes them wait where nobody sees it. Clients that have waited so long that they have given
 up are then served all the same.
 
-It serves as many clients at once as there are threads, and idle ones are among them (pool starvation): it is the wrong
-choice for clients that stay connected (see `event_mpm`), and for work that is all bytecode.
+It serves as many clients at once as there are threads, and idle ones are among them (pool starvation). It is the
+wrong choice for clients that stay connected (see `event_mpm`), and for work that is all bytecode.
 
 Used by: gunicorn's gthread, waitress, cheroot, Tomcat's older connectors.
 Source: UNP vol. 1, section 30.12 (row 8 of Figure 30.1); Schmidt and Cranor, "Half-Sync/Half-Async".
@@ -28,7 +28,7 @@ from functools import partial
 from servers.runtime.blocking import converse
 from servers.runtime.errors import EndNow
 from servers.runtime.slots import Slots
-from servers.runtime.threads import Threads, wanted_threads
+from servers.runtime.threads import Threads, services_of_workers, wanted_threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def serve(listener: Listener, service: Service) -> None:
     # As many may wait as are served: a thread that is done finds the next client there already.
     slots = Slots(min(2 * wanted_threads(service), service.most_connections))
     try:
-        with Threads(partial(work, queue, slots), service) as threads:
+        with Threads(partial(work, queue, slots), services_of_workers(service)) as threads:
             while slots.take() and (connection := listener.accept()):
                 queue.put(connection)
             for _ in range(len(threads)):

@@ -214,6 +214,15 @@ MODELS = {
             cannot={MORE_CLIENTS_THAN_WORKERS: EACH_SERVES_ONE},
         ),
         Entry(
+            name="event_mpm",
+            summary="threads for the clients that have said something, a poller for those that are silent",
+            term="event MPM (threads for active connections, a poller for idle ones)",
+            used_by="Apache event, gunicorn gthread with keep-alive",
+            teaches="the keep-alive problem",
+            options=("threads", "thread_stack"),
+            tls=True,
+        ),
+        Entry(
             name="symped",
             summary="N processes, each with an event loop, accept from one socket",
             term="symmetric multi-process event-driven (SYMPED), N event loops",

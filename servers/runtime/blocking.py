@@ -215,8 +215,7 @@ class Conversation:
                     self._service.compute(seconds)
                 case Close(error):
                     self.error = error
-                    self._linger()
-                    return False
+                    return self._linger()
         return True
 
     def _send(self, data: bytes) -> None:
@@ -265,11 +264,15 @@ class Conversation:
                 if not self._connection.recv(65536, MSG_DONTWAIT):
                     return
 
-    def _linger(self) -> None:
-        """Hang up so that the last answer arrives whole: closing with unread input would reset the connection."""
+    def _linger(self) -> bool:
+        """Hang up so that the last answer arrives whole: closing with unread input would reset the connection.
+
+        False, like the steps above: the conversation is over then.
+        """
         deadline = monotonic() + LINGER
         with suppress(OSError):  # the client has gone, or goes on for too long
             self._connection.shutdown(SHUT_WR)
             wait_at_most(self._connection, LINGER)
             while monotonic() < deadline and self._connection.recv(65536):
                 pass
+        return False

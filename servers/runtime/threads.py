@@ -6,10 +6,11 @@ block all signals: one that the kernel gave to another thread would not end the 
 
 from __future__ import annotations
 
+import os
 from _queue import SimpleQueue
 from _thread import stack_size, start_new_thread
 from functools import partial
-from signal import SIG_BLOCK, SIG_SETMASK, pthread_sigmask, valid_signals
+from signal import SIG_BLOCK, SIG_SETMASK, SIGTERM, pthread_sigmask, valid_signals
 
 from servers.runtime.errors import CannotServe, EndNow
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 def serve_in_threads(serve: Serve, listener: Listener, service: Service) -> None:
     """Run the model `serve` in each thread of a pool, all of them on the one listener, until the server stops."""
-    with Threads(partial(serve, listener), service):
+    with Threads(partial(serve, listener), services_of_workers(service)):
         pass
 
 
@@ -36,19 +37,24 @@ def wanted_threads(service: Service) -> int:
     return min(service.settings.threads, service.most_connections)
 
 
-class Threads:
-    """The threads of a pool; each counts as a worker, unless the process is a worker already.
+def services_of_workers(service: Service) -> list[Service]:
+    """Return a service for each thread, in whose name it counts what it serves."""
+    return [service.worker(number) for number in range(1, wanted_threads(service) + 1)]
 
-    In a with statement: at its end it waits until the last thread has ended of itself, and raises what ended one
-    otherwise.
+
+class Threads:
+    """The threads of a pool.
+
+    In a with statement: at its end it waits until the last thread has ended of itself. What ends one otherwise is a
+    bug: the server stops then, and the statement raises it.
     """
 
-    def __init__(self, work: Work, service: Service) -> None:
-        """Start them, each at `work`. Raise CannotServe where the system has not so many threads."""
+    def __init__(self, work: Work, services: list[Service]) -> None:
+        """Start one at `work` with each service. Raise CannotServe where the system has not so many threads."""
         self._work = work
         self._ends: SimpleQueue[BaseException | None] = SimpleQueue()
-        self._services = [service.worker(number) for number in range(1, wanted_threads(service) + 1)]
-        stack_size(service.settings.thread_stack)
+        self._services = services
+        stack_size(services[0].settings.thread_stack)
         mask = pthread_sigmask(SIG_BLOCK, valid_signals())  # which a thread inherits
         try:
             self._start()
@@ -93,4 +99,5 @@ class Threads:
             self._work(service)
         except BaseException as error:
             failure = error
+            os.kill(os.getpid(), SIGTERM)  # the main thread may be anywhere
         self._ends.put(failure)
