@@ -7,12 +7,11 @@ import importlib
 import sys
 from pathlib import Path
 
-import pytest
-
 import clients
 import servers
 import tools
 from servers.registry import MODELS
+from tests.models import every_model
 from tests.serving import ROOT
 
 PACKAGES = ("servers", "clients", "tools")
@@ -77,14 +76,16 @@ def test_the_files_and_the_registry_agree() -> None:
     assert not files & sys.stdlib_module_names
 
 
-@pytest.mark.parametrize("model", MODELS)
+@every_model
 def test_a_model_is_a_function_with_an_essay(model: str) -> None:
     """The head docstring has the diagram, when it is the wrong choice, who uses it and its source."""
     module = importlib.import_module(MODELS[model].module)
     assert callable(module.serve)
+    assert hasattr(module, "serve_datagrams") == MODELS[model].datagrams
     essay = module.__doc__ or ""
-    for part in ("\n    ", "wrong choice", "Used by:", "Source:"):
-        assert part in essay, f"{model}: the essay lacks {part!r}"
+    assert "\n    " in essay, f"{model}: the essay lacks a diagram"
+    for part in ("wrong choice", "Used by:", "Source:"):
+        assert part in " ".join(essay.split()), f"{model}: the essay lacks {part!r}"
 
 
 def test_the_packages_tested_are_those_of_this_checkout() -> None:
