@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
     from servers.runtime.service import Service
 
-# Seconds after which a child is told to stop once more: the first time may fall between its look and its wait.
+# Seconds after which a child is told once more. The first time may fall between its look and its wait; and what comes
+# just after a fork is lost, for the interpreter begins a child's life by forgetting its parent's signals.
 RETELL = 0.5
 LAST_WORDS = 1.0  # seconds that children have to count what they did before they are killed
+LAST_RETELL = 0.1  # seconds after which they are reminded of that
 
 
 class Children:
@@ -81,8 +83,9 @@ class Children:
         """End the children at once: they count what they did as cut off, or are killed."""
         if os.getpid() != self._parent:
             return  # a child that was ended before it could begin
-        self._signal(signal.SIGALRM)  # their own grace period is over
-        self._wait(LAST_WORDS)
+        for _ in range(round(LAST_WORDS / LAST_RETELL)):
+            self._signal(signal.SIGALRM)  # their own grace period is over
+            self._wait(LAST_RETELL)
         self._signal(signal.SIGKILL)
         while self.row_of and self._reap_one(0):
             pass

@@ -22,7 +22,7 @@ from math import inf
 from time import monotonic
 
 from servers.runtime.bell import Bell
-from servers.runtime.children import Children
+from servers.runtime.children import RETELL, Children
 from servers.runtime.errors import CannotServe, EndNow
 from servers.runtime.lifecycle import RETIRE, WORKER_SIGNALS, ignore
 from servers.runtime.messages import report_failure, warn
@@ -42,6 +42,7 @@ SIGNALS = (signal.SIGCHLD, *WORKER_SIGNALS)
 BOOT = 1.0  # seconds; a worker that ends sooner, and has served nobody, has failed to start
 FIRST_PAUSE = 0.1  # seconds before a worker that failed to start is tried again; twice as long each time
 MOST_FAILURES = 6  # in a row: after 3 seconds of pauses something is wrong that waiting does not mend
+TOLD_ENOUGH = 4  # times that a worker is told to retire; whoever stays after that has clients
 LONGEST_WAIT = 60.0
 
 
@@ -73,13 +74,14 @@ def wanted_workers(service: Service) -> int:
 class Worker:
     """One of them, as its parent knows it."""
 
-    __slots__ = ("pid", "row", "slot", "started")
+    __slots__ = ("pid", "row", "slot", "started", "told")
 
     def __init__(self, pid: int, slot: int, row: int) -> None:
         self.pid = pid
         self.slot = slot
         self.row = row
         self.started = monotonic()
+        self.told = 0  # how often it has been told to retire
 
 
 class Workers:
@@ -115,6 +117,7 @@ class Workers:
         self._replaced: Worker | None = None  # retires as soon as the one in its place is ready
         self._failures = 0
         self._start_again_at = -inf
+        self._retell_at = -inf
         self._serve_clients = bell is None
         self.bell = bell or Bell()
         for number in SIGNALS:
@@ -159,10 +162,15 @@ class Workers:
         self._empty_slots()
         self._fill_slots()
         self._renew_next()
+        if monotonic() >= self._retell_at:
+            self._retell()
 
     def seconds_to_wait(self) -> float:
         """Return how long `attend` need not be called where there is no news."""
-        return max(0.0, self._start_again_at - monotonic()) if self.lacking else LONGEST_WAIT
+        if self.lacking:
+            return max(0.0, self._start_again_at - monotonic())
+        reluctant = any(0 < worker.told < TOLD_ENOUGH for worker in self._living.values())
+        return max(0.0, self._retell_at - monotonic()) if reluctant else LONGEST_WAIT
 
     @property
     def lacking(self) -> bool:
@@ -205,7 +213,14 @@ class Workers:
 
     def _retire(self, worker: Worker) -> None:
         if worker.pid in self._living:
+            worker.told += 1
             self.dismiss(worker)
+
+    def _retell(self) -> None:
+        """Tell those who are to retire again: the first word is lost on a worker that was forked but this moment."""
+        self._retell_at = monotonic() + RETELL
+        for worker in [each for each in self._living.values() if 0 < each.told < TOLD_ENOUGH]:
+            self._retire(worker)
 
     def _start(self, slot: int) -> None:
         work = self._prepare(slot)
