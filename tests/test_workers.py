@@ -228,7 +228,6 @@ def test_no_request_fails_while_workers_are_added_taken_and_replaced(model: str)
         assert len(asking.failures) <= 6
         server.signal(signal.SIGTERM)
         stopped = server.stopped()
-    assert stopped["requests"] + 600 >= asking.answered  # those of the killed worker are not known
     assert set(stopped["errors"]) <= {"killed", "reset"}
 
 
