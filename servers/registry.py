@@ -60,8 +60,15 @@ UNIX_SOCKETS = "listen on a Unix socket"
 INHERITED_SOCKETS = "serve a listener that it has inherited"
 MORE_CLIENTS_THAN_WORKERS = "serve more clients at the same time than it has workers"
 ONE_LIMIT_FOR_ALL = "let a client in wherever there is room"
+LIMIT_ON_CLIENTS = "keep the next client waiting where as many as may be are served"
+CALM_IN_SCARCITY = "wait for a descriptor without spinning"
+QUEUE_AT_THE_END = "serve those who wait in the accept queue when the word to stop comes"
+PORT_OF_THE_KILLED = "leave its port free when it is killed"
 
 EACH_SERVES_ONE = "each of its workers serves one client to the end before it accepts another"
+# What socketserver's servers have in common.
+ITS_ACCEPT_FAILS_IN_SILENCE = "its loop takes no notice of an accept that fails, and tries again at once"
+IT_CLOSES_AND_LEAVES = "its loop ends with the client that it is at, and the listener is closed on those behind"
 
 MODELS = {
     entry.name: entry
@@ -307,6 +314,33 @@ MODELS = {
             teaches="drain and cancel as a scope",
             requires="trio",
             tls=True,
+        ),
+        Entry(
+            name="socketserver_threading",
+            summary="the standard library's ThreadingMixIn: a thread for each connection",
+            term="thread per connection (MT), ready-made",
+            used_by="http.server, xmlrpc.server, Werkzeug's development server",
+            teaches="what you would pick instead: convenience, and what is missing when it matters",
+            options=("thread_stack",),
+            tls=True,
+            cannot={
+                LIMIT_ON_CLIENTS: "it starts a thread for whoever comes",
+                CALM_IN_SCARCITY: ITS_ACCEPT_FAILS_IN_SILENCE,
+                QUEUE_AT_THE_END: IT_CLOSES_AND_LEAVES,
+            },
+        ),
+        Entry(
+            name="socketserver_forking",
+            summary="the standard library's ForkingMixIn: fork a process for each connection",
+            term="process per connection (MP), ready-made",
+            used_by="http.server and xmlrpc.server with the mixin",
+            teaches="what you would pick instead, with a process for each client",
+            tls=True,
+            cannot={
+                CALM_IN_SCARCITY: ITS_ACCEPT_FAILS_IN_SILENCE,
+                QUEUE_AT_THE_END: IT_CLOSES_AND_LEAVES,
+                PORT_OF_THE_KILLED: "its children keep the listener open",
+            },
         ),
     )
 }
