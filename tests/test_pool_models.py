@@ -1,0 +1,302 @@
+"""What is particular to the pools of threads, to the event MPM, and to the servers of the standard library."""
+
+from __future__ import annotations
+
+import resource
+import signal
+import socket
+import ssl
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+
+from servers.protocols.echo import Echo
+from servers.protocols.session import Limits
+from servers.registry import CALM_IN_SCARCITY, LIMIT_ON_CLIENTS, PORT_OF_THE_KILLED, QUEUE_AT_THE_END
+from servers.runtime import threads
+from servers.runtime.errors import CannotServe
+from servers.runtime.lifecycle import Lifecycle
+from servers.runtime.service import Service
+from servers.runtime.settings import Settings
+from servers.runtime.tally import Tally
+from servers.runtime.threads import Threads, serve_in_threads
+from tests.models import models_that_cannot
+from tests.serving import Server, is_silent, read_all, read_exactly, serving, wait_until
+
+if TYPE_CHECKING:
+    from servers.runtime.listener import Listener
+
+pools = pytest.mark.parametrize("model", ["pooled", "prethreaded", "prethreaded_mutex"])
+one_process = pytest.mark.parametrize(
+    "model", ["pooled", "prethreaded", "prethreaded_mutex", "event_mpm", "socketserver_threading"]
+)
+
+
+def count_of(server: Server, what: str) -> int:
+    """Return how many threads ("task") or descriptors ("fd") a server has."""
+    return len(list(Path(f"/proc/{server.pid}/{what}").iterdir()))
+
+
+@pools
+def test_each_thread_of_a_pool_tells_how_many_clients_it_had(model: str) -> None:
+    """A number for each, in the order of their start; together they are all connections."""
+    with serving(model, "--threads", "3") as server:
+        for _ in range(20):
+            assert server.ask(b"hello\n") == b"hello\n"
+        per_worker = server.stop()["connections_per_worker"]
+    assert len(per_worker) == 3
+    assert sum(per_worker) == 20
+
+
+def test_the_threads_of_a_worker_count_as_one() -> None:
+    """In a hybrid it is the processes that are told apart."""
+    with serving("hybrid", "--workers", "2", "--threads", "3") as server:
+        wait_until(lambda: len(server.children()) == 2)
+        wait_until(lambda: all(len(list(Path(f"/proc/{pid}/task").iterdir())) == 4 for pid in server.children()))
+        for _ in range(20):
+            assert server.ask(b"hello\n") == b"hello\n"
+        per_worker = server.stop()["connections_per_worker"]
+    assert len(per_worker) == 2
+    assert sum(per_worker) == 20
+
+
+@pytest.mark.parametrize("model", ["pooled", "prethreaded", "prethreaded_mutex", "event_mpm"])
+def test_there_are_no_more_threads_than_clients_may_be_served(model: str) -> None:
+    """A thread past that would never have anything to do."""
+    with serving(model, "--threads", "8", "--max-connections", "2") as server:
+        wait_until(lambda: count_of(server, "task") == 3)
+        assert server.ask(b"hello\n") == b"hello\n"
+        assert count_of(server, "task") == 3
+
+
+@one_process
+def test_several_listening_sockets_are_served_by_all_threads(model: str) -> None:
+    """A host with addresses of two families: threads that wait for both at once do not get into each other's way."""
+    with serving(model, "--host", "") as server:
+        for host in ("127.0.0.1", "::1") * 5:
+            with socket.create_connection((host, server.listening["port"]), timeout=10) as client:
+                client.sendall(b"hello\n")
+                assert read_exactly(client, 6) == b"hello\n"
+        assert server.stop()["connections"] == 10
+
+
+@pytest.mark.parametrize("model", ["pooled", "hybrid", "event_mpm", "socketserver_threading", "socketserver_forking"])
+def test_a_unix_socket_is_served_with_its_deadlines(model: str, tmp_path: Path) -> None:
+    """Its connections inherit nothing from the listener."""
+    with serving(model, "--unix", str(tmp_path / "socket"), "--idle-timeout", "0.5") as server:
+        assert server.ask(b"hello\n") == b"hello\n"
+        with server.connect() as silent:
+            assert read_all(silent) == b""
+        assert server.stop()["errors"] == {"idle-timeout": 1}
+
+
+def test_the_queue_of_a_pool_is_bounded() -> None:
+    """One is served, one waits in the queue, and nobody else is accepted; all are served in the end."""
+    with serving("pooled", "--threads", "1") as server, ExitStack() as all_:
+        at_rest = count_of(server, "fd")
+        clients = [all_.enter_context(server.connect()) for _ in range(5)]
+        wait_until(lambda: count_of(server, "fd") == at_rest + 2)
+        assert is_silent(clients[0])
+        assert count_of(server, "fd") == at_rest + 2
+        for client in clients:
+            client.sendall(b"hello\n")
+            assert read_exactly(client, 6) == b"hello\n"
+            client.close()
+        assert server.stop()["connections"] == 5
+
+
+def test_who_waits_in_the_queue_of_a_pool_when_it_is_ended_is_counted_as_cut_off() -> None:
+    """They were accepted, and got nothing."""
+    with serving("pooled", "--threads", "1", "--protocol", "work", "--grace", "0.2") as server, ExitStack() as all_:
+        at_rest = count_of(server, "fd")
+        for _ in range(2):
+            all_.enter_context(server.connect()).sendall(b"1 sleep=30\n")
+        wait_until(lambda: count_of(server, "fd") == at_rest + 2)
+        server.signal(signal.SIGTERM)
+        stopped = server.stopped()
+    assert (stopped["connections"], stopped["errors"]) == (2, {"cut-off": 2})
+
+
+def echo_service() -> Service:
+    """Return what a pool of threads serves, in this process."""
+    return Service(Echo, Limits(), Settings(threads=3), Tally(10), Lifecycle(1))
+
+
+def test_a_pool_that_the_system_has_no_threads_for_cannot_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one clear line; and signals come through as before."""
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threads, "start_new_thread", refuse)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with pytest.raises(CannotServe, match="0 threads for us, not 1"):
+        Threads(lambda _: None, [echo_service()])
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == mask
+
+
+def test_a_bug_that_ends_a_thread_stops_the_server_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that goes on with fewer and fewer threads would be worse."""
+    told: list[tuple[int, int]] = []
+
+    def fail(_listener: Listener, _service: Service) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("os.kill", lambda pid, number: told.append((pid, number)))
+    service = echo_service()
+    with pytest.raises(KeyError, match="a bug"):
+        serve_in_threads(fail, listener=None, service=service)  # type: ignore[arg-type]  # it is not looked at
+    assert signal.SIGTERM in [number for _, number in told]
+
+
+# The event MPM.
+
+
+def test_a_few_threads_serve_many_clients_that_are_mostly_silent() -> None:
+    """A hundred with two threads, half of them in the middle of a line; no thread is started for any of them."""
+    with serving("event_mpm", "--threads", "2") as server, ExitStack() as all_:
+        clients = [all_.enter_context(server.connect()) for _ in range(100)]
+        for client in clients[::2]:
+            client.sendall(b"half a li")
+        for _ in range(2):
+            for client in clients[1::2]:
+                client.sendall(b"whole\n")
+            assert [read_exactly(client, 6) for client in clients[1::2]] == [b"whole\n"] * 50
+        assert count_of(server, "task") == 3
+        for client in clients[::2]:
+            client.sendall(b"ne\n")
+        assert [read_exactly(client, 12) for client in clients[::2]] == [b"half a line\n"] * 50
+        for client in clients:
+            client.close()
+        stopped = server.stop()
+    assert (stopped["connections"], stopped["requests"], stopped["errors"]) == (100, 150, {})
+    assert stopped["connections_per_worker"] == []  # a client is no thread's
+
+
+def test_a_client_that_does_not_hang_up_holds_no_thread() -> None:
+    """After an error the server waits two seconds for its end; eight such clients, one after another, would be 16."""
+    with serving("event_mpm", "--threads", "1", "--protocol", "work") as server, ExitStack() as all_:
+        rude = [all_.enter_context(server.connect()) for _ in range(8)]
+        for client in rude:
+            client.sendall(b"nonsense\n")
+            assert read_all(client).startswith(b"error: ")
+        late = all_.enter_context(server.connect())
+        late.settimeout(8)
+        late.sendall(b"3\n")
+        assert read_exactly(late, 3) == b"xxx"
+        late.close()
+        assert server.stop()["errors"] == {"bad-request": 8}
+
+
+def test_clients_that_linger_over_a_handshake_hold_no_thread(tmp_path: Path) -> None:
+    """Silent ones, and one that has said half of its hello; each has the time that a handshake may take."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost")
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "cert")
+    issued.private_key_pem.write_to_path(tmp_path / "key")
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    tls = ("--tls", str(tmp_path / "cert"), str(tmp_path / "key"))
+    with serving("event_mpm", "--threads", "1", "--handshake-timeout", "2", *tls) as server, ExitStack() as all_:
+        slow = [all_.enter_context(server.connect()) for _ in range(4)]
+        slow[0].sendall(b"\x16\x03\x01\x02\x00\x01")
+        plain = all_.enter_context(server.connect())
+        with trusting.wrap_socket(plain, server_hostname="localhost") as client:
+            client.sendall(b"hello\n")
+            assert client.recv(100) == b"hello\n"
+            assert [is_silent(each, seconds=0) for each in slow] == [True] * 4
+        assert [read_all(each) for each in slow] == [b""] * 4
+        assert server.stop()["errors"] == {"handshake-timeout": 4}
+
+
+# The servers of the standard library: what they declare that they cannot do.
+
+
+@models_that_cannot(LIMIT_ON_CLIENTS)
+def test_a_model_without_a_limit_serves_whoever_comes(model: str) -> None:
+    """What its registry entry declares: the third is served though two were the most."""
+    with serving(model, "--max-connections", "2") as server, ExitStack() as all_:
+        for _ in range(3):
+            client = all_.enter_context(server.connect())
+            client.sendall(b"in\n")
+            assert read_exactly(client, 3) == b"in\n"
+
+
+@models_that_cannot(CALM_IN_SCARCITY)
+def test_a_model_that_spins_for_want_of_descriptors_says_nothing(model: str) -> None:
+    """What its registry entry declares: CPU is burnt until there is a descriptor, and then it goes on."""
+    with serving(model) as server, server.connect() as first:
+        first.sendall(b"one\n")
+        assert read_exactly(first, 4) == b"one\n"
+        in_use = {int(entry.name) for entry in Path(f"/proc/{server.pid}/fd").iterdir()}
+        _, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (min(set(range(1024)) - in_use), hard))
+        with server.connect() as starved:
+            starved.sendall(b"two\n")
+            before = cpu_seconds(server)
+            wait_until(lambda: cpu_seconds(server) > before + 0.5)
+            assert is_silent(starved, seconds=0)
+            resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (hard, hard))
+            assert read_exactly(starved, 4) == b"two\n"
+        first.close()
+        server.stop()  # which sees that nothing was said
+
+
+def cpu_seconds(server: Server) -> float:
+    """Return the CPU that the server itself has used."""
+    fields = Path(f"/proc/{server.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+@models_that_cannot(QUEUE_AT_THE_END)
+def test_a_model_that_leaves_its_queue_resets_those_in_it(model: str) -> None:
+    """What its registry entry declares: of twenty that wait when the signal comes, one is served, or none."""
+    with serving(model, "--protocol", "work") as server, ExitStack() as all_:
+        server.signal(signal.SIGSTOP)  # so that all of them are in the queue when the signal comes
+        clients = [all_.enter_context(server.connect()) for _ in range(20)]
+        for client in clients:
+            client.sendall(b"4\n")
+        server.signal(signal.SIGTERM)
+        server.signal(signal.SIGCONT)
+        answers = [answer_or_reset(client) for client in clients]
+        stopped = server.stopped()
+    assert set(answers) <= {"xxxx", "reset"}
+    assert answers.count("reset") > 10
+    assert stopped["connections"] == answers.count("xxxx")
+    assert stopped["reason"] == "SIGTERM"
+
+
+def answer_or_reset(client: socket.socket) -> str:
+    """Return all that a server answers, or that it has reset the connection."""
+    try:
+        return read_all(client).decode()
+    except ConnectionResetError:
+        return "reset"
+
+
+@models_that_cannot(PORT_OF_THE_KILLED)
+def test_an_orphan_of_a_model_that_does_not_close_the_listener_holds_the_port(model: str) -> None:
+    """What its registry entry declares: another server cannot have it before the last child has ended."""
+    with serving(model) as server, server.connect() as client:
+        client.sendall(b"hello\n")
+        assert read_exactly(client, 6) == b"hello\n"
+        server.process.kill()
+        server.process.wait()
+        assert not can_listen(server.listening["port"])
+        client.close()
+        wait_until(lambda: can_listen(server.listening["port"]))
+
+
+def can_listen(port: int) -> bool:
+    """Tell whether a port is free for a server."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            probe.listen()
+        except OSError:
+            return False
+    return True
