@@ -40,6 +40,12 @@ def count_of(server: Server, what: str) -> int:
     return len(list(Path(f"/proc/{server.pid}/{what}").iterdir()))
 
 
+def descriptors_at_rest(server: Server, *, threads: int) -> int:
+    """Return how many descriptors a server has that has begun to serve, and opens no modules any more."""
+    wait_until(lambda: count_of(server, "task") == 1 + threads)
+    return count_of(server, "fd")
+
+
 @pools
 def test_each_thread_of_a_pool_tells_how_many_clients_it_had(model: str) -> None:
     """A number for each, in the order of their start; together they are all connections."""
@@ -96,7 +102,7 @@ def test_a_unix_socket_is_served_with_its_deadlines(model: str, tmp_path: Path) 
 def test_the_queue_of_a_pool_is_bounded() -> None:
     """One is served, one waits in the queue, and nobody else is accepted; all are served in the end."""
     with serving("pooled", "--threads", "1") as server, ExitStack() as all_:
-        at_rest = count_of(server, "fd")
+        at_rest = descriptors_at_rest(server, threads=1)
         clients = [all_.enter_context(server.connect()) for _ in range(5)]
         wait_until(lambda: count_of(server, "fd") == at_rest + 2)
         assert is_silent(clients[0])
@@ -111,7 +117,7 @@ def test_the_queue_of_a_pool_is_bounded() -> None:
 def test_who_waits_in_the_queue_of_a_pool_when_it_is_ended_is_counted_as_cut_off() -> None:
     """They were accepted, and got nothing."""
     with serving("pooled", "--threads", "1", "--protocol", "work", "--grace", "0.2") as server, ExitStack() as all_:
-        at_rest = count_of(server, "fd")
+        at_rest = descriptors_at_rest(server, threads=1)
         for _ in range(2):
             all_.enter_context(server.connect()).sendall(b"1 sleep=30\n")
         wait_until(lambda: count_of(server, "fd") == at_rest + 2)
