@@ -50,13 +50,13 @@ def serve(listener: Listener, service: Service) -> None:
 class Dialogue(Conversation):
     """One client's conversation, as a coroutine."""
 
-    __slots__ = ("_reader", "_writer")
+    __slots__ = ("_writer",)
 
     def plain_protocol(self) -> asyncio.Protocol:
         """Return asyncio's own protocol of streams, which starts `converse` once the client is there."""
         loop = self._reception.loop
-        self._reader = asyncio.StreamReader(self._service.settings.receive_size, loop)
-        return asyncio.StreamReaderProtocol(self._reader, self.converse, loop)
+        reader = asyncio.StreamReader(self._service.settings.receive_size, loop)
+        return asyncio.StreamReaderProtocol(reader, self.converse, loop)
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve the client, from greeting to goodbye."""

@@ -38,7 +38,7 @@ class Conversation:
     `_transport` is there as soon as it is past CONNECTING.
 
     Attributes:
-        task: what connects it, and then serves it where a task does; held here, because the loop itself does not.
+        task: what connects it; held here, because the loop itself does not hold its tasks.
     """
 
     __slots__ = (
@@ -97,6 +97,15 @@ class Conversation:
         """Return the driver's protocol, to which all is plain text."""
         raise NotImplementedError
 
+    def connected(self, transport: Transport) -> None:
+        """Set what every connection has; to be called first, with what the loop has made of it."""
+        self._transport = transport
+        transport.set_write_buffer_limits(high=0)  # one effect at the most is kept for a client that does not read
+        # asyncio asks for 256 KiB, past malloc's threshold: until malloc has learnt better, each read costs system calls
+        # and pages for its buffer. No documentation tells of the attribute; uvloop's transports have neither.
+        if hasattr(transport, "max_size"):
+            transport.max_size = self._service.settings.receive_size
+
     def shake_hands(self, transport: Transport) -> None:
         """Wait for the handshake of TLS."""
         self._transport = transport
@@ -104,8 +113,8 @@ class Conversation:
 
     def begin(self, transport: Transport) -> None:
         """Be ready for the client's first words."""
-        self._transport = transport
-        transport.set_write_buffer_limits(high=0)  # one effect at the most is kept for a client that does not read
+        if not self._service.tls:
+            self.connected(transport)
         if self._service.lifecycle.stopping:
             self._enter(READING, DRAIN_PATIENCE)
             self._begun, self._requests_then = self.since, -1  # so that it is drained after its first request

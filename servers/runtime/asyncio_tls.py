@@ -42,7 +42,7 @@ class Tls(asyncio.Protocol, asyncio.Transport):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # streams have no other
         """Await the handshake, which has a deadline of its own."""
         self._wire = transport
-        transport.set_write_buffer_limits(high=0)
+        self._conversation.connected(transport)
         self._conversation.shake_hands(self)
 
     def data_received(self, data: bytes) -> None:
@@ -125,10 +125,6 @@ class Tls(asyncio.Protocol, asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         """Return how many bytes of ciphertext the client has not taken yet."""
         return self._wire.get_write_buffer_size()
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Set from how many of them on the driver is told to pause."""
-        self._wire.set_write_buffer_limits(high, low)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Return what the connection's transport knows."""
