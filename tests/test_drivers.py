@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
+from servers.callbacks import Channel
+from servers.coroutines import Dialogue
+from servers.event_mpm import Rest
 from servers.protocols.effects import Close, Compute, Sleep
 from servers.protocols.session import Limits
+from servers.runtime import asyncio_reception
 from servers.runtime.blocking import converse
 from servers.runtime.lifecycle import Lifecycle
 from servers.runtime.listener import Listener
 from servers.runtime.pollers import open_poller
+from servers.runtime.resting import RestingConversation
 from servers.runtime.service import Service
 from servers.runtime.settings import Settings
 from servers.runtime.tally import Tally
 from servers.runtime.tasks import Door
+from servers.runtime.threads import Threads
 from servers.selector import Loop
 from servers.trampoline import Scheduler
 from tests.serving import PATIENCE, read_all
@@ -74,7 +81,46 @@ def serve_in_a_task(connection: socket.socket, service: Service) -> None:
     scheduler.run()
 
 
-drivers = pytest.mark.parametrize("serve", [serve_blocking, serve_in_a_loop, serve_in_a_task])
+def serve_at_rest(connection: socket.socket, service: Service) -> None:
+    """Serve one connection with the driver of conversations that rest, by a pool of threads that ends with it."""
+    rest = Rest(service)
+    with Threads(rest.work, [service] * 2) as threads:
+        rest.welcome(RestingConversation(connection, service))
+        while service.conversations:
+            for descriptor, _ in rest.poller.poll(0.01):
+                rest.wake(descriptor)
+        rest.end(len(threads))
+
+
+def serve_with_callbacks(connection: socket.socket, service: Service) -> None:
+    """Serve one connection with asyncio's transports and protocols, on a loop that ends with it."""
+    serve_on_asyncio(Channel, connection, service)
+
+
+def serve_with_coroutines(connection: socket.socket, service: Service) -> None:
+    """Serve one connection with asyncio's streams, on a loop that ends with it."""
+    serve_on_asyncio(Dialogue, connection, service)
+
+
+def serve_on_asyncio(begin: type[Channel | Dialogue], connection: socket.socket, service: Service) -> None:
+    """Serve one connection on asyncio's loop."""
+    listener = Listener([], service.settings, service.lifecycle)
+    reception = asyncio_reception.Reception(asyncio.new_event_loop(), listener, service, begin)
+    reception.welcome(connection)
+    reception.run()
+
+
+drivers = pytest.mark.parametrize(
+    "serve",
+    [
+        serve_blocking,
+        serve_in_a_loop,
+        serve_in_a_task,
+        serve_at_rest,
+        serve_with_callbacks,
+        serve_with_coroutines,
+    ],
+)
 
 
 def hold(
