@@ -11,7 +11,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from servers.registry import CONCURRENCY, MODELS, MORE_CLIENTS_THAN_WORKERS, ONE_LIMIT_FOR_ALL
+from servers.registry import CONCURRENCY, LIMIT_ON_CLIENTS, MODELS, MORE_CLIENTS_THAN_WORKERS, ONE_LIMIT_FOR_ALL
 from tests.models import concurrent_models, every_model, models_that, models_that_cannot, serving_many
 from tests.serving import is_silent, read_all, read_exactly, reset, serving, wait_until
 
@@ -163,7 +163,7 @@ def test_a_pool_that_is_full_keeps_the_next_one_waiting(model: str) -> None:
         assert read_exactly(late, 5) == b"late\n"
 
 
-@models_that(lambda entry: not {CONCURRENCY, ONE_LIMIT_FOR_ALL} & set(entry.cannot))
+@models_that(lambda entry: not {CONCURRENCY, ONE_LIMIT_FOR_ALL, LIMIT_ON_CLIENTS} & set(entry.cannot))
 def test_past_the_limit_the_next_client_waits_until_one_has_left(model: str) -> None:
     """Nothing is dropped: it waits in the backlog and is served when there is room."""
     with serving_many(model, 2, "--max-connections", "2") as server:
@@ -178,6 +178,16 @@ def test_past_the_limit_the_next_client_waits_until_one_has_left(model: str) -> 
                 first.close()
                 assert read_exactly(third, 8) == b"waiting\n"
         assert server.stop()["connections"] == 3
+
+
+@models_that_cannot(LIMIT_ON_CLIENTS)
+def test_a_model_without_a_limit_serves_whoever_comes(model: str) -> None:
+    """What its registry entry declares."""
+    with serving(model, "--max-connections", "2") as server, ExitStack() as all_:
+        for _ in range(5):
+            client = all_.enter_context(server.connect())
+            client.sendall(b"in\n")
+            assert read_exactly(client, 3) == b"in\n"
 
 
 @models_that_cannot(ONE_LIMIT_FOR_ALL)

@@ -6,12 +6,15 @@ import os
 import resource
 import select
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from servers.registry import MODELS
-from tests.models import every_model, is_concurrent, serving_many
+import pytest
+
+from servers.registry import CALM_IN_SCARCITY, MODELS, PORT_OF_THE_KILLED
+from tests.models import every_model, is_concurrent, models_that_can, models_that_cannot, serving_many
 from tests.serving import Server, is_silent, read_all, read_exactly, reset, serving, wait_until
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ def settled(look: Callable[[], Traces]) -> Traces:
     def is_settled() -> bool:
         is_silent_for(0.05)
         looks.append(look())
-        return len(looks) > 5 and len(set(looks[-5:])) == 1
+        return len(looks) > 10 and len(set(looks[-10:])) == 1
 
     wait_until(is_settled)
     return looks[-1]
@@ -79,7 +82,7 @@ def test_no_child_is_left_unreaped_or_behind(model: str) -> None:
         client.close()
 
 
-@every_model
+@models_that_can(PORT_OF_THE_KILLED)
 def test_a_child_holds_no_listener_so_a_new_server_can_take_the_port(model: str) -> None:
     """After kill -9, an orphaned child must not be found listening; old connections do not keep the port."""
     with serving(model) as server:
@@ -117,7 +120,46 @@ def test_thousands_of_cycles_leave_no_trace(model: str) -> None:
         wait_until(lambda: traces() == before)
 
 
-@every_model
+@models_that_cannot(PORT_OF_THE_KILLED)
+def test_a_model_whose_children_hold_the_listener_keeps_its_port_when_it_is_killed(model: str) -> None:
+    """What its registry entry declares: a new server is refused until the last client of the old one has left."""
+    with serving(model) as server:
+        client = server.connect()
+        client.sendall(b"hello\n")
+        assert read_exactly(client, 6) == b"hello\n"
+        server.process.kill()
+        server.process.wait()
+        with socket.socket() as successor:
+            successor.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with pytest.raises(OSError, match="Address already in use"):
+                successor.bind(("127.0.0.1", server.listening["port"]))
+        client.close()
+
+
+@models_that_cannot(CALM_IN_SCARCITY)
+def test_a_model_that_spins_without_descriptors_serves_again_when_there_are_some(model: str) -> None:
+    """What its registry entry declares, and no more: who is connected is served, and accepting resumes."""
+    with serving(model) as server:
+        first = server.connect()
+        first.sendall(b"one\n")
+        assert read_exactly(first, 4) == b"one\n"
+        in_use = {int(entry.name) for entry in Path(f"/proc/{server.pid}/fd").iterdir()}
+        _, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (min(set(range(1024)) - in_use), hard))
+        starved = server.connect()
+        starved.sendall(b"two\n")
+        assert is_silent(starved, seconds=0.3)
+        assert cpu_seconds_within(server, 1.0) > 0.25
+        first.sendall(b"still there\n")
+        assert read_exactly(first, 12) == b"still there\n"
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (hard, hard))
+        assert read_exactly(starved, 4) == b"two\n"
+        first.close()
+        starved.close()
+        server.stop()
+
+
+@models_that_can(CALM_IN_SCARCITY)
 def test_running_out_of_descriptors_is_survived(model: str) -> None:
     """Told once, without spinning; those who are connected are served, and accepting resumes."""
     with serving_many(model, 2) as server:

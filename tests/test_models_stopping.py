@@ -11,10 +11,15 @@ import threading
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from servers.__main__ import settings_of
-from tests.models import every_model, is_concurrent, serving_many
-from tests.serving import PATIENCE, ROOT, is_silent, read_all, read_exactly
+from servers.registry import QUEUE_AT_THE_END
+from tests.models import every_model, is_concurrent, models_that_can, models_that_cannot, serving_many
+from tests.serving import PATIENCE, ROOT, is_silent, read_all, read_exactly, serving
+
+if TYPE_CHECKING:
+    import socket
 
 
 @every_model
@@ -82,7 +87,7 @@ def test_a_request_half_arrived_at_sigterm_is_still_served(model: str) -> None:
         assert server.stopped()["errors"] == {}
 
 
-@every_model
+@models_that_can(QUEUE_AT_THE_END)
 def test_clients_in_the_accept_queue_at_sigterm_are_served_not_reset(model: str) -> None:
     """They were promised service by the handshake."""
     with serving_many(model, 2, "--protocol", "work", "--max-connections", "1") as server:
@@ -98,6 +103,28 @@ def test_clients_in_the_accept_queue_at_sigterm_are_served_not_reset(model: str)
                 client.close()
         stopped = server.stopped()
     assert (stopped["connections"], stopped["requests"], stopped["errors"]) == (10, 10, {})
+
+
+@models_that_cannot(QUEUE_AT_THE_END)
+def test_a_model_that_forgets_its_queue_resets_who_waits_in_it(model: str) -> None:
+    """What its registry entry declares; in a burst at the end some are served and the others are not."""
+    with serving(model) as server:
+        clients = [server.connect() for _ in range(300)]
+        server.signal(signal.SIGTERM)
+        answered = sum(asked_in_time(client) for client in clients)
+        server.stopped()
+        assert answered < 300
+        for client in clients:
+            client.close()
+
+
+def asked_in_time(client: socket.socket) -> bool:
+    """Say something; tell whether it is answered before the server hangs up."""
+    try:
+        client.sendall(b"hello\n")
+        return read_exactly(client, 6) == b"hello\n"
+    except ConnectionError:
+        return False
 
 
 @every_model
@@ -131,7 +158,7 @@ def test_a_second_sigint_ends_at_once(model: str) -> None:
         assert server.process.returncode == 130
 
 
-@every_model
+@models_that_can(QUEUE_AT_THE_END)
 def test_a_drain_forgets_nobody(model: str) -> None:
     """Idle clients are let go though others wait in the queue, and who waits there has a moment for its request."""
     with (

@@ -87,7 +87,7 @@ def tour(entries: tuple[Entry, ...], *, files: bool) -> Table:
         Column("Who uses it", "", "Who\nuses it", words=True),
         Column("What it teaches", "", "What it\nteaches", words=True),
         Column("Row", "", "Row"),
-        Column("File", "", "File", words=True),
+        Column("File", "", "File"),
     )
     return Table(
         name="models",
