@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tools.essays import Essay
     from tools.published import Design
 
-ROOM_FOR_FILES = 150  # characters at which a column of file names takes nothing from the others
+ROOM_FOR_FILES = 170  # characters at which a column of file names takes nothing from the others
 FIGURE = (
     "Process-control CPU seconds for 5,000 connections, beyond those of the iterative server: as printed, and as "
     "measured later on a machine of two cores, with the same code in C and with straightforward Python."
@@ -87,7 +87,7 @@ def tour(entries: tuple[Entry, ...], *, files: bool) -> Table:
         Column("Who uses it", "", "Who\nuses it", words=True),
         Column("What it teaches", "", "What it\nteaches", words=True),
         Column("Row", "", "Row"),
-        Column("File", "", "File"),
+        Column("File", "", "File", words=True),
     )
     return Table(
         name="models",
