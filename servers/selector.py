@@ -20,6 +20,7 @@ Source: UNP vol. 1, section 6.8; TLPI chapter 63; Schmidt's "Reactor"; Pai et al
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
@@ -148,7 +149,8 @@ class Loop:
     def closed(self, channel: Channel, descriptor: int) -> None:
         """Forget the channel, whose place another client may take."""
         if self._channels.pop(descriptor, None) is channel:
-            self._poller.forget(descriptor)
+            with suppress(OSError):  # TLS closes a connection that it cannot be spoken on, which epoll has noticed
+                self._poller.forget(descriptor)
             if not self._accepting and self._accept_again_at == inf:
                 self._resume_accepting()
 

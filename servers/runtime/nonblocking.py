@@ -70,6 +70,7 @@ class Channel:
     __slots__ = (
         "_begun",
         "_client_ended",
+        "_descriptor",
         "_effects",
         "_loop",
         "_receive_size",
@@ -90,6 +91,7 @@ class Channel:
 
     def __init__(self, connection: socket | Tls, service: Service, loop: Loop) -> None:
         self.connection = connection
+        self._descriptor = connection.fileno()  # a connection that TLS has given up no longer knows it
         self._receive_size = service.settings.receive_size
         self._service = service
         self._session = service.session()
@@ -214,7 +216,7 @@ class Channel:
             return
         self._state = CLOSED
         self.error = error
-        self._loop.closed(self, self.connection.fileno())
+        self._loop.closed(self, self._descriptor)
         self.connection.close()
         self._service.finish(self)
 
