@@ -8,9 +8,9 @@ r"""Callbacks: asyncio's transports and protocols; the loop calls us for whateve
                        --connection_lost--> the client has vanished
 
 The selector server with somebody else's loop: asyncio watches the sockets, reads, writes, and keeps what the kernel
-does not take. So there is less to write and more to run for each event than in a loop of one's own, and less than with
-coroutines: no task per client, no future to wait for. What is left of a conversation while it waits must be kept by
-hand (`_effects`), as in every state machine.
+does not take. So there is less to write and more to run for each event than in a loop of one's own (1.9 us in place of
+1.2 for an echoed line, the kernel's 5 left aside), and less than with coroutines (4.1): no task per client, no future
+to wait for. What is left of a conversation while it waits must be kept by hand (`_effects`), as in every state machine.
 
 A write never waits and never fails: it is the limit of its buffer that makes the transport speak of back-pressure, and
 a protocol that does not listen will buffer for ever. With a limit of zero bytes it keeps the rest of one effect.
@@ -181,9 +181,7 @@ class Channel(Conversation, asyncio.Protocol):
 
     def _enter(self, state: int, patience: float) -> None:
         """Enter a state; while answers are owed, what the client sends is left in the kernel (back-pressure)."""
-        if (state in DEAF) != (self._state in DEAF) and not self._client_ended:
-            if state in DEAF:
-                self._transport.pause_reading()
-            else:
-                self._transport.resume_reading()
+        deaf = state in DEAF
+        if deaf != (self._state in DEAF) and not self._client_ended:
+            (self._transport.pause_reading if deaf else self._transport.resume_reading)()
         super()._enter(state, patience)

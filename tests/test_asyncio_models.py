@@ -264,3 +264,20 @@ def test_a_load_of_clients_is_finished_when_the_server_stops(model: str) -> None
             client.close()
         stopped = server.stopped()
     assert (stopped["connections"], stopped["requests"], stopped["errors"]) == (100, 100, {})
+
+
+@asyncio_models
+def test_a_server_that_ends_at_once_says_nothing_of_what_it_cuts_off(model: str) -> None:
+    """Clients that sleep, wait and do not read: none of their tasks and transports is worth a line of asyncio's."""
+    with serving(model, "--protocol", "work", "--grace", "0.2") as server:
+        clients = [server.connect() for _ in range(4)]
+        for client, request in zip(clients, (b"1 sleep=20\n", b"16000000\n", b"half", b"nonsense\n"), strict=True):
+            client.sendall(request)
+        assert read_exactly(clients[3], 5) == b"error"
+        server.signal(signal.SIGTERM)
+        stopped = server.stopped()
+        for client in clients:
+            client.close()
+        assert server.stderr() == ""
+    assert stopped["reason"] == "SIGTERM, grace period over"
+    assert stopped["errors"]["cut-off"] >= 3

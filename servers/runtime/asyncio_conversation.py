@@ -101,8 +101,8 @@ class Conversation:
         """Set what every connection has; to be called first, with what the loop has made of it."""
         self._transport = transport
         transport.set_write_buffer_limits(high=0)  # one effect at the most is kept for a client that does not read
-        # asyncio asks for 256 KiB, past malloc's threshold: until malloc has learnt better, each read costs system calls
-        # and pages for its buffer. No documentation tells of the attribute; uvloop's transports have neither.
+        # Past malloc's threshold, as asyncio's own 256 KiB are, a read costs system calls and pages for its buffer,
+        # until malloc has learnt better. No documentation tells of the attribute; uvloop's transports have neither.
         if hasattr(transport, "max_size"):
             transport.max_size = self._service.settings.receive_size
 
