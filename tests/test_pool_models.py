@@ -1,8 +1,8 @@
-"""What is particular to the pools of threads, to the event MPM, and to the servers of the standard library."""
+"""What is particular to the pools of threads and to the event MPM."""
 
 from __future__ import annotations
 
-import resource
+import os
 import signal
 import socket
 import ssl
@@ -15,7 +15,6 @@ import trustme
 
 from servers.protocols.echo import Echo
 from servers.protocols.session import Limits
-from servers.registry import CALM_IN_SCARCITY, LIMIT_ON_CLIENTS, PORT_OF_THE_KILLED, QUEUE_AT_THE_END
 from servers.runtime import threads
 from servers.runtime.errors import CannotServe
 from servers.runtime.lifecycle import Lifecycle
@@ -23,7 +22,6 @@ from servers.runtime.service import Service
 from servers.runtime.settings import Settings
 from servers.runtime.tally import Tally
 from servers.runtime.threads import Threads, serve_in_threads
-from tests.models import models_that_cannot
 from tests.serving import Server, is_silent, read_all, read_exactly, serving, wait_until
 
 if TYPE_CHECKING:
@@ -127,8 +125,8 @@ def test_who_waits_in_the_queue_of_a_pool_when_it_is_ended_is_counted_as_cut_off
 
 
 def echo_service() -> Service:
-    """Return what a pool of threads serves, in this process."""
-    return Service(Echo, Limits(), Settings(threads=3), Tally(10), Lifecycle(1))
+    """Return what a pool of one thread serves, in this process."""
+    return Service(Echo, Limits(), Settings(threads=1), Tally(10), Lifecycle(1))
 
 
 def test_a_pool_that_the_system_has_no_threads_for_cannot_serve(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +153,7 @@ def test_a_bug_that_ends_a_thread_stops_the_server_and_is_told(monkeypatch: pyte
     service = echo_service()
     with pytest.raises(KeyError, match="a bug"):
         serve_in_threads(fail, listener=None, service=service)  # type: ignore[arg-type]  # it is not looked at
-    assert signal.SIGTERM in [number for _, number in told]
+    assert told == [(os.getpid(), signal.SIGTERM)]
 
 
 # The event MPM.
@@ -216,93 +214,3 @@ def test_clients_that_linger_over_a_handshake_hold_no_thread(tmp_path: Path) -> 
             assert [is_silent(each, seconds=0) for each in slow] == [True] * 4
         assert [read_all(each) for each in slow] == [b""] * 4
         assert server.stop()["errors"] == {"handshake-timeout": 4}
-
-
-# The servers of the standard library: what they declare that they cannot do.
-
-
-@models_that_cannot(LIMIT_ON_CLIENTS)
-def test_a_model_without_a_limit_serves_whoever_comes(model: str) -> None:
-    """What its registry entry declares: the third is served though two were the most."""
-    with serving(model, "--max-connections", "2") as server, ExitStack() as all_:
-        for _ in range(3):
-            client = all_.enter_context(server.connect())
-            client.sendall(b"in\n")
-            assert read_exactly(client, 3) == b"in\n"
-
-
-@models_that_cannot(CALM_IN_SCARCITY)
-def test_a_model_that_spins_for_want_of_descriptors_says_nothing(model: str) -> None:
-    """What its registry entry declares: CPU is burnt until there is a descriptor, and then it goes on."""
-    with serving(model) as server, server.connect() as first:
-        first.sendall(b"one\n")
-        assert read_exactly(first, 4) == b"one\n"
-        in_use = {int(entry.name) for entry in Path(f"/proc/{server.pid}/fd").iterdir()}
-        _, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (min(set(range(1024)) - in_use), hard))
-        with server.connect() as starved:
-            starved.sendall(b"two\n")
-            before = cpu_seconds(server)
-            wait_until(lambda: cpu_seconds(server) > before + 0.5)
-            assert is_silent(starved, seconds=0)
-            resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (hard, hard))
-            assert read_exactly(starved, 4) == b"two\n"
-        first.close()
-        server.stop()  # which sees that nothing was said
-
-
-def cpu_seconds(server: Server) -> float:
-    """Return the CPU that the server itself has used."""
-    fields = Path(f"/proc/{server.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / 100
-
-
-@models_that_cannot(QUEUE_AT_THE_END)
-def test_a_model_that_leaves_its_queue_resets_those_in_it(model: str) -> None:
-    """What its registry entry declares: of twenty that wait when the signal comes, one is served, or none."""
-    with serving(model, "--protocol", "work") as server, ExitStack() as all_:
-        server.signal(signal.SIGSTOP)  # so that all of them are in the queue when the signal comes
-        clients = [all_.enter_context(server.connect()) for _ in range(20)]
-        for client in clients:
-            client.sendall(b"4\n")
-        server.signal(signal.SIGTERM)
-        server.signal(signal.SIGCONT)
-        answers = [answer_or_reset(client) for client in clients]
-        stopped = server.stopped()
-    assert set(answers) <= {"xxxx", "reset"}
-    assert answers.count("reset") > 10
-    assert stopped["connections"] == answers.count("xxxx")
-    assert stopped["reason"] == "SIGTERM"
-
-
-def answer_or_reset(client: socket.socket) -> str:
-    """Return all that a server answers, or that it has reset the connection."""
-    try:
-        return read_all(client).decode()
-    except ConnectionResetError:
-        return "reset"
-
-
-@models_that_cannot(PORT_OF_THE_KILLED)
-def test_an_orphan_of_a_model_that_does_not_close_the_listener_holds_the_port(model: str) -> None:
-    """What its registry entry declares: another server cannot have it before the last child has ended."""
-    with serving(model) as server, server.connect() as client:
-        client.sendall(b"hello\n")
-        assert read_exactly(client, 6) == b"hello\n"
-        server.process.kill()
-        server.process.wait()
-        assert not can_listen(server.listening["port"])
-        client.close()
-        wait_until(lambda: can_listen(server.listening["port"]))
-
-
-def can_listen(port: int) -> bool:
-    """Tell whether a port is free for a server."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-            probe.listen()
-        except OSError:
-            return False
-    return True
