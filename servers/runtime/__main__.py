@@ -27,6 +27,7 @@ from servers.runtime.tally import Tally
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from servers.runtime.datagrams import Receiver
@@ -42,6 +43,7 @@ def main() -> int:
         lifecycle.install()
         if settings.keeps_workers:  # whoever reads that we listen may send these before there are workers
             pthread_sigmask(SIG_BLOCK, WORKER_SIGNALS)
+        model = import_module(f"servers.{settings.model}")  # before anybody waits for us: it may take its time
         service = make_service(settings, lifecycle)
         endpoint = open_endpoint(settings, lifecycle)
     except CannotServe as error:
@@ -50,7 +52,7 @@ def main() -> int:
         return INTERRUPTED  # before there was a server: a host name can take its time to resolve
     allow_descriptors(settings.max_connections)
     say_listening(settings, endpoint)
-    return run(settings, endpoint, service)
+    return run(model.serve_datagrams if settings.udp else model.serve, endpoint, service)
 
 
 def make_service(settings: Settings, lifecycle: Lifecycle) -> Service:
@@ -77,12 +79,11 @@ def open_endpoint(settings: Settings, lifecycle: Lifecycle) -> Listener | Receiv
     return open_listener(settings, lifecycle)
 
 
-def run(settings: Settings, endpoint: Listener | Receiver, service: Service) -> int:
+def run(serve: Callable[[Any, Service], None], endpoint: Listener | Receiver, service: Service) -> int:
     """Run the model to its end and say what it did."""
-    began, status = monotonic(), 0
+    began, status, settings = monotonic(), 0, service.settings
     try:
-        model = import_module(f"servers.{settings.model}")
-        (model.serve_datagrams if settings.udp else model.serve)(endpoint, service)
+        serve(endpoint, service)
     except EndNow:
         service.cut_off()
     except CannotServe as error:
