@@ -7,8 +7,8 @@ r"""Event MPM: threads for the clients that have said something, a poller for th
          +------------------------- back into the poller --------------------------------+
 
 A keep-alive client is silent most of its time, and in a pool it holds a thread all the same: 25 of them, and nobody
-else is served. Here it holds a descriptor and a few hundred bytes; a thread is its own for one exchange, and is written
-as if it could block. So a few threads serve thousands of clients, of whom only some are active at a time.
+else is served. Here it holds a descriptor and less than a KiB (a client of `threaded`: 25 KiB), and a thread is its own
+for one exchange alone. So a few threads serve thousands of clients, of whom only some are active at a time.
 
 It costs two switches between threads for each request, from the poller to the pool and back, where `prethreaded` has
 one wake-up and an event loop has none. What waits inside a request holds its thread still: a sleep, a computation, an
