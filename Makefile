@@ -10,7 +10,7 @@ compare: setup
 	$(BIN)/serverlab compare
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile -q
+	$(BIN)/python -m pytest -n 4 --dist worksteal -q  # most of them wait, for a server or for a time to pass
 
 setup: $(READY)
 

@@ -87,6 +87,12 @@ class Server:
         """Send the server a signal."""
         self.process.send_signal(number)
 
+    def halt(self) -> None:
+        """Stop every process of the server where it is, until it is told to continue; some may have ended."""
+        for pid in self.processes():
+            os.kill(pid, signal.SIGSTOP)
+            wait_until(lambda pid=pid: state_of(pid) in "TZ")  # type: ignore[misc]
+
     def stopped(self) -> dict[str, Any]:
         """Wait for the server to end of itself and return its stopped line."""
         event = self._event("stopped")
@@ -122,6 +128,11 @@ class Server:
         assert self.process.stdout
         self.process.stdout.close()
         self._errors.close()
+
+
+def state_of(pid: int) -> str:
+    """Return the kernel's letter for what a process is at: R, S, T, Z ..."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
 
 
 @contextmanager

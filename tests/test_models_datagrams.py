@@ -89,8 +89,7 @@ def test_datagrams_that_waited_at_sigterm_are_answered(model: str) -> None:
     with serving(model, "--udp", "--workers", "2", "--grace", "15") as server:
         with client_of(server) as client:
             assert asked(client, b"ready") == b"ready"
-            for pid in server.processes():
-                stop_and_wait(pid)
+            server.halt()
             for number in range(100):
                 client.send(b"%d" % number)
             server.signal(signal.SIGTERM)
@@ -99,12 +98,6 @@ def test_datagrams_that_waited_at_sigterm_are_answered(model: str) -> None:
                     os.kill(pid, signal.SIGCONT)
             assert {client.recv(100) for _ in range(100)} == {b"%d" % number for number in range(100)}
         assert server.stopped()["reason"] == "SIGTERM"
-
-
-def stop_and_wait(pid: int) -> None:
-    """Stop a process where it is."""
-    os.kill(pid, signal.SIGSTOP)
-    wait_until(lambda: Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T")
 
 
 @with_datagrams
