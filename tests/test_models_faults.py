@@ -89,8 +89,10 @@ def test_a_child_holds_no_listener_so_a_new_server_can_take_the_port(model: str)
         client = server.connect()
         client.sendall(b"hello\n")
         assert read_exactly(client, 6) == b"hello\n"
+        workers = pool(server) if "workers" in MODELS[model].options else []
         server.process.kill()
         server.process.wait()
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))  # they are killed with it
         with serving(model, "--port", str(server.listening["port"])) as successor:
             assert successor.ask(b"hello\n") == b"hello\n"
         client.close()
@@ -143,9 +145,7 @@ def test_a_model_that_spins_without_descriptors_serves_again_when_there_are_some
         first = server.connect()
         first.sendall(b"one\n")
         assert read_exactly(first, 4) == b"one\n"
-        in_use = {int(entry.name) for entry in Path(f"/proc/{server.pid}/fd").iterdir()}
-        _, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (min(set(range(1024)) - in_use), hard))
+        hard = starve(server)
         starved = server.connect()
         starved.sendall(b"two\n")
         assert is_silent(starved, seconds=0.3)
@@ -166,10 +166,7 @@ def test_running_out_of_descriptors_is_survived(model: str) -> None:
         first = server.connect()
         first.sendall(b"one\n")
         assert read_exactly(first, 4) == b"one\n"
-        in_use = {int(entry.name) for entry in Path(f"/proc/{server.pid}/fd").iterdir()}
-        lowest_free = min(set(range(1024)) - in_use)
-        _, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (lowest_free, hard))
+        hard = starve(server)
         assert is_silent(first, seconds=0.4)  # an accept under way has its descriptor already: let it come back
         starved = [server.connect() for _ in range(5)]  # one may slip in, by the reserve
         for client in starved:
@@ -191,6 +188,14 @@ def test_running_out_of_descriptors_is_survived(model: str) -> None:
         server.stopped()
         # The others may meet the limit too, with the one connection that they have at a time.
         assert server.stderr().count("Too many open files") in ((1,) if holds_all else (0, 1))
+
+
+def starve(server: Server) -> int:
+    """Leave the server no descriptor but those that it has; return the limit that it had."""
+    in_use = {int(entry.name) for entry in Path(f"/proc/{server.pid}/fd").iterdir()}
+    _, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (min(set(range(1024)) - in_use), hard))
+    return hard
 
 
 def cpu_seconds_within(server: Server, seconds: float) -> float:
