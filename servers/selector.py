@@ -7,7 +7,7 @@
       deadlines --> end those who are late
     and again
 
-Costs the least of all models per request and per idle client (about 2 KiB), because no scheduler and no stack stands
+Costs the least of all models per request and per idle client (half a KiB), because no scheduler and no stack stands
 between two clients. It is the wrong choice where an answer takes long to compute or a library blocks: one client's
 work is every client's wait, and a second CPU stays idle.
 
