@@ -74,8 +74,11 @@ class Jobs:
     def finish(self, process: socket.socket) -> None:
         """Wake the channel whose computation a process has done."""
         channel, _ = self._at_work.pop(process)
-        self.welcome(process)
         channel.wake_up()
+
+    def is_at_work(self, process: socket.socket) -> bool:
+        """Tell whether a process computes just now."""
+        return process in self._at_work
 
     def lose(self, process: socket.socket) -> None:
         """Put the computation of a process that has ended before all others."""
@@ -99,7 +102,8 @@ class Pool:
     def __init__(self, jobs: Jobs, loop: Loop, service: Service) -> None:
         self.workers = Workers(self._prepare, service, loop.bell)
         self.workers.when_started = self._open
-        self.workers.dismiss = self._close
+        self.workers.dismiss = self._dismiss
+        self._leaving: set[Worker] = set()  # as soon as they have done what they are at
         self._jobs = jobs
         self._loop = loop
         self._ends: tuple[socket.socket, ...] = ()
@@ -138,10 +142,21 @@ class Pool:
             word = channel.recv(1)
         if word:
             self._jobs.finish(channel)
+        if not word or worker in self._leaving:
+            self._close(worker)
+        else:
+            self._jobs.welcome(channel)
+
+    def _dismiss(self, worker: Worker) -> None:
+        """Let a process go, once it has done what it is at."""
+        channel = self._channels.get(worker.pid)
+        if channel and self._jobs.is_at_work(channel):
+            self._leaving.add(worker)
         else:
             self._close(worker)
 
     def _close(self, worker: Worker) -> None:
+        self._leaving.discard(worker)
         if channel := self._channels.pop(worker.pid, None):
             self._loop.forget(channel.fileno())
             self._jobs.lose(channel)
@@ -155,6 +170,7 @@ def compute_for_parent(channel: socket.socket, _service: Service) -> None:
     # One that takes a dead one's place has inherited the clients: held open here, their ends would not be seen.
     os.closerange(3, channel.fileno())
     os.closerange(channel.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
-    while asked := channel.recv(SECONDS.size):
-        burn(*SECONDS.unpack(asked))
-        channel.send(b".")
+    with suppress(OSError):  # it may be gone by the time we are done
+        while asked := channel.recv(SECONDS.size):
+            burn(*SECONDS.unpack(asked))
+            channel.send(b".")

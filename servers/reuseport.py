@@ -60,6 +60,7 @@ class Doors:
 
     def __init__(self, first: list[socket], service: Service, work: Callable[[list[socket], Service], None]) -> None:
         self._first = first
+        self._addresses = len(first)
         self._of_slot = {0: first}
         self._settings = service.settings
         self._work = work
@@ -68,8 +69,16 @@ class Doors:
 
     def _prepare(self, slot: int) -> Work:
         if slot not in self._of_slot:
-            self._of_slot[slot] = open_beside(self._first, self._settings)
+            self._of_slot[slot] = self._take_back() or open_beside(self._first[: self._addresses], self._settings)
         return partial(self._work, self._of_slot[slot])
+
+    def _take_back(self) -> list[socket]:
+        """Return the sockets of a slot that was taken away, if there are any: the fewer, the more even the hash."""
+        spare = self._first[self._addresses :][-self._addresses :]
+        if spare:
+            del self._first[-self._addresses :]
+            self.workers.renew([0])
+        return spare
 
     def _hand_over(self, worker: Worker) -> None:
         """Give the sockets of a slot that is taken away to the worker of the first one, which is replaced for it."""

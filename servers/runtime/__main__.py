@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from servers.runtime.datagrams import Receiver
 
+MOST_WORKERS = 4096  # that are told apart in one server's life
 INTERRUPTED = 130  # the shell's status for a process that SIGINT ended
 
 
@@ -58,7 +59,8 @@ def main() -> int:
 def make_service(settings: Settings, lifecycle: Lifecycle) -> Service:
     """Put together what the model is asked to serve. Raise CannotServe where a certificate is none."""
     limits = Limits(settings.max_line, settings.max_size, settings.max_sleep, settings.max_cpu, now=time)
-    tally = Tally(rows=settings.max_connections + 1)  # a row for us, and one for each child of a forking model
+    # A row for us, and one for each child of a forking model; workers come and go, and have new ones.
+    tally = Tally(rows=settings.max_connections + MOST_WORKERS + 1)
     service = Service(load(settings.protocol), limits, settings, tally, lifecycle)
     if settings.tls:
         from servers.runtime.tls import make_context  # noqa: PLC0415  only a server that speaks it pays for it

@@ -51,9 +51,19 @@ class Children:
         row = self._row()
         return 0 if self._scarcity.insist(partial(self._fork, row)) else row
 
+    def fork_now(self) -> int:
+        """Fork, as `fork` does. Raise OSError where the system lacks something, in place of waiting for it."""
+        row = self._row()
+        try:
+            return 0 if self._fork(row) else row
+        except OSError:
+            self._free_rows.append(row)
+            raise
+
     def _row(self) -> int:
         if not self._free_rows or (self._new_rows and self._rows_used + 1 < self._tally.rows):
-            self._rows_used += 1
+            # Where more live than there are rows, they share the last one, and a count may be lost.
+            self._rows_used = min(self._rows_used + 1, self._tally.rows - 1)
             return self._rows_used
         return self._free_rows.pop()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import select
 import socket
+from contextlib import suppress
 from time import monotonic
 
 from servers.runtime.limits import ACCEPT_WAIT, DRAIN_PATIENCE
@@ -48,7 +49,8 @@ class Datagram:
             self.receiver.sendto(answer, self.sender)
         except OSError as error:
             if error.errno == errno.EMSGSIZE:
-                self.receiver.sendto(TOO_LARGE, self.sender)
+                with suppress(OSError):
+                    self.receiver.sendto(TOO_LARGE, self.sender)
 
 
 class Receiver:

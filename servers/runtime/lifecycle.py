@@ -111,8 +111,8 @@ class Lifecycle:
         if number == signal.SIGINT and os.getpid() != self._server:
             return  # ctrl-C reaches every process of the terminal; a child waits for its parent's word
         if not self.stopping:
+            self.reason = signal.Signals(number).name  # first, for a second SIGINT may come already, and says the last
             self.stopping = True
-            self.reason = signal.Signals(number).name
             # A timer of zero would be none at all; and one that rings but once may ring just before a system call.
             signal.setitimer(signal.ITIMER_REAL, max(self._grace, 0.001), RING_AGAIN)
             for tell in self._when_stopping:

@@ -116,6 +116,8 @@ class Listener:
             # Of several that are polled, one that another process has emptied meanwhile must not hold us.
             listening.setblocking(len(sockets) == 1)
         lifecycle.when_stopping(self.stop_waiting)
+        if lifecycle.stopping:  # the word was there before us: a worker's own listener is made in the worker
+            self.stop_waiting()
 
     def accept(self, meanwhile: Callable[[], None] = nothing) -> socket.socket | None:
         """Wait for a client and return its connection; None once the server stops and has taken all who waited then.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def report_failure(what: str) -> None:
 
 def _logger() -> Logger | BareLogger:
     while _reserve:
-        os.close(_reserve.pop())
+        with suppress(OSError):  # a child may have closed all that it has inherited
+            os.close(_reserve.pop())
     try:
         import logging  # noqa: PLC0415  see the head of this file
     except OSError:

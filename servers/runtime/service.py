@@ -10,7 +10,7 @@ from servers.runtime.tally import Tally
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from ssl import SSLContext
     from typing import Protocol
 
@@ -45,7 +45,7 @@ class Service:
     """A protocol with its limits, the settings held equal for every model, the tally and the lifecycle.
 
     Attributes:
-        most_connections: how many clients may be served at once here; a worker has its share of `max_connections`.
+        share: a cell with how many clients may be served at once here; of workers, one that their parent writes.
         tls: what wraps each connection, None where nothing does.
         conversations: those that are going on.
         sleep, compute: how whoever may block carries out these effects.
@@ -59,13 +59,18 @@ class Service:
         self.settings = settings
         self.tally = tally
         self.lifecycle = lifecycle
-        self.most_connections = settings.max_connections
+        self.share: Sequence[int] = (settings.max_connections,)
         self.tls: SSLContext | None = None
         self.conversations: set[AnyConversation] = set()
         self.sleep: Callable[[float], object] = sleep
         self.compute: Callable[[float], None] = burn
         self._drains_itself = True
         lifecycle.when_stopping(self._drain_at_once)
+
+    @property
+    def most_connections(self) -> int:
+        """How many clients may be served at once here: a worker's share of `max_connections`, which may change."""
+        return self.share[0]
 
     def session(self) -> Session:
         """Begin a client's conversation."""
@@ -93,7 +98,7 @@ class Service:
         if self.tally.row:
             return self
         made = Service(self._new_session, self._limits, self.settings, self.tally.worker(row), self.lifecycle)
-        made.most_connections, made.tls = self.most_connections, self.tls
+        made.share, made.tls = self.share, self.tls
         return made
 
     def finish(self, conversation: AnyConversation) -> None:

@@ -19,6 +19,7 @@ import os
 import signal
 from functools import partial
 from math import inf
+from mmap import mmap
 from time import monotonic
 
 from servers.runtime.bell import Bell
@@ -27,6 +28,7 @@ from servers.runtime.errors import CannotServe, EndNow
 from servers.runtime.lifecycle import RETIRE, WORKER_SIGNALS, ignore
 from servers.runtime.messages import report_failure, warn
 from servers.runtime.orphans import die_with
+from servers.runtime.scarcity import PAUSE, Scarcity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,13 +111,16 @@ class Workers:
         self.dismiss: Callable[[Worker], None] = retire
         self._prepare = prepare
         self._service = service
-        self._share = max(1, service.most_connections // self.wanted)
+        self._most = service.most_connections
+        self._share = memoryview(mmap(-1, 8)).cast("q")  # how many clients each worker may serve, which all can read
+        self._ready = mmap(-1, service.tally.rows)  # a byte for each, which it sets when it is about to serve
         self._parent = os.getpid()
         self._children = Children(service, new_rows=True)
         self._living: dict[int, Worker] = {}
         self._to_renew: list[int] = []
         self._replaced: Worker | None = None  # retires as soon as the one in its place is ready
         self._failures = 0
+        self._scarcity = Scarcity("start a worker")
         self._start_again_at = -inf
         self._retell_at = -inf
         self._serve_clients = bell is None
@@ -134,7 +139,11 @@ class Workers:
     def __enter__(self) -> None:
         """Fork the first workers."""
         gc.freeze()  # a collection in a worker must not touch, and so copy, what the parent made
-        self._fill_slots()
+        try:
+            self._fill_slots()
+        except BaseException:
+            self._children.end_now()
+            raise
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Wait until the last worker has ended of itself; end them at once where the parent is ended."""
@@ -157,7 +166,7 @@ class Workers:
         for number in news:
             self._hear(number)
         self._children.reap(self._bury)
-        if self._service.lifecycle.stopping:
+        if self._is_over:
             return
         self._empty_slots()
         self._fill_slots()
@@ -175,7 +184,12 @@ class Workers:
     @property
     def lacking(self) -> bool:
         """True where there are fewer than there are to be."""
-        return len(self.in_slot) < self.wanted
+        return len(self.in_slot) < self.wanted and not self._is_over
+
+    @property
+    def _is_over(self) -> bool:
+        """True once no worker is replaced any more; a parent that serves clients itself needs its own to the end."""
+        return self._service.lifecycle.stopping and self._serve_clients
 
     def served(self, worker: Worker) -> int:
         """Return how many connections a worker has served to their ends."""
@@ -183,14 +197,16 @@ class Workers:
 
     def _hear(self, number: int) -> None:
         if number == signal.SIGTTIN:
-            self.wanted += 1
+            self.wanted = min(self.wanted + 1, self._most)
         elif number == signal.SIGTTOU:
             self.wanted = max(1, self.wanted - 1)
         elif number == signal.SIGHUP:
             self.renew(sorted(self.in_slot))
-        elif number == 0 and self._replaced:  # one has rung that it is ready
-            self._retire(self._replaced)
-            self._replaced = None
+        elif number == 0 and self._replaced:  # one that is ready has rung
+            successor = self.in_slot.get(self._replaced.slot)
+            if not successor or self._ready[successor.row]:
+                self._retire(self._replaced)
+                self._replaced = None
 
     def _empty_slots(self) -> None:
         while len(self.in_slot) > self.wanted:
@@ -199,17 +215,28 @@ class Workers:
             self.when_slot_emptied(worker)
 
     def _fill_slots(self) -> None:
-        if monotonic() >= self._start_again_at:
-            for slot in range(self.wanted):
-                if slot not in self.in_slot:
-                    self._start(slot)
+        self._share[0] = max(1, self._most // self.wanted)
+        for slot in range(self.wanted):
+            if slot not in self.in_slot and monotonic() >= self._start_again_at:
+                self._try_to_start(slot)
 
     def _renew_next(self) -> None:
-        if self._to_renew and not self._replaced:
+        if self._to_renew and not self._replaced and monotonic() >= self._start_again_at:
             slot = self._to_renew.pop(0)
-            if slot in self.in_slot:
-                self._replaced = self.in_slot[slot]
-                self._start(slot)
+            if old := self.in_slot.get(slot):
+                self._try_to_start(slot)
+                if self.in_slot[slot] is old:
+                    self._to_renew.append(slot)  # for want of something that others may give back
+                else:
+                    self._replaced = old
+
+    def _try_to_start(self, slot: int) -> None:
+        """Start a worker, or try again later: the parent may have clients to serve meanwhile."""
+        try:
+            self._start(slot)
+        except OSError as error:
+            self._scarcity.suffer(error)
+            self._start_again_at = monotonic() + PAUSE
 
     def _retire(self, worker: Worker) -> None:
         if worker.pid in self._living:
@@ -224,7 +251,7 @@ class Workers:
 
     def _start(self, slot: int) -> None:
         work = self._prepare(slot)
-        row = self._children.fork()
+        row = self._children.fork_now()
         if row:
             self._be_worker(work, row)
         pid = next(reversed(self._children.row_of))
@@ -243,7 +270,8 @@ class Workers:
                 signal.signal(number, signal.SIG_IGN if number != signal.SIGCHLD else signal.SIG_DFL)
             die_with(self._parent)
             service = self._service.worker(row)
-            service.most_connections = self._share
+            service.share = self._share
+            self._ready[row] = True
             self.bell.ring()
             self.bell.close()
             status = work_to_the_end(work, service)
@@ -253,6 +281,7 @@ class Workers:
     def _bury(self, pid: int, status: int) -> None:
         """Take note of a worker that has ended, and of whether it has failed to start."""
         worker = self._living.pop(pid)
+        self._ready[worker.row] = False
         if self.in_slot.get(worker.slot) is worker:
             if not self._service.lifecycle.stopping:
                 self._lament(worker, status)
