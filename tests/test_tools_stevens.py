@@ -53,14 +53,19 @@ def table(results: Results, name: str) -> Table:
     return next(table for table in tables_of(results) if table.name == name)
 
 
-def two_rounds(**seconds: tuple[float, float]) -> list[Cell]:
-    """Cells of two rounds for each model."""
-    return [spent(model, total, number) for model, both in seconds.items() for number, total in enumerate(both, 1)]
+def rounds(**seconds: tuple[float, ...]) -> list[Cell]:
+    """Cells of as many rounds for each model as it has figures."""
+    return [spent(model, total, number) for model, all_ in seconds.items() for number, total in enumerate(all_, 1)]
+
+
+def four_rounds(**seconds: tuple[float, float]) -> list[Cell]:
+    """Cells of four rounds for each model, which cost it the one or the other."""
+    return rounds(**{model: (low, high, low, high) for model, (low, high) in seconds.items()})
 
 
 def test_rows_stand_in_the_figures_order_and_those_without_a_number_below(tmp_path: Path) -> None:
     """However the header orders them."""
-    rows = table(compared(tmp_path / "r", *two_rounds(iterative=(0.1, 0.1))), "figure-30-1").rows
+    rows = table(compared(tmp_path / "r", *rounds(iterative=(0.1, 0.1))), "figure-30-1").rows
     assert [row[:2] for row in rows] == [
         *(("iterative", "0"), ("preforked", "2"), ("passing", "5"), ("threaded", "6"), ("selector", "-"))
     ]
@@ -68,7 +73,7 @@ def test_rows_stand_in_the_figures_order_and_those_without_a_number_below(tmp_pa
 
 def test_a_row_has_this_runs_seconds_beside_the_printed_ones(tmp_path: Path) -> None:
     """100 to 140 us a connection beyond the baseline are 0.5 to 0.7 s for 5000."""
-    cells = two_rounds(iterative=(0.1, 0.1), threaded=(0.2, 0.24), selector=(0.12, 0.12))
+    cells = four_rounds(iterative=(0.1, 0.1), threaded=(0.2, 0.24), selector=(0.12, 0.12))
     rows = {row[0]: row for row in table(compared(tmp_path / "r", *cells), "figure-30-1").rows}
     assert rows["iterative"][2:5] == ("0", "-", "-")
     assert rows["threaded"][2:] == ("0.60", "0.50 to 0.70", "a", "18.7", "4.7", "-", "0.99", "0.31", "0.9 to 1.6")
@@ -78,7 +83,7 @@ def test_a_row_has_this_runs_seconds_beside_the_printed_ones(tmp_path: Path) -> 
 
 def test_what_overlaps_is_not_ranked(tmp_path: Path) -> None:
     """The pools' ranges overlap and share a letter; threads lie apart from them, and the selector from one of them."""
-    cells = two_rounds(
+    cells = four_rounds(
         iterative=(0.1, 0.1), threaded=(0.5, 0.6), passing=(0.14, 0.16), preforked=(0.12, 0.15), selector=(0.11, 0.13)
     )
     figure = table(compared(tmp_path / "r", *cells), "figure-30-1")
@@ -87,12 +92,21 @@ def test_what_overlaps_is_not_ranked(tmp_path: Path) -> None:
     assert figure.notes[-1].startswith("Models with a letter in common")
 
 
-def test_one_round_ranks_nothing(tmp_path: Path) -> None:
-    """It has no range."""
-    cells = [spent("iterative", 0.1), spent("threaded", 0.6)]
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_few_rounds_tell_no_tiers_apart(tmp_path: Path, number: int) -> None:
+    """However far apart their ranges lie; and the note says why."""
+    cells = rounds(iterative=(0.1,) * number, threaded=(0.6,) * number)
     figure = table(compared(tmp_path / "r", *cells), "figure-30-1")
     assert {row[4] for row in figure.rows} == {"-"}
-    assert "One round has no range, so nothing here is ranked." in figure.notes
+    assert figure.notes[-1].startswith("No tiers: with fewer than 4 rounds, ranges lie apart too often by chance")
+
+
+def test_a_model_with_fewer_rounds_than_the_others_has_no_tier(tmp_path: Path) -> None:
+    """Some of its rounds failed; the others are told apart all the same."""
+    cells = rounds(iterative=(0.1,) * 4, threaded=(0.6,) * 4, passing=(0.2,) * 4, preforked=(0.15,) * 3)
+    figure = table(compared(tmp_path / "r", *cells), "figure-30-1")
+    tier = {row[0]: row[4] for row in figure.rows}
+    assert tier == {"iterative": "-", "threaded": "a", "passing": "b", "preforked": "-", "selector": "-"}
 
 
 @pytest.mark.parametrize(
@@ -114,7 +128,7 @@ def test_pools_of_another_size_than_his_are_told(
 def test_tables_of_models_with_long_names_fit_the_terminal_with_nothing_cut_off(tmp_path: Path, width: int) -> None:
     """Where there is no room for a name, it is broken after an underscore."""
     long = replace(note("preforked", workers=15), name="socketserver_threading", figure_row=5)
-    cells = two_rounds(iterative=(0.1, 0.2), socketserver_threading=(0.09, 0.18))
+    cells = rounds(iterative=(0.1, 0.2), socketserver_threading=(0.09, 0.18))
     cells.append(spent("socketserver_threading", 0.2, 3, [1234, 5678, 0]))
     stream = StringIO()
     results = compared(tmp_path / "r", *cells, models=(note("iterative"), long))
@@ -130,7 +144,7 @@ def test_tables_of_models_with_long_names_fit_the_terminal_with_nothing_cut_off(
 def test_without_a_model_that_he_had_there_is_no_figure(tmp_path: Path) -> None:
     """The baseline alone says nothing beside his columns."""
     models = (note("iterative"), note("selector"))
-    results = compared(tmp_path / "r", *two_rounds(iterative=(0.1, 0.1), selector=(0.2, 0.2)), models=models)
+    results = compared(tmp_path / "r", *rounds(iterative=(0.1, 0.1), selector=(0.2, 0.2)), models=models)
     assert [table.name for table in tables_of(results)] == ["process-control", "churn"]
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tools.cells import ModelNote
     from tools.published import Design
     from tools.results import Results
+    from tools.statistics import Spread
     from tools.workers import Pool
 
 
@@ -163,12 +164,21 @@ def _pool_sizes(shared: Sequence[Pool], models: Sequence[ModelNote]) -> Iterator
         )
 
 
+FEWEST_ROUNDS = 4
+"""Two models that cost the same have ranges apart by chance in one comparison of 35; with 3 rounds in one of 10."""
+
+
+def _told_apart(control: Iterable[ProcessControl]) -> dict[str, Spread]:
+    """What each model cost beyond the baseline, of those models that have rounds enough for a tier."""
+    return {row.model: row.difference for row in control if row.difference and row.difference.rounds >= FEWEST_ROUNDS}
+
+
 def _letters(control: Iterable[ProcessControl]) -> dict[str, str]:
-    """For each model the letters of its tiers, `a` for the dearest; nothing where one round has no range.
+    """For each model the letters of its tiers, `a` for the dearest; nothing where it has too few rounds.
 
     The tiers of a model follow each other, as its range on the line of all ranges does: `b-d` is b, c and d.
     """
-    figures = {row.model: row.difference for row in control if row.difference and row.difference.rounds > 1}
+    figures = _told_apart(control)
     named = tuple(zip(ascii_letters, tiers(figures), strict=False))
     found = {model: [letter for letter, models in named if model in models] for model in figures}
     return {model: "-".join(dict.fromkeys((letters[0], letters[-1]))) for model, letters in found.items()}
@@ -176,13 +186,18 @@ def _letters(control: Iterable[ProcessControl]) -> dict[str, str]:
 
 def _resolved(control: Iterable[ProcessControl]) -> str:
     """What the ranges of the rounds tell apart, and what they do not."""
-    rounds = min((row.difference.rounds for row in control if row.difference), default=0)
-    if rounds < 2:
-        return "One round has no range, so nothing here is ranked."
+    figures = _told_apart(control)
+    if not figures:
+        return (
+            f"No tiers: with fewer than {FEWEST_ROUNDS} rounds, ranges lie apart too often by chance (those of two "
+            "models that cost the same in one comparison of three with 2 rounds, in one of ten with 3), and one round "
+            "has no range."
+        )
+    rounds = min(figure.rounds for figure in figures.values())
     return (
         f"Models with a letter in common (b-d is b, c and d) have ranges that overlap, and {rounds} rounds do not tell "
-        "which of them costs more; those with none in common are told apart, a being the dearest. Ranges of a few "
-        "rounds are no confidence intervals."
+        "which of them costs more; those with none in common are told apart, a being the dearest; none has a letter "
+        f"with fewer than {FEWEST_ROUNDS} rounds. Ranges of a few rounds are no confidence intervals."
     )
 
 
