@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -266,3 +267,124 @@ def test_a_dynamic_pool_grows_with_its_clients_and_shrinks_after_them() -> None:
             client.close()
         wait_until(lambda: len(server.children()) == 6)
         assert server.stop()["connections"] == 10
+
+
+@models_that(lambda entry: "workers" in entry.options and entry.name != "offloading")
+def test_the_queue_is_served_though_the_word_to_stop_comes_while_workers_start(model: str) -> None:
+    """As soon as the server says that it listens, it may have promised service."""
+    with serving(model, "--workers", "2", "--min-spare", "1", "--grace", "15") as server:
+        clients = [server.connect() for _ in range(16)]
+        server.signal(signal.SIGTERM)
+        for client in clients:
+            with suppress(ConnectionError):
+                client.sendall(b"hello\n")
+        answered = sum(read_or_reset(client) == b"hello\n" for client in clients)
+        server.stopped()
+        for client in clients:
+            client.close()
+    # A worker that has not yet looked when the last client comes may have gone; none is lost that was in the queue.
+    assert answered == 16
+
+
+def read_or_reset(client: socket.socket) -> bytes:
+    """Read an answer; empty where the connection is reset."""
+    try:
+        return read_exactly(client, 6)
+    except ConnectionError:
+        return b""
+
+
+def test_more_workers_do_not_make_more_clients_than_may_be_served() -> None:
+    """The limit is shared out anew; and a server may come to have more workers than it was to have clients."""
+    with serving("symped", "--workers", "2", "--max-connections", "4") as server, ExitStack() as all_:
+        for count in (3, 4):
+            server.signal(signal.SIGTTIN)
+            workers_of(server, count)
+        for _ in range(4):
+            server.signal(signal.SIGTTIN)  # no more workers than clients
+        clients = [all_.enter_context(server.connect()) for _ in range(8)]
+        for client in clients:
+            client.sendall(b"hello\n")
+        wait_until(lambda: len(served(clients)) == 4)
+        assert is_silent(next(client for client in clients if client not in served(clients)))
+        assert len(served(clients)) == 4
+        for _ in range(3):
+            before = set(server.children())
+            server.signal(signal.SIGHUP)
+            wait_until(lambda before=before: len(set(server.children()) - before) == 4)  # type: ignore[misc]
+        server.signal(signal.SIGTERM)
+        server.stopped()
+        assert server.stderr() == ""
+
+
+def served(clients: list[socket.socket]) -> list[socket.socket]:
+    """Return those who have been answered."""
+    return [client for client in clients if not is_silent(client, seconds=0)]
+
+
+def test_a_dynamic_pool_keeps_to_a_small_limit() -> None:
+    """Round after round, with new processes each time."""
+    limits = ("--max-connections", "8", "--min-spare", "1", "--max-spare", "1")
+    with serving("dynamic", "--workers", "8", *limits) as server:
+        for _ in range(3):
+            with ExitStack() as all_:
+                clients = [all_.enter_context(server.connect()) for _ in range(8)]
+                for client in clients:
+                    client.sendall(b"hello\n")
+                    assert read_exactly(client, 6) == b"hello\n"
+            wait_until(lambda: len(server.children()) <= 2)
+        assert server.stop()["connections"] == 24
+
+
+def test_a_computation_survives_the_reload_and_the_death_of_its_process() -> None:
+    """It is done once where its process retires, again where that is killed, and in a drain as well."""
+    with serving("offloading", "--workers", "1", "--protocol", "work", "--grace", "15") as server:
+        with server.connect() as client:
+            client.sendall(b"1 cpu=0.6\n")
+            is_silent(client, seconds=0.2)
+            server.signal(signal.SIGHUP)
+            assert read_exactly(client, 1) == b"x"
+            client.sendall(b"2 cpu=0.4\n")
+            is_silent(client, seconds=0.2)
+            server.signal(signal.SIGTERM)
+            is_silent(client, seconds=0.1)
+            os.kill(workers_of(server, 1)[0], signal.SIGKILL)
+            assert read_exactly(client, 2) == b"xx"
+        stopped = server.stopped()
+    assert stopped["reason"] == "SIGTERM"
+    spent = stopped["cpu"]["children"]
+    assert spent["user"] + spent["system"] < 0.6 + 2 * 0.4 + 0.4
+
+
+@pytest.mark.parametrize("model", ["offloading", "passing", "reuseport"])
+def test_a_parent_that_cannot_start_a_worker_for_want_of_descriptors_goes_on(model: str) -> None:
+    """It says so once, and starts one when it can."""
+    with serving(model, "--workers", "2") as server:
+        workers = workers_of(server, 2)
+        assert server.ask(b"hello\n") == b"hello\n"
+        _, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (4, hard))
+        server.signal(signal.SIGTTIN)
+        is_silent_for_a_boot()
+        assert server.children() == workers
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (hard, hard))
+        workers_of(server, 3)
+        assert server.ask(b"hello\n") == b"hello\n"
+        server.signal(signal.SIGTERM)
+        server.stopped()
+        assert server.stderr().count("start a worker") == 1
+
+
+def test_sockets_of_workers_that_were_taken_away_are_used_again() -> None:
+    """Or the hash would deal out more and more of the clients to the worker that has them all."""
+    with serving("reuseport", "--workers", "2") as server:
+        workers_of(server, 2)
+        before = len(list(Path(f"/proc/{server.pid}/fd").iterdir()))
+        for _ in range(6):
+            server.signal(signal.SIGTTIN)
+            workers_of(server, 3)
+            server.signal(signal.SIGTTOU)
+            workers_of(server, 2)
+        assert len(list(Path(f"/proc/{server.pid}/fd").iterdir())) <= before + 1
+        assert server.ask(b"hello\n") == b"hello\n"
+        server.stop()
