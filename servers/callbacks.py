@@ -30,9 +30,10 @@ from math import inf
 from time import monotonic
 
 from servers.protocols.effects import Close, Compute, Sleep
-from servers.runtime.asyncio_conversation import CLOSED, LINGERING, READING, SLEEPING, WRITING, Conversation
+from servers.runtime.asyncio_conversation import Conversation
 from servers.runtime.asyncio_reception import Reception
 from servers.runtime.compute import burn
+from servers.runtime.stepwise import CLOSED, LINGERING, READING, SLEEPING, WRITING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -226,7 +226,7 @@ class Loop:
         """End who is late. A look at every client, but only when the first of them may be late, not for every event."""
         self._look_at = inf
         for channel in list(self._channels.values()):
-            channel.expire()
+            channel.expire(self.now)
         for channel in self._channels.values():
             self.expect(max(channel.since + channel.patience, self.now + 0.01))
 

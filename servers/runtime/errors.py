@@ -15,7 +15,7 @@ class EndNow(BaseException):
 
 
 class BrokenOff(Exception):
-    """A wait was broken off because this process is to stop or to retire; see `Lifecycle.breaking_off`."""
+    """A wait was broken off because this process is to stop or to retire; see `Lifecycle.break_off`."""
 
 
 class HungUp(Exception):

@@ -14,16 +14,14 @@ client that does not take its answers is no longer read (back-pressure) until it
 
 from __future__ import annotations
 
-from contextlib import suppress
 from itertools import chain
 from math import inf
-from socket import SHUT_RD, SHUT_WR, SO_LINGER, SOL_SOCKET
+from socket import SHUT_WR
 from time import monotonic
 
 from servers.protocols.effects import Close, Compute, Sleep
-from servers.runtime.limits import DISCARDS, DRAIN_PATIENCE, LINGER, RESET_ON_CLOSE
-from servers.runtime.messages import report_bug
 from servers.runtime.pollers import NOTHING, READ, WRITE
+from servers.runtime.stepwise import CLOSED, HANDSHAKING, LINGERING, READING, SLEEPING, WRITING, Stepwise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
 
     from servers.protocols.effects import Effect, Effects
     from servers.runtime.service import Service
-    from servers.runtime.tls import Tls
 
     class Loop(Protocol):
         """What a channel asks of its event loop."""
@@ -57,66 +54,25 @@ if TYPE_CHECKING:
             """Forget the channel; its descriptor is about to be closed."""
 
 
-READING, WRITING, SLEEPING, LINGERING, CLOSED, HANDSHAKING = range(6)
 EVENTS = {READING: READ, WRITING: WRITE, SLEEPING: NOTHING, LINGERING: READ, HANDSHAKING: READ}
 
 
-class Channel:
-    """One client's conversation over a non-blocking socket.
+class Channel(Stepwise):
+    """One client's conversation over a non-blocking socket."""
 
-    It may stay in its state until `since` plus `patience`, which is without end while it sleeps.
-    """
+    __slots__ = ("_descriptor", "_effects", "_loop", "_receive_size", "_unsent")
 
-    __slots__ = (
-        "_begun",
-        "_client_ended",
-        "_descriptor",
-        "_effects",
-        "_loop",
-        "_receive_size",
-        "_requests_sent",
-        "_requests_then",
-        "_service",
-        "_session",
-        "_state",
-        "_unsent",
-        "_write_began",
-        "bytes_in",
-        "bytes_out",
-        "connection",
-        "error",
-        "patience",
-        "since",
-    )
-
-    def __init__(self, connection: socket | Tls, service: Service, loop: Loop) -> None:
-        self.connection = connection
+    def __init__(self, connection: socket, service: Service, loop: Loop) -> None:
+        super().__init__(connection, service)
         self._descriptor = connection.fileno()  # a connection that TLS has given up no longer knows it
         self._receive_size = service.settings.receive_size
-        self._service = service
-        self._session = service.session()
         self._loop = loop
-        self._state = READING
+        self._state = READING  # which is what it is watched for from the first
         self._effects: Iterator[Effect] = iter(())  # what remains after an effect that had to wait
         self._unsent: bytes | memoryview = b""  # the rest of a short write
-        self._client_ended = False
-        self._begun = 0.0  # when the request began that has not arrived whole; 0 where there is none
-        self._requests_then = 0  # how many were answered by then
-        self._write_began = 0.0  # when the client first did not take an answer at once; 0 where it did
-        self._requests_sent = 0  # how many had been answered by then
-        self.bytes_in = 0
-        self.bytes_out = 0
-        self.error = ""
-        self._stay(service.settings.idle_timeout)
-
-    @property
-    def requests(self) -> int:
-        """How many requests have been answered."""
-        return self._session.requests
 
     def start(self) -> None:
         """Begin the conversation: the protocol may greet."""
-        self._service.conversations.add(self)
         if self._service.tls:
             self._secure(self._service.tls)
         else:
@@ -145,13 +101,10 @@ class Channel:
             return
         self._loop.watch_for(self, READ)
         self._state = READING
-        self._stay(self._service.settings.idle_timeout)
         self._greet()
 
     def _greet(self) -> None:
-        if self._service.lifecycle.stopping:
-            self._stay(DRAIN_PATIENCE)
-            self._begun, self._requests_then = self._loop.now, -1  # so that it is drained after its first request
+        self._begin_to_read()
         self._attempt(self._session.started())
 
     def ready(self) -> None:
@@ -188,28 +141,6 @@ class Channel:
         if self._state == SLEEPING:
             self._attempt(self._effects)
 
-    def expire(self) -> None:
-        """End a conversation that is past its deadline; do nothing for another."""
-        if self.since + self.patience > self._loop.now:
-            return
-        if self._state == WRITING:
-            self.connection.setsockopt(SOL_SOCKET, SO_LINGER, RESET_ON_CLOSE)
-            self.close("write-timeout")
-        elif self._state == HANDSHAKING:
-            self.close("handshake-timeout")
-        elif self._state == READING and self._session.pending:
-            self._give_up("request-timeout")
-        elif self._state == READING and not self._service.lifecycle.stopping:
-            self._give_up("idle-timeout")
-        else:
-            self.close(self.error)
-
-    def drain(self) -> None:
-        """Let the conversation end when nothing is in flight: what has arrived is answered, nothing more is awaited."""
-        if self._state == READING and not self._session.pending:
-            with suppress(OSError):  # the client may have reset the connection
-                self.connection.shutdown(SHUT_RD)
-
     def close(self, error: str) -> None:
         """End the conversation here and now, and count it with `error` as its kind, empty where all was well."""
         if self._state == CLOSED:
@@ -220,14 +151,14 @@ class Channel:
         self.connection.close()
         self._service.finish(self)
 
-    def _give_up(self, error: str) -> None:
-        """Close after reading what the client has sent meanwhile: with unread input it would be a reset."""
-        with suppress(OSError):
-            self.connection.shutdown(SHUT_WR)
-            for _ in range(DISCARDS):
-                if not self.connection.recv(65536):
-                    break
-        self.close(error)
+    def _now(self) -> float:
+        return self._loop.now
+
+    def _expect(self, deadline: float) -> None:
+        self._loop.expect(deadline)
+
+    def _end_sending(self) -> None:
+        self.connection.shutdown(SHUT_WR)
 
     def _attempt(self, effects: Effects) -> None:
         try:
@@ -276,11 +207,7 @@ class Channel:
         """Keep what the kernel did not take of `data`, and the effects behind it, until it takes more."""
         self._unsent = memoryview(data)[sent:]
         self._effects = effects
-        if not self._write_began or self.requests != self._requests_sent:
-            self._write_began = self._loop.now
-            self._requests_sent = self.requests
-        self._enter(WRITING, self._service.settings.request_timeout)
-        self.since = self._write_began
+        self._wait_for_room()
 
     def _sleep(self, seconds: float, effects: Iterator[Effect]) -> None:
         """Go on with `effects` after so many seconds."""
@@ -312,46 +239,7 @@ class Channel:
             self._unsent = b""
             self._attempt(self._effects)
 
-    def _hang_up(self, error: str) -> None:
-        """Close so that the last answer arrives whole: closing with unread input would reset the connection."""
-        if self._client_ended:
-            self.close(error)
-            return
-        self.error = error
-        self.connection.shutdown(SHUT_WR)
-        self._enter(LINGERING, LINGER)
-
     def _enter(self, state: int, patience: float) -> None:
         if EVENTS[state] != EVENTS[self._state]:
             self._loop.watch_for(self, EVENTS[state])
-        self._state = state
-        self._stay(patience)
-
-    def _stay(self, patience: float) -> None:
-        self.since = self._loop.now
-        self.patience = patience
-        self._loop.expect(self.since + patience)
-
-    def _watch_deadline(self) -> None:
-        """Give a request that is not whole yet its own time from its first byte, however many pieces it comes in."""
-        if self._state != READING:
-            return
-        if not self._session.pending:
-            self._begun = 0.0
-            self._stay(self._service.settings.idle_timeout)
-            if self._service.lifecycle.stopping:
-                self.drain()
-            return
-        if not self._begun or self.requests != self._requests_then:
-            self._begun = self._loop.now
-            self._requests_then = self.requests
-            self._stay(self._service.settings.request_timeout)
-        self.since = self._begun
-
-    def _lose(self, *, owed: bool) -> None:
-        """End a conversation whose client vanished: ordinary, and an error only if something was owed or begun."""
-        self.close(self.error or ("reset" if owed or self._session.pending else ""))
-
-    def _fail(self) -> None:
-        report_bug()
-        self.close("handler")
+        super()._enter(state, patience)
