@@ -14,8 +14,8 @@ Processes come first: a fork copies one thread only, and whatever lock another o
 still serves no more clients at once than there are threads in all: it is the wrong choice for clients that stay
 connected.
 
-Used by: Apache's worker MPM, gunicorn with gthread workers, Puma in cluster mode.
-Source: Apache HTTP Server, mpm_worker; TLPI section 60.3 on pools.
+Used by: uWSGI; Apache's worker MPM, gunicorn's gthread and Puma, where one thread of each process accepts for the rest.
+Source: Apache HTTP Server, mpm_worker; TLPI section 60.4 on pools.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ It is the wrong choice wherever a client can be slow: whoever holds the connecti
 (head-of-line blocking), though the kernel completes their handshakes and lets them believe that they are served.
 
 Used by: TLPI's `is_seqnum_sv`; daytime and time services; every first lesson on sockets.
-Source: UNP vol. 1, section 30.6 (row 0 of Figure 30.1); TLPI section 60.1.
+Source: UNP vol. 1, section 30.4 (row 0 of Figure 30.1); TLPI section 60.1.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ up are then served all the same.
 It serves as many clients at once as there are threads, and idle ones are among them (pool starvation). It is the
 wrong choice for clients that stay connected (see `event_mpm`), and for work that is all bytecode.
 
-Used by: gunicorn's gthread, waitress, cheroot, Tomcat's older connectors.
+Used by: each process of Apache's worker MPM, gunicorn's gthread, waitress, cheroot, Tomcat's older connectors.
 Source: UNP vol. 1, section 30.12 (row 8 of Figure 30.1); Schmidt and Cranor, "Half-Sync/Half-Async".
 """
 

@@ -4,10 +4,10 @@ r"""Preforked with a semaphore: as with a file lock, but the lock lies in memory
     listener --> semaphore <-- worker: [wait ...
                            \-- worker: [wait ...
 
-Without contention a semaphore costs no system call (a futex), which makes it the cheapest of the accept locks. But
-nobody releases it for a holder that is killed: unless somebody sees to that, the others wait for ever. Here the parent
-does, which reaps the dead; where no parent looks after its workers, it is the wrong choice. And as with any accept
-lock, Linux has no need of it.
+Without contention a semaphore costs no system call (a futex). With 15 workers 1.2 to 1.4 switches a connection were
+measured, 1.7 to 2.1 without a lock, and CPU that does not reliably tell it from the other pools; multiprocessing takes
+8 MiB. Nobody releases it for a holder that is killed, and the others would wait for ever: here the parent does, which
+reaps the dead. It is the wrong choice where no parent looks after its workers; and Linux needs no accept lock at all.
 
 Used by: Apache 2.2 (AcceptMutex posixsem, pthread), uWSGI's thunder lock.
 Source: UNP vol. 1, section 30.8 (row 4 of Figure 30.1, where it is a mutex of pthreads in shared memory).

@@ -11,8 +11,8 @@ chooses the next leader, the thread that has waited longest). Under the GIL the 
 It serves as many clients at once as there are threads, idle ones included: it is the wrong choice for clients that
 stay connected, for work that is all bytecode, and where one client's crash must not be everybody's.
 
-Used by: Apache's worker MPM (in each of its processes), the "leader/followers" servers of ACE and TAO.
-Source: UNP vol. 1, section 30.12 (row 7 of Figure 30.1, there with a mutex); Schmidt et al., "Leader/Followers".
+Used by: the "leader/followers" servers of ACE and TAO; uWSGI's threads, with a mutex. (Apache's are `pooled`.)
+Source: UNP vol. 1, section 30.11 (row 7 of Figure 30.1, there with a mutex); Schmidt et al., "Leader/Followers".
 """
 
 from __future__ import annotations

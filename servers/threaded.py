@@ -4,12 +4,13 @@
              --accept--> thread: converse      at most max_connections; past them nothing is accepted
              --accept--> ...
 
-Costs a thread's start for each connection, 20 to 30 KiB of memory while it idles (and 8 MiB of address space), and
-the kernel's scheduling of them all. Under the GIL they take turns at Python code: threads help those who wait, not
-those who compute. It is the wrong choice for many thousands of idle clients, and for work that is all bytecode.
+Costs a thread's start for each connection, 20 to 30 KiB of memory while it idles (and 512 KiB of address space; 8 MiB
+by the system's default), and the kernel's scheduling of them all. Under the GIL they take turns at Python code: threads
+help those who wait, not those who compute. It is the wrong choice for many thousands of idle clients, and for work that
+is all bytecode.
 
 Used by: `socketserver.ThreadingMixIn`, MySQL, most Java servers before Loom.
-Source: UNP vol. 1, section 30.11 (row 6 of Figure 30.1); TLPI section 60.3.
+Source: UNP vol. 1, section 30.10 (row 6 of Figure 30.1); TLPI section 60.3.
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@ r"""Trampoline: a scheduler of coroutines by hand; a task says what it waits for
                    a time              ------> sleeping, the earliest first
     and again
 
-How async works underneath, in sixty lines. A coroutine is a function that can be left in the middle and entered again:
-``await`` goes down through all of its calls to a bare ``yield``, and what is yielded there bounces back up to the loop
-that called ``send``: hence the name. There are no threads in it, and no magic: a dictionary of who waits for what, a
-queue of who can go on, and one system call that tells when.
+How async works underneath: the scheduler below has some sixty lines of code. A coroutine is a function that can be left
+in the middle and entered again: ``await`` goes down through all of its calls to a bare ``yield``, and what is yielded
+there bounces back up to the loop that called ``send``: hence the name. There are no threads in it, and no magic: a
+dictionary of who waits for what, a queue of who can go on, and one system call that tells when.
 
 The conversation (`servers.runtime.awaiting`) reads as in the threaded server, line after line, while one loop serves
 all clients as in the selector server. That costs a microsecond or two per request more than the selector, and 2 KiB for
@@ -110,9 +110,8 @@ class Scheduler:
         """Run until the last task that is waited for has ended."""
         while self._living:
             self._wake_those_who_can_go_on()
-            for _ in range(
-                len(self._ready)
-            ):  # those that become ready meanwhile come after the next look at the poller
+            # Those that become ready meanwhile come after the next look at the poller.
+            for _ in range(len(self._ready)):
                 self._step(self._ready.popleft())
 
     def _step(self, task: Task) -> None:
