@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.models import every_model
+from servers.registry import UNIX_SOCKETS
+from tests.models import every_model, models_that_can
 from tests.serving import Server, is_silent, read_all, read_exactly, serving, wait_until
 
 
@@ -39,6 +40,16 @@ def test_a_client_that_says_nothing_is_let_go(model: str) -> None:
             client.sendall(b"hello\n")
             assert read_all(client) == b"hello\n"
         assert server.stop()["errors"] == {"idle-timeout": 2}
+
+
+@models_that_can(UNIX_SOCKETS)
+def test_a_unix_socket_is_served_with_its_deadlines(model: str, tmp_path: Path) -> None:
+    """Its connections inherit nothing from the listener."""
+    with serving(model, "--unix", str(tmp_path / "socket"), "--idle-timeout", "0.5") as server:
+        assert server.ask(b"hello\n") == b"hello\n"
+        with server.connect() as silent:
+            assert read_all(silent) == b""
+        assert server.stop()["errors"] == {"idle-timeout": 1}
 
 
 @every_model

@@ -11,8 +11,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-import pytest
-
 from servers.registry import CALM_IN_SCARCITY, MODELS, PORT_OF_THE_KILLED
 from tests.models import every_model, is_concurrent, models_that_can, models_that_cannot, serving_many
 from tests.serving import Server, is_silent, read_all, read_exactly, reset, serving, wait_until
@@ -32,6 +30,15 @@ def pool(server: Server) -> list[int]:
     if "workers" in entry.options:
         wait_until(lambda: len(server.children()) >= 2)
     return server.children()
+
+
+def forks_for_a_client(server: Server) -> bool:
+    """Tell whether a client is served by a process that was not there before it came."""
+    at_rest = set(pool(server))
+    with server.connect() as client:
+        client.sendall(b"hello\n")
+        assert read_exactly(client, 6) == b"hello\n"
+        return bool(set(server.children()) - at_rest)
 
 
 def settled(look: Callable[[], Traces]) -> Traces:
@@ -110,10 +117,9 @@ def test_thousands_of_cycles_leave_no_trace(model: str) -> None:
             ]
             return counts[0], counts[1], len(processes)
 
-        server.ask(b"hello\n")
-        pool(server)
+        cycles = 200 if forks_for_a_client(server) else 1000
         before = settled(traces)
-        for number in range(200 if "fork" in MODELS[model].summary else 1000):
+        for number in range(cycles):
             with server.connect() as client:
                 client.sendall(b"hello\n")
                 assert read_exactly(client, 6) == b"hello\n"
@@ -131,11 +137,20 @@ def test_a_model_whose_children_hold_the_listener_keeps_its_port_when_it_is_kill
         assert read_exactly(client, 6) == b"hello\n"
         server.process.kill()
         server.process.wait()
-        with socket.socket() as successor:
-            successor.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with pytest.raises(OSError, match="Address already in use"):
-                successor.bind(("127.0.0.1", server.listening["port"]))
+        assert not can_be_bound(server.listening["port"])
         client.close()
+        wait_until(lambda: can_be_bound(server.listening["port"]))
+
+
+def can_be_bound(port: int) -> bool:
+    """Tell whether a port is free for a server."""
+    with socket.socket() as successor:
+        successor.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            successor.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 @models_that_cannot(CALM_IN_SCARCITY)
@@ -148,8 +163,9 @@ def test_a_model_that_spins_without_descriptors_serves_again_when_there_are_some
         hard = starve(server)
         starved = server.connect()
         starved.sendall(b"two\n")
-        assert is_silent(starved, seconds=0.3)
-        assert cpu_seconds_within(server, 1.0) > 0.25
+        spent = cpu_seconds(server)
+        wait_until(lambda: cpu_seconds(server) > spent + 0.5)
+        assert is_silent(starved, seconds=0)
         first.sendall(b"still there\n")
         assert read_exactly(first, 12) == b"still there\n"
         resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (hard, hard))
@@ -198,26 +214,28 @@ def starve(server: Server) -> int:
     return hard
 
 
+def cpu_seconds(server: Server) -> float:
+    """Return the CPU that the server itself has used."""
+    fields = Path(f"/proc/{server.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
 def cpu_seconds_within(server: Server, seconds: float) -> float:
     """Return the CPU that the server uses in so many seconds."""
-
-    def used() -> float:
-        fields = Path(f"/proc/{server.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / 100
-
-    before, end = used(), time.monotonic() + seconds
+    before, end = cpu_seconds(server), time.monotonic() + seconds
     wait_until(lambda: time.monotonic() > end)
-    return used() - before
+    return cpu_seconds(server) - before
 
 
 @every_model
 def test_cpu_is_accounted_where_it_was_spent(model: str) -> None:
     """What requests burn shows in the stopped line: in the children where they serve."""
     with serving_many(model, 2, "--protocol", "work") as server, server.connect() as client:
-        in_children = bool(pool(server)) or "fork" in MODELS[model].summary
+        pool(server)
         for _ in range(5):
             client.sendall(b"1 cpu=0.1\n")
             assert read_exactly(client, 1) == b"x"
+        in_children = bool(server.children())
         client.close()
         cpu = server.stop()["cpu"]
     spent = cpu["children" if in_children else "self"]
