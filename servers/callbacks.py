@@ -138,11 +138,9 @@ class Channel(Conversation, asyncio.Protocol):
         for effect in effects:
             match effect:
                 case bytes():
-                    if self._transport.is_closing():  # it is no use: there is nobody any more
-                        self._lose(owed=True)
+                    self._write(effect)
+                    if self._state == CLOSED:
                         return
-                    self._transport.write(effect)
-                    self.bytes_out += len(effect)
                     if self._full:
                         self._keep(effects)
                         return
@@ -154,7 +152,9 @@ class Channel(Conversation, asyncio.Protocol):
                         self._sleep(0.0, chain((effect,), effects))
                         return
                     computed = True
-                    burn(seconds)
+                    burn(seconds, self._service.lifecycle)
+                    if self._service.lifecycle.ending:
+                        return  # the loop, too, is about to end
                 case Close(error):
                     self._hang_up(error)
                     return
@@ -163,6 +163,15 @@ class Channel(Conversation, asyncio.Protocol):
         elif self._state != READING:
             self._enter(READING, self._service.settings.idle_timeout)
             self._watch_deadline()
+
+    def _write(self, data: bytes) -> None:
+        """Have the transport send it. A transport finds out only by sending that there is nobody any more."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
+        if self._transport.is_closing():
+            self._lose(owed=True)
+        else:
+            self.bytes_out += len(data)
 
     def _keep(self, effects: Iterator[Effect]) -> None:
         """Keep what remains until the client has taken what the transport keeps."""

@@ -108,7 +108,9 @@ class Dialogue(Conversation):
                     if computed:
                         await self._sleep(0.0)  # the next computation of this client comes after those of the others
                     computed = True
-                    burn(seconds)
+                    burn(seconds, self._service.lifecycle)
+                    if self._service.lifecycle.ending:
+                        await self._sleep(inf)  # the loop is about to end, and with it this task
                 case Close(error):
                     self._hang_up(error)
                     return False

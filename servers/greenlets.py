@@ -21,6 +21,7 @@ Source: Bilenko's gevent (2009), after Rigo's greenlets, which come of Tismer's 
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 
 import gevent
 from gevent.pool import Group, Pool
@@ -29,13 +30,14 @@ from gevent.socket import wait_read
 from servers.runtime.blocking import converse
 from servers.runtime.compute import burn
 from servers.runtime.cooperative import Cooperative
-from servers.runtime.limits import ACCEPT_WAIT
+from servers.runtime.limits import ACCEPT_WAIT, LINGER
 from servers.runtime.scarcity import PAUSE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from socket import socket
 
+    from servers.runtime.lifecycle import Lifecycle
     from servers.runtime.listener import Listener
     from servers.runtime.service import Service
 
@@ -45,7 +47,7 @@ NEXT_ROUND = 1e-9  # seconds; with 0 gevent may come back before it has looked w
 def serve(listener: Listener, service: Service) -> None:
     """Serve each client in a greenlet of its own until the server stops and the last of them has ended."""
     service.lifecycle.hold()  # what a signal handler raises ends in the hub, which would report it and go on
-    service.sleep, service.compute = gevent.sleep, compute_in_turn
+    service.sleep, service.compute = gevent.sleep, partial(compute_in_turn, service.lifecycle)
     doors, clients = Group(), Pool(service.most_connections)
     for listening in listener.sockets:
         doors.spawn(accept, listening, listener, service, clients)
@@ -79,7 +81,9 @@ def accept(listening: socket, listener: Listener, service: Service, clients: Poo
     listening.close()  # whoever comes now is refused, and does not wait for a server that is to end
 
 
-def compute_in_turn(seconds: float) -> None:
+def compute_in_turn(lifecycle: Lifecycle, seconds: float) -> None:
     """Let the others run first: a computation is no switch point, and a client may ask for many in a row."""
     gevent.sleep(NEXT_ROUND)
-    burn(seconds)
+    burn(seconds, lifecycle)
+    if lifecycle.ending:
+        gevent.sleep(LINGER)  # the server is about to end, and this greenlet with it

@@ -96,6 +96,19 @@ def test_clients_that_reset_are_ordinary(model: str) -> None:
     assert set(stopped["errors"]) <= {"reset"}
 
 
+@every_model
+def test_a_client_that_resets_with_an_answer_owed_is_counted_as_such(model: str) -> None:
+    """Though nobody looks at its connection while the answer is worked out."""
+    with serving_many(model, 2, "--protocol", "work") as server:
+        client = server.connect()
+        client.sendall(b"5 sleep=0.3\n")
+        assert is_silent(client, seconds=0.1)
+        reset(client)
+        assert server.ask(b"3\n") == b"xxx"
+        stopped = server.stop()
+    assert (stopped["connections"], stopped["errors"]) == (2, {"reset": 1})
+
+
 @concurrent_models
 def test_an_idle_client_holds_up_nobody(model: str) -> None:
     """Two hold their connections, one of them in the middle of a line; a third is served meanwhile."""

@@ -137,3 +137,24 @@ def test_a_descriptor_that_cannot_be_served_is_refused(tmp_path: Path) -> None:
             )  # fmt: skip
             assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
             assert words in done.stderr
+
+
+@pytest.mark.parametrize("udp", [False, True])
+def test_reuseport_takes_no_listener_that_was_passed(udp: bool) -> None:
+    """As its registry entry says: one line, status 1, before it says that it listens."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) if udp else socket.create_server(("127.0.0.1", 0)) as passed:
+        server = activated([passed], "reuseport", *(["--udp"] if udp else []))
+        out, err = server.communicate(timeout=PATIENCE)
+    assert (out, server.returncode, err.count("\n")) == ("", 1, 1)
+    assert "SO_REUSEPORT" in err
+
+
+def test_unix_sockets_and_others_are_not_served_together(tmp_path: Path) -> None:
+    """One line, status 1."""
+    with socket.create_server(("127.0.0.1", 0)) as inet, socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(str(tmp_path / "socket"))
+        unix.listen()
+        server = activated([inet, unix], "threaded")
+        out, err = server.communicate(timeout=PATIENCE)
+    assert (out, server.returncode, err.count("\n")) == ("", 1, 1)
+    assert "Unix sockets" in err

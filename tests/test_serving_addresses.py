@@ -162,3 +162,22 @@ def refused_as_nobody(*arguments: str) -> tuple[int, str]:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=20, cwd=ROOT, check=False
     )
     return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("udp", [[], ["--udp"]])
+def test_of_two_reuseport_servers_that_start_at_once_one_is_refused(udp: list[str]) -> None:
+    """SO_REUSEPORT shares a port between the workers of one server, and never with another server."""
+    with socket.create_server(("127.0.0.1", 0)) as chosen:
+        port = str(chosen.getsockname()[1])
+    command = [sys.executable, "-m", "servers", "reuseport", "--port", port, "--workers", "2", *udp]
+    servers = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(3)
+    ]
+    for server in servers:
+        assert server.stdout
+        server.stdout.readline()  # it listens, or has ended
+    for server in servers:
+        server.terminate()
+    outcomes = [server.communicate(timeout=20) for server in servers]
+    assert sorted(server.returncode for server in servers) == [0, 1, 1]
+    assert sum("Address already in use" in err for _, err in outcomes) == 2

@@ -23,16 +23,11 @@ def run(
     `look` is called at the start and after each signal, between two steps of the loop. It looks at the lifecycle, and
     sees to it that the future is done where that is `ending`. Tasks that are left by then are cancelled.
     """
-
-    def hear(number: int) -> None:
-        if not lifecycle.ending:
-            lifecycle.signalled(number)
-            look()
-
     lifecycle.hold()  # asyncio would swallow EndNow in whatever callback the signal comes
     handlers = handlers_of(lifecycle.signals())
-    for number in handlers:
-        loop.add_signal_handler(number, hear, number)
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, look)  # which has the loop woken by signals
+        signal.signal(number, handler)  # at once, for a computation looks whether the server is ending
     try:
         look()  # the signal may have come before there was a loop to tell
         loop.run_until_complete(until)

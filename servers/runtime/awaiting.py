@@ -210,7 +210,9 @@ class Conversation:
                     if computed:  # the next computation of this client comes after those of the others
                         await self._sleep(0.0)
                     computed = True
-                    burn(seconds)
+                    burn(seconds, self._service.lifecycle)
+                    if self._service.lifecycle.ending:
+                        await self._scheduler.sleep(LINGER)  # which is about to end, and this task with it
                 case Close(error):
                     self.error = error
                     await self._linger()

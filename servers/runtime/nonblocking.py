@@ -94,7 +94,7 @@ class Channel(Stepwise):
         try:
             awaited = self.connection.shake_hands()  # type: ignore[union-attr]  # a Tls in this state
         except OSError:
-            self.close("handshake")
+            self._give_up("handshake")
             return
         if awaited:
             self._loop.watch_for(self, awaited)

@@ -33,6 +33,8 @@ def open_listener(settings: Settings, lifecycle: Lifecycle) -> Listener:
 
 def open_sockets(settings: Settings) -> list[socket.socket]:
     """Return sockets that listen, or that are bound where datagrams are to be served. Raise CannotServe."""
+    if settings.fd >= 0 and settings.reuse_port:
+        raise CannotServe("a listener that was passed cannot be shared out by SO_REUSEPORT: leave LISTEN_FDS out")
     if settings.fd >= 0:
         return _adopt(range(settings.fd, settings.fd + settings.fds), settings)
     try:
@@ -86,9 +88,7 @@ def _bind_all(
     for family, address in addresses:
         name = (address[0], port, *address[2:])
         try:
-            if settings.reuse_port:
-                _insist_that_it_is_free(family, name, settings)
-            bound = _bind(family, name, settings)
+            bound = _bind(family, name, settings, first=True)
         except OSError as error:
             # A name may have an address of a family that this machine has switched off, beside one that it has.
             if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
@@ -102,21 +102,20 @@ def _bind_all(
     return sockets
 
 
-def _insist_that_it_is_free(family: int, name: Any, settings: Settings) -> None:
-    """Raise OSError where another server listens: with SO_REUSEPORT it would go on, and get half of our clients."""
-    with socket.socket(family, _kind(settings)) as probe:
-        _prepare(probe)
-        probe.bind(name)
+def _bind(family: int, name: Any, settings: Settings, *, first: bool = False) -> socket.socket:
+    """Return a socket bound to that name, listening if it is a stream's.
 
-
-def _bind(family: int, name: Any, settings: Settings) -> socket.socket:
-    """Return a socket bound to that name, listening if it is a stream's."""
+    Where the port is to be shared, the `first` socket is bound without SO_REUSEPORT all the same: with it, we would be
+    let in beside another server, and each would get half of the clients.
+    """
     bound = socket.socket(family, _kind(settings))
     try:
-        if settings.reuse_port:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         _prepare(bound)
+        if settings.reuse_port and not first:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         bound.bind(name)
+        if settings.reuse_port and first:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         _listen(bound, settings)
     except OSError:
         bound.close()
@@ -201,6 +200,8 @@ def _adopt(descriptors: range, settings: Settings) -> list[socket.socket]:
         if not settings.udp:
             set_options(adopted)
         sockets.append(adopted)
+    if len({adopted.family == socket.AF_UNIX for adopted in sockets}) > 1:
+        raise CannotServe("LISTEN_FDS passes Unix sockets and others: a server has the one or the other")
     return sockets
 
 

@@ -299,6 +299,8 @@ class Workers:
         if monotonic() - worker.started >= BOOT or self.served(worker):
             self._failures = 0
             return
+        if monotonic() < self._start_again_at:
+            return  # of the same round as the one before
         self._failures += 1
         if self._failures >= MOST_FAILURES:
             raise CannotServe(f"workers end as soon as they start, {self._failures} in a row, the last {how}")
