@@ -85,7 +85,7 @@ def test_what_is_measured_ended_within_the_window() -> None:
     assert result.completed == inside < len(result.requests)
     assert result.throughput == pytest.approx(inside / 0.4)
     assert len(result.latencies()) == inside
-    assert result.in_flight == 4
+    assert 0 < result.in_flight <= 4  # one may be between an answer and its next request
     assert 0 < result.client_cpu_seconds <= 2 * 0.4
 
 
