@@ -9,6 +9,7 @@ so much.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from time import monotonic
 
 from servers.runtime.stepwise import CLOSED, CONNECTING, HANDSHAKING, Stepwise
@@ -45,9 +46,9 @@ class Conversation(Stepwise):
 
         return Tls(self._service.tls, self)
 
+    @abstractmethod
     def plain_protocol(self) -> Protocol:
         """Return the driver's protocol, to which all is plain text."""
-        raise NotImplementedError
 
     def connected(self, transport: Transport) -> None:
         """Set what every connection has; to be called first, with what the loop has made of it."""

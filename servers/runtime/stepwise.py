@@ -11,6 +11,7 @@ since when it is in its state and how long it may be, and its loop looks when th
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from math import inf
 from socket import SHUT_RD, SO_LINGER, SOL_SOCKET
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 CONNECTING, HANDSHAKING, READING, WRITING, SLEEPING, LINGERING, CLOSED = range(7)
 
 
-class Stepwise:
+class Stepwise(ABC):
     """One client's conversation, which may stay in its state until `since` plus `patience`, in monotonic time.
 
     A driver adds its steps, and `close`, `_now`, `_expect` and `_end_sending`, which its loop decides.
@@ -72,9 +73,9 @@ class Stepwise:
         """How many requests have been answered."""
         return self._session.requests
 
+    @abstractmethod
     def close(self, error: str) -> None:
         """End the conversation here and now, and count it with `error` as its kind, empty where all was well."""
-        raise NotImplementedError
 
     def expire(self, now: float) -> None:
         """End a conversation that is past its deadline; do nothing for another."""
@@ -100,17 +101,17 @@ class Stepwise:
 
     # What its loop decides.
 
+    @abstractmethod
     def _now(self) -> float:
         """Return the time, or that at which the present round of events began."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _expect(self, deadline: float) -> None:
         """Have `expire` called soon after `deadline`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _end_sending(self) -> None:
         """Tell the client that nothing more will come."""
-        raise NotImplementedError
 
     # States and deadlines.
 
