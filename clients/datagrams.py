@@ -83,7 +83,10 @@ class Caller:
 
 
 class Callers:
-    """The clients of one load process (a `course.Clients`); `outstanding` counts the requests that have not ended."""
+    """The clients of one load process (a `course.Clients`); see there for `area_ns`.
+
+    `outstanding` counts the requests that have begun and not ended.
+    """
 
     def __init__(self, spec: Spec) -> None:
         self.ledger = Ledger()
@@ -93,7 +96,7 @@ class Callers:
         self.callers = [Caller(number, Lines(spec.protocol, number, int(spec.size))) for number in numbers]
         self.owner: dict[int, Caller] = {}
         self.demand: Demand[Caller] = demand_for(spec, self)
-        self.outstanding = 0
+        self.outstanding = self.area_ns = 0
         self._not_done = len(self.callers)
         self.paused: list[tuple[int, int]] = []
         self.target = spec.targets[0]

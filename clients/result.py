@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from clients.mixes import describe as describe_part
-from clients.percentiles import percentiles
+from clients.percentiles import figures
 from clients.records import CONNECTION_COLUMNS, Outcome
 
 if TYPE_CHECKING:
@@ -23,8 +23,28 @@ if TYPE_CHECKING:
     Seconds = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 _NO_FAILURES = (Outcome.ANSWERED, Outcome.LOST, Outcome.IN_FLIGHT)
-PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
-BUSY = 0.8  # of its CPUs: a client was seen to be the limit at 80 to 82 %, for it also waits to be run
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of an open loop: rates per second, response and lateness in seconds (see `percentiles.figures`)."""
+
+    rate: float
+    seconds: float
+    offered: float
+    throughput: float
+    response: dict[str, float | None]
+    lateness: dict[str, float | None]
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartOfMix:
+    """One part of a mix, by its own words: how many requests it had, and their response in seconds."""
+
+    name: str
+    requests: int
+    response: dict[str, float | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,6 +167,11 @@ class LoadResult:
         return int(np.count_nonzero(due & late))
 
     @property
+    def given_up(self) -> int:
+        """Requests of the population that were still under way, or had not been sent, when the run ended."""
+        return int(np.count_nonzero(self._population() & self._ended(Outcome.IN_FLIGHT)))
+
+    @property
     def connections_served(self) -> int:
         """How many of the `plan.connections` clients got an answer's first byte before the window closed."""
         return len(served(self.connections, self.closed_ns))
@@ -182,7 +207,10 @@ class LoadResult:
 
     def lateness(self) -> Seconds:
         """Seconds from due to ready, sorted, of the population: by how much the client itself was late."""
-        mine = self._population() & (self.request("ready_ns") > 0)
+        return self._lateness(self._population())
+
+    def _lateness(self, mine: Mask) -> Seconds:
+        mine &= self.request("ready_ns") > 0
         seconds: Seconds = (self.request("ready_ns")[mine] - self.request("due_ns")[mine]) / 1e9
         seconds.sort()
         return seconds
@@ -198,39 +226,43 @@ class LoadResult:
         """
         return figures(self.response())
 
-    def steps(self) -> list[dict[str, object]]:
+    def steps(self) -> list[Step]:
         """The figures of each step of an open loop whose rate goes up in steps, warm-up and all; empty for others."""
-        if len(self.plan.segments) < 2:
+        if not self.plan.steps:
             return []
-        begin_ns, rows = self.opened_ns - int(self.plan.warmup_seconds * 1e9), []
+        begin_ns, found = self.opened_ns - int(self.plan.warmup_seconds * 1e9), []
         for segment in self.plan.segments:
             end_ns = begin_ns + int(segment.seconds * 1e9)
-            rows.append({"rate": segment.from_rate, "seconds": segment.seconds, **self._step(begin_ns, end_ns)})
+            found.append(self._step(segment.from_rate, begin_ns, end_ns))
             begin_ns = end_ns
-        return rows
+        return found
 
-    def _step(self, begin_ns: int, end_ns: int) -> dict[str, object]:
+    def _step(self, rate: float, begin_ns: int, end_ns: int) -> Step:
         due, done = self.request("due_ns"), self.request("done_ns")
-        mine = (due >= begin_ns) & (due < end_ns) & ~self._ended(Outcome.SHED)
+        mine = (due >= begin_ns) & (due < end_ns)
         answered = (done >= begin_ns) & (done < end_ns) & self._ended(Outcome.ANSWERED)
         seconds = (end_ns - begin_ns) / 1e9
-        return {
-            "offered": int(np.count_nonzero((due >= begin_ns) & (due < end_ns))) / seconds,
-            "throughput": int(np.count_nonzero(answered)) / seconds,
-            "response": figures(self._since("due_ns", mine)),
-            "failed": int(np.count_nonzero(mine & ~np.isin(self.request("outcome"), _NO_FAILURES))),
-        }
+        asked = mine & ~self._ended(Outcome.SHED)
+        return Step(
+            rate=rate,
+            seconds=seconds,
+            offered=int(np.count_nonzero(mine)) / seconds,
+            throughput=int(np.count_nonzero(answered)) / seconds,
+            response=figures(self._since("due_ns", asked)),
+            lateness=figures(self._lateness(asked)),
+            failed=int(np.count_nonzero(asked & ~np.isin(self.request("outcome"), _NO_FAILURES))),
+        )
 
-    def parts(self) -> list[dict[str, object]]:
+    def parts(self) -> list[PartOfMix]:
         """The figures of each part of a mix, in the population; empty where there is no mix."""
         if len(self.plan.parts) < 2:
             return []
         population, part = self._population(), self.request("part")
-        rows = []
+        found = []
         for number, asked in enumerate(self.plan.parts):
             seconds = self._since("due_ns", population & (part == number) & (self.request("sent_ns") > 0))
-            rows.append({"part": describe_part(asked), "requests": len(seconds), "response": figures(seconds)})
-        return rows
+            found.append(PartOfMix(describe_part(asked), len(seconds), figures(seconds)))
+        return found
 
     def little(self) -> dict[str, float] | None:
         """Little's law: the mean number of requests in flight that the loops saw, against throughput by time in flight.
@@ -280,8 +312,8 @@ class LoadResult:
             "response": self.latency(),
             "service": figures(self.service()),
             "lateness": figures(self.lateness()),
-            "steps": self.steps(),
-            "parts": self.parts(),
+            "steps": [asdict(step) for step in self.steps()],
+            "parts": [asdict(part) for part in self.parts()],
             "errors": self.errors,
             "error_examples": self.error_examples,
             "connections": self.plan.connections,
@@ -354,19 +386,6 @@ class LoadResult:
         done = self.request("done_ns")
         inside: Mask = (done >= self.opened_ns) & (done <= self.closed_ns)
         return inside
-
-
-def figures(seconds: Seconds) -> dict[str, float | None]:
-    """Percentiles, min, max and mean of sorted samples."""
-    enough = {name: len(seconds) >= (1 if p == 0.5 else 10 / (1 - p) - 1e-6) for name, p in PERCENTILES.items()}
-    figures: dict[str, float | None] = {
-        name: float(percentiles(seconds, [p])[0]) if enough[name] else None for name, p in PERCENTILES.items()
-    }
-    some = len(seconds) > 0
-    figures["min"] = float(seconds[0]) if some else None
-    figures["max"] = float(seconds[-1]) if some else None
-    figures["mean"] = float(seconds.mean()) if some else None
-    return figures
 
 
 def served(connections: Rows, closed_ns: int) -> Column:
