@@ -13,12 +13,13 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+from clients.connections import bind_source
 from clients.course import SECOND_NS
 from clients.failures import UnreachableError, detail_of, outcome_of
+from clients.guest_tally import Ending
 from clients.records import Outcome
 
 if TYPE_CHECKING:
-    from clients.addresses import Target
     from clients.guest import Guest
     from clients.guests import Guests
     from clients.spec import Spec
@@ -31,7 +32,7 @@ class GuestEntrance:
 
     def __init__(self, spec: Spec, guests: Guests) -> None:
         self._guests = guests
-        self._targets, self._target = spec.targets, spec.targets[0]
+        self._targets, self._target, self._sources = spec.targets, spec.targets[0], spec.sources
         self._timeout, self._timeout_ns = spec.timeout, int(spec.timeout * SECOND_NS)
 
     def come_first(self, guest: Guest) -> None:
@@ -39,8 +40,9 @@ class GuestEntrance:
         failure = UnreachableError(Outcome.UNREACHABLE, "it has no address")
         for target in self._targets:
             began_ns = time.monotonic_ns()
-            endpoint = _endpoint(target)
+            endpoint = socket.socket(target.family, socket.SOCK_STREAM)
             try:
+                self._set_up(endpoint, guest)
                 endpoint.settimeout(self._timeout)
                 endpoint.connect(target.address)
             except OSError as error:
@@ -56,9 +58,11 @@ class GuestEntrance:
 
     def come(self, guest: Guest, now: int) -> None:
         """Begin to connect."""
+        endpoint = socket.socket(self._target.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
-            endpoint = _endpoint(self._target)
+            self._set_up(endpoint, guest)
         except OSError as error:
+            endpoint.close()
             self.kept_out(guest, outcome_of(error), now)
             return
         code = endpoint.connect_ex(self._target.address)
@@ -88,15 +92,28 @@ class GuestEntrance:
         code = guest.endpoint.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if not code:
             self._stands(guest, now)
-            return
-        self._guests.let_go(guest)
-        self.kept_out(guest, outcome_of(OSError(code, os.strerror(code))), now)
+        elif code == errno.ECONNRESET:  # it stood, if not for long: who may not connect at all is refused
+            self._write_down(guest, now)
+            self._guests.end(guest, Ending.RESET, now)
+        else:
+            self._guests.let_go(guest)
+            self.kept_out(guest, outcome_of(OSError(code, os.strerror(code))), now)
 
     def _stands(self, guest: Guest, now: int) -> None:
+        self._write_down(guest, now)
+        self._guests.welcome(guest, now)
+
+    def _write_down(self, guest: Guest, now: int) -> None:
         guest.connected_ns = now
         guest.tally.opened += 1
         guest.tally.connect.add((now - guest.began_ns) / SECOND_NS)
-        self._guests.welcome(guest, now)
+
+    def _set_up(self, endpoint: socket.socket, guest: Guest) -> None:
+        """Choose the address to connect from, where there is a choice. Raises OSError."""
+        if endpoint.family != socket.AF_UNIX:
+            endpoint.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._sources:
+            bind_source(endpoint, self._sources[guest.number % len(self._sources)])
 
     def kept_out(self, guest: Guest, outcome: Outcome, now: int) -> None:
         """Write down that a guest did not come in; it tries again, also one that would come only once."""
@@ -106,10 +123,3 @@ class GuestEntrance:
         else:
             guest.tally.fail(outcome.kind)
         self._guests.come_back(guest, now)
-
-
-def _endpoint(target: Target) -> socket.socket:
-    endpoint = socket.socket(target.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    if target.family != socket.AF_UNIX:
-        endpoint.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return endpoint

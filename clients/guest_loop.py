@@ -29,14 +29,17 @@ class GuestLoop:
     """Carry out the guests' part of a plan; the same to use as `loop.LoadLoop`, but it stays until it is told to stop.
 
     A run that ends by a count of requests is ended by those who count, so without an end by time only the order to stop
-    ends it. `connection_rows` stays empty, and so do the ledger's rows: `guests` tells all.
+    ends it. `connection_rows` stays empty, and so do the ledger's rows: `guests` tells all; `ended_ns` is when all was
+    closed.
     """
+
+    ended_ns = 0
 
     def __init__(
         self,
         spec: Spec,
         stop_ordered: Callable[[], bool],
-        on_progress: Callable[[int, int], None],
+        on_progress: Callable[[int, int, list[int]], None],
         on_finished: Callable[[], None],
     ) -> None:
         self._guests = Guests(spec)
@@ -102,4 +105,5 @@ class GuestLoop:
             wake_ns = min(look_ns, guests.paused[0][0]) if guests.paused else look_ns
             self._note(max(0, wake_ns - now) / SECOND_NS)
             now = clock()
-        guests.close_all(clock())
+        self.ended_ns = clock()
+        guests.close_all(self.ended_ns)

@@ -53,9 +53,8 @@ class Tally:
     were told something beside. `failures` counts what went wrong by kind, as the errors of requests are.
     """
 
-    def __init__(self, clients: int, *, greets: bool) -> None:
-        self.clients = clients
-        self.opened = self.answered = self.refused = self.bytes_sent = self.bytes_received = 0
+    def __init__(self, *, greets: bool) -> None:
+        self.clients = self.opened = self.answered = self.refused = self.bytes_sent = self.bytes_received = 0
         self.greeted = 0 if greets else None
         self.connect = Spans()
         self.failures: dict[str, int] = {}

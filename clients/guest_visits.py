@@ -37,7 +37,7 @@ class GuestVisits:
 
     def __init__(self, spec: Spec, guests: Guests) -> None:
         self._guests = guests
-        self._wire = Wire(spec.protocol, spec.size_bytes, spec.work, spec.authority)
+        self._wire = Wire(spec)
         self._greeting = GREETINGS.get(spec.protocol, b"")
         self._timeout_ns = int(spec.timeout * SECOND_NS)
 

@@ -38,16 +38,17 @@ class Guests:
     They stay until the course is over: `busy` tells no less. What is an error of the run is in the ledger, too.
     """
 
-    busy = 1
+    busy = True
+    area_ns = 0  # of measured requests, in flight
 
     def __init__(self, spec: Spec) -> None:
         self.ledger = Ledger()
         self.epoll = select.epoll()
         self.paused: list[tuple[int, int]] = []
-        counts = {HOLD: spec.hold, **dict(spec.hostile)}
-        self.tallies = {
-            name: Tally(count, greets=spec.protocol in GREETINGS) for name, count in counts.items() if count
-        }
+        self.tallies: dict[str, Tally] = {}
+        for name, count in ((HOLD, spec.hold), *spec.hostile):
+            if count:
+                self.tallies.setdefault(name, Tally(greets=spec.protocol in GREETINGS)).clients += count
         names = [name for name, tally in self.tallies.items() for _ in range(tally.clients)]
         self.all = [Guest(number, name, KINDS[name], self.tallies[name]) for number, name in enumerate(names)]
         self._owner: dict[int, Guest] = {}

@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING
 
 from clients.conversations import exchanges
 from clients.garbage import garbage_of
+from clients.scripts import Script as Requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from clients.conversations import Exchange
+    from clients.spec import Spec
 
-MOST_HELD = 100_000
-MOST_CLIENTS = 10_000  # of one hostile kind
+MOST_CLIENTS = 100_000  # of one kind
 PIECE_BYTES = 64 * 1024
 LARGE_LINE_BYTES = 100_000  # past what the kernel keeps of a slow reader's, within what servers usually take
 LARGE_ANSWER_BYTES = 8_000_000  # past every socket buffer
@@ -89,18 +90,16 @@ Move = Send | Ask | AskLast | Rouse | Wait | Deafen | Reset
 Script = Iterator[Move]
 
 
-@dataclass(frozen=True, slots=True)
 class Wire:
-    """What is spoken: the protocol, the bytes of a request, the work asked for, and what http calls the server."""
+    """What is spoken: the `protocol`, what http calls the server, and the requests of the plan."""
 
-    protocol: str
-    size_bytes: int
-    work: str
-    authority: str
+    def __init__(self, spec: Spec) -> None:
+        self.protocol, self.authority = spec.protocol, spec.authority
+        self._script = Requests(spec)
 
     def exchange(self, number: int) -> Exchange:
-        """A request that names its client, and the answer to it."""
-        return exchanges(self.protocol, number, self.size_bytes, self.work, authority=self.authority)[0]
+        """A request of client `number`, and the answer to it."""
+        return self._script.ring(number)[0] if self._script.is_ring else self._script.draw()
 
 
 @cache  # one protocol and authority per process, and the answer beside it is thrown away
@@ -241,20 +240,3 @@ def read_hostile(text: str) -> tuple[str, int]:
     if not (count.isascii() and count.isdigit() and len(count) <= 6 and 1 <= int(count) <= MOST_CLIENTS):
         raise ValueError(f"the count of {kind} clients is from 1 to {MOST_CLIENTS}, not {count!r}")
     return kind, int(count)
-
-
-def fault_of(hold: int, hostile: tuple[tuple[str, int], ...], *, udp: bool, tls: bool) -> str:
-    """Say in one line why a plan cannot have these guests; empty where it can."""
-    if not 0 <= hold <= MOST_HELD:
-        return f"hold is from 0 to {MOST_HELD}, not {hold}"
-    kinds = [kind for kind, _ in hostile]
-    for kind, count in hostile:
-        try:
-            read_hostile(f"{kind}={count}")
-        except ValueError as error:
-            return str(error)
-        if kinds.count(kind) > 1:
-            return f"the hostile kind {kind} is given twice"
-    if (hold or hostile) and (udp or tls):
-        return f"held and hostile connections are plain streams, not {'datagrams' if udp else 'TLS'}"
-    return ""
