@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from clients.plan import LoadPlan
 
 PATIENCE = 10.0  # seconds for a null server to listen, on a machine that is busy with something else
-ATTEMPTS = 3  # where something else took the CPUs meanwhile
+ATTEMPTS = 2  # where something else took the CPUs meanwhile
 UNDISTURBED = 0.7  # of a CPU, or of all: with several requests in flight, client or server uses it where they may
 ENOUGH_IN_FLIGHT = 4  # with fewer, client and server wait for each other, however free the machine is
 FEW_CONNECTIONS = 8  # up to which one more makes a difference that shows
@@ -95,7 +95,7 @@ def ceiling(plan: LoadPlan, *, seconds: float = 0.5) -> Ceiling | None:
     """Return what the client of `plan` can do as a closed loop that never waits; None where it cannot be told.
 
     It cannot with TLS, nor where a load process or the null server does not come up. A figure that is not
-    remembered takes `seconds` and about half a second more to measure, thrice that where the machine is disturbed;
+    remembered takes `seconds` and about half a second more to measure, twice that where the machine is disturbed;
     one that was disturbed to the end is a lower bound, and is not remembered.
     """
     if plan.tls:
