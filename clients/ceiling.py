@@ -41,13 +41,13 @@ FEW_CONNECTIONS = 8  # up to which one more makes a difference that shows
 WARMUP = 0.1
 _CHECKOUT = Path(__file__).resolve().parent.parent
 _WAITS = re.compile(r" (?:sleep|cpu)=[^\s;]+")  # what the null server does not do, in a work line or a mix
-# What makes a plan wait, or more than a closed loop; each is left at its default.
+# What makes a plan wait, or more than a closed loop, or give up; each is left at its default.
 _LEFT_OUT = (
     *("rate", "final_rate", "steps", "arrivals", "seed", "max_waiting"),
-    *("think", "hold", "hostile", "sources", "requests"),
+    *("think", "hold", "hostile", "sources", "requests", "timeout"),
 )
 # What a client's throughput against a null server depends on, beside the number of connections.
-_KEYED = ("protocol", "churn", "close", "pipeline", "processes", "cpus", "udp")
+_KEYED = ("protocol", "churn", "close", "pipeline", "processes", "cpus")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +124,11 @@ def configuration(plan: LoadPlan) -> str:
 
     More than a few connections count to the next power of two, so that few ceilings serve many runs.
     """
-    key: dict[str, object] = {name: getattr(plan, name) for name in _KEYED if hasattr(plan, name)}
+    key: dict[str, object] = {name: getattr(plan, name) for name in _KEYED}
     many = plan.connections > FEW_CONNECTIONS
     key["connections"] = 1 << (plan.connections - 1).bit_length() if many else plan.connections
     key["transport"] = plan.transport
-    asked = _WAITS.sub("", getattr(plan, "mix", "") or plan.work)
-    key["asked"] = asked or plan.size
+    key["asked"] = _WAITS.sub("", plan.mix or plan.work) or plan.size
     return json.dumps(key, sort_keys=True)
 
 
@@ -167,7 +166,7 @@ def _measured(plan: LoadPlan, seconds: float) -> _Attempt:
 
 def _is_undisturbed(plan: LoadPlan, client_busy: float, server_busy: float) -> bool:
     """Tell from the CPU that each client process and the server used whether they had it when they wanted it."""
-    if plan.connections * getattr(plan, "pipeline", 1) < ENOUGH_IN_FLIGHT:
+    if plan.connections * plan.pipeline < ENOUGH_IN_FLIGHT:
         return True
     usable = min(len(os.sched_getaffinity(0)), plan.processes + 1)
     clients = client_busy * min(plan.processes, len(plan.cpus) or usable)
