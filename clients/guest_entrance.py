@@ -13,13 +13,14 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from clients.connections import bind_source
+from clients.connections import bind_source, source_of
 from clients.course import SECOND_NS
 from clients.failures import UnreachableError, detail_of, outcome_of
 from clients.guest_tally import Ending
 from clients.records import Outcome
 
 if TYPE_CHECKING:
+    from clients.addresses import Target
     from clients.guest import Guest
     from clients.guests import Guests
     from clients.spec import Spec
@@ -42,7 +43,7 @@ class GuestEntrance:
             began_ns = time.monotonic_ns()
             endpoint = socket.socket(target.family, socket.SOCK_STREAM)
             try:
-                self._set_up(endpoint, guest)
+                self._set_up(endpoint, target, guest)
                 endpoint.settimeout(self._timeout)
                 endpoint.connect(target.address)
             except OSError as error:
@@ -60,7 +61,7 @@ class GuestEntrance:
         """Begin to connect."""
         endpoint = socket.socket(self._target.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
-            self._set_up(endpoint, guest)
+            self._set_up(endpoint, self._target, guest)
         except OSError as error:
             endpoint.close()
             self.kept_out(guest, outcome_of(error), now)
@@ -108,12 +109,12 @@ class GuestEntrance:
         guest.tally.opened += 1
         guest.tally.connect.add((now - guest.began_ns) / SECOND_NS)
 
-    def _set_up(self, endpoint: socket.socket, guest: Guest) -> None:
+    def _set_up(self, endpoint: socket.socket, target: Target, guest: Guest) -> None:
         """Choose the address to connect from, where there is a choice. Raises OSError."""
-        if endpoint.family != socket.AF_UNIX:
+        if target.family != socket.AF_UNIX:
             endpoint.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._sources:
-            bind_source(endpoint, self._sources[guest.number % len(self._sources)])
+        if source := source_of(self._sources, target, guest.number):
+            bind_source(endpoint, source)
 
     def kept_out(self, guest: Guest, outcome: Outcome, now: int) -> None:
         """Write down that a guest did not come in; it tries again, also one that would come only once."""

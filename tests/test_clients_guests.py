@@ -47,7 +47,7 @@ def loop_of(
 ) -> GuestLoop:
     """The loop of a load process that has such guests."""
     plan = LoadPlan(address, hold=hold, hostile=hostile, **parameters)
-    return GuestLoop(divide(plan, address.resolve())[-1], stop_ordered, lambda *_: None, lambda: None)
+    return GuestLoop(divide(plan, address.resolve(), plan.sources)[-1], stop_ordered, lambda *_: None, lambda: None)
 
 
 def entertain(address: Address, until: Callable[[Told], object], **parameters: Any) -> GuestLoop:
@@ -182,6 +182,16 @@ def test_guests_come_over_unix_sockets_and_ipv6(tmp_path: Path) -> None:
         with known_server(host=host, path=path and f"{path} again") as server:
             told = told_of("half-close", server.address, lambda told: told["closed"] >= 4, 2)
         assert told["errors"] == {}
+
+
+def test_guests_come_from_the_addresses_that_are_asked_for() -> None:
+    """In turn, so that ports do not run out where many are held."""
+    sources = ("127.0.0.2", "127.0.0.3")
+    with listening() as (listener, address), entertaining(address, hold=4, sources=sources):
+        accepted = [listener.accept() for _ in range(4)]
+    assert sorted(host for _, (host, _) in accepted) == ["127.0.0.2", "127.0.0.2", "127.0.0.3", "127.0.0.3"]
+    for connection, _ in accepted:
+        connection.close()
 
 
 def test_a_full_unix_backlog_is_waited_for(tmp_path: Path) -> None:
