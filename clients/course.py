@@ -39,6 +39,10 @@ class Clients(Protocol):
     def busy(self) -> bool:
         """Whether a request may still begin or end."""
 
+    @property
+    def resting(self) -> bool:
+        """Whether nothing is under way because nothing is due yet."""
+
     def time_out(self, now: int) -> None:
         """End what has taken longer than the timeout."""
 
@@ -50,7 +54,7 @@ class Clients(Protocol):
 
 
 class Course:
-    """One run of `clients`, who give up a counted run after three timeouts without a right answer.
+    """One run of `clients`, who give up a counted run after three timeouts under way without a right answer.
 
     `stop_ordered` is asked every 50 ms, `on_progress(completed, errors, recent)` is told 5 times a second, with
     a sample of the response times since it was told last,
@@ -74,7 +78,7 @@ class Course:
         self._clients = clients
         self._timeout_ns = int(timeout * SECOND_NS)
         self._stop_ordered, self._on_progress, self._on_finished = stop_ordered, on_progress, on_finished
-        self._warm_ns = self._progress_ns = self._answered_ns = self._answered = 0
+        self._warm_ns = self._progress_ns = self._answered_ns = self._answered = self._looked_ns = 0
         self._grace_ns = max(GRACE_NS, min(OPEN_GRACE_NS, self._timeout_ns)) if drains else GRACE_NS
         self._end_ns: int | None = None
         self._expected_ns = 0
@@ -82,7 +86,8 @@ class Course:
     def begin(self, start_ns: int, warm_ns: int, end_ns: int | None) -> None:
         """Sleep until `start_ns`; evidence counts from `warm_ns`, the end comes at `end_ns` or when all is asked."""
         self._warm_ns, self._end_ns = warm_ns, end_ns
-        self._progress_ns, self._answered_ns, self._expected_ns = start_ns + PROGRESS_NS, start_ns, start_ns
+        self._answered_ns = self._looked_ns = self._expected_ns = start_ns
+        self._progress_ns = start_ns + PROGRESS_NS
         time.sleep(max(0, start_ns - time.monotonic_ns()) / SECOND_NS)
 
     def look(self, now: int) -> int:
@@ -98,6 +103,7 @@ class Course:
             ledger = self._clients.ledger
             self._on_progress(ledger.completed, sum(ledger.errors.values()), ledger.recent())
         if self.grace_ends_ns is None and self._is_over(now):
+            self.evidence.end(now, self._clients.area_ns)  # what ending takes is not of the window
             self._clients.ask_no_more()
             self.finish(now)
         self._expected_ns = self._next_moment(now)
@@ -138,6 +144,9 @@ class Course:
             return now >= self._end_ns
         if self._clients.ledger.completed > self._answered:
             self._answered, self._answered_ns = self._clients.ledger.completed, now
+        elif self._clients.resting:
+            self._answered_ns += now - self._looked_ns
+        self._looked_ns = now
         # Three timeouts without a right answer: a count that will never be reached must not mean a run
         # without end.
         self.gave_up = now - self._answered_ns > 3 * self._timeout_ns
