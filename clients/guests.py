@@ -35,7 +35,7 @@ _READING = select.EPOLLIN | select.EPOLLRDHUP
 class Guests:
     """All guests of a load process (a `course.Clients`), in `tallies` by kind.
 
-    They stay until the course is over: `busy` and `resting` tell no less. What is an error of the run is in the ledger, too.
+    They stay until the course is over, as `busy` and `resting` tell. What is an error of the run is in the ledger, too.
     """
 
     busy, resting = True, False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -16,7 +15,7 @@ from clients.records import Outcome
 from clients.swarm import run_load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -84,17 +83,8 @@ def check_accounts(result: LoadResult) -> None:
     assert ended.get("abandoned", 0) == result.errors.get("abandoned", 0)
 
 
-@pytest.fixture
 def two_cpus() -> tuple[int, int]:
-    """One CPU for the client and one for the server."""
+    """One CPU for the client and one for the server; the test is skipped where there is one only."""
     if len(CPUS) < 2:
         pytest.skip("it takes a CPU for the client and one for the server")
     return CPUS[0], CPUS[1]
-
-
-@contextmanager
-def on_cpus(pid: int, *cpus: int) -> Iterator[None]:
-    """Have all threads of a process run on these CPUs, as far as they are there already."""
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        os.sched_setaffinity(int(thread), cpus)
-    yield
