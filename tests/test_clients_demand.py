@@ -227,13 +227,11 @@ class TestOpenLoop:
         assert waiting >= 5
         assert loop.next_ns == NEVER
         assert askers.dismissed == ["a"]
-        assert loop.pending
-        assert not loop.over
+        assert (loop.over, loop.pending) == (False, True)
         for number in range(waiting):
             loop.free(Place(str(number)), 0)
         assert len(askers.asked) == waiting
-        assert loop.over
-        assert not loop.pending
+        assert (loop.over, loop.pending) == (True, False)
 
     def test_what_is_never_asked_can_be_told(self) -> None:
         """With the times at which it was due."""
