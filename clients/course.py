@@ -40,8 +40,8 @@ class Clients(Protocol):
         """Whether a request may still begin or end."""
 
     @property
-    def resting(self) -> bool:
-        """Whether nothing is under way because nothing is due yet."""
+    def idle(self) -> bool:
+        """Whether all is well and nothing under way: that nothing is answered is nobody's fault."""
 
     def time_out(self, now: int) -> None:
         """End what has taken longer than the timeout."""
@@ -54,7 +54,7 @@ class Clients(Protocol):
 
 
 class Course:
-    """One run of `clients`, who give up a counted run after three timeouts under way without a right answer.
+    """One run of `clients`, who give up a counted run after three timeouts without a right answer.
 
     `stop_ordered` is asked every 50 ms, `on_progress(completed, errors, recent)` is told 5 times a second, with
     a sample of the response times since it was told last,
@@ -144,7 +144,7 @@ class Course:
             return now >= self._end_ns
         if self._clients.ledger.completed > self._answered:
             self._answered, self._answered_ns = self._clients.ledger.completed, now
-        elif self._clients.resting:
+        elif self._clients.idle:  # what was in vain before still counts
             self._answered_ns += now - self._looked_ns
         self._looked_ns = now
         # Three timeouts without a right answer: a count that will never be reached must not mean a run

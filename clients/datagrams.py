@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from clients.connections import bind_source, source_of
 from clients.course import SECOND_NS
 from clients.datagram_lines import Lines, number_of
-from clients.demand import NEVER, demand_for
+from clients.demand import demand_for
 from clients.entrance import PAUSE_NS
 from clients.failures import UnreachableError, WrongAnswerError, detail_of, difference, outcome_of
 from clients.ledger import Ledger
@@ -134,9 +134,9 @@ class Callers:
         return self._not_done > 0
 
     @property
-    def resting(self) -> bool:
-        """Whether nothing is under way because nothing is due yet."""
-        return not (self.outstanding or self.demand.waiting) and self.demand.next_ns != NEVER
+    def idle(self) -> bool:
+        """Whether all is well and nothing under way: clients think, or nothing is due."""
+        return self.demand.thinks and not (self.outstanding or self.demand.waiting or self.paused)
 
     def start(self, start_ns: int) -> None:
         """Everybody is free to ask."""

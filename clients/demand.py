@@ -213,19 +213,17 @@ class OpenLoop(Generic[Asker]):
     def tick(self, now: int) -> None:
         """Ask what has become due by now; much at a time goes on with the next tick."""
         for _ in range(_MOST_AT_ONCE):
-            due_ns = self.next_ns
-            if due_ns > now:
+            if self.next_ns > now:
                 return
-            self._advance()
-            ready_ns = time.monotonic_ns()
-            if (client := self._free_client()) is not None:
-                self._askers.ask(client, due_ns, ready_ns)
-            else:
-                self._keep(due_ns, ready_ns)
+            self._begin_next()
 
-    def _keep(self, due_ns: int, ready_ns: int) -> None:
-        """Have a request that finds nobody free wait, where there is room."""
-        if len(self._waiting) < self._max_waiting:
+    def _begin_next(self) -> None:
+        """Have somebody free ask what is due next; where there is nobody it waits, as far as there is room."""
+        due_ns, ready_ns = self.next_ns, time.monotonic_ns()
+        self._advance()
+        if (client := self._free_client()) is not None:
+            self._askers.ask(client, due_ns, ready_ns)
+        elif len(self._waiting) < self._max_waiting:
             self._waiting.append((due_ns, ready_ns))
         else:
             self._askers.shed(due_ns, ready_ns)
@@ -233,25 +231,23 @@ class OpenLoop(Generic[Asker]):
     def _free_client(self) -> Asker | None:
         while self._idle:
             idle = self._idle.popleft()
-            idle.places -= 1
-            if idle.is_lost:
-                continue
-            if idle.places:
+            if idle.places > 1 and not idle.is_lost:
+                idle.places -= 1
                 self._idle.append(idle)
-            else:
+            elif self._idle_of.get(idle.client) is idle:
                 del self._idle_of[idle.client]
-            return idle.client
+            if not idle.is_lost:
+                return idle.client
         return None
 
     def end(self) -> None:
         """Nothing becomes due from now on; what waits is still asked, and who is free is dismissed.
 
-        What became due before, and the loop was too late to see, waits too.
+        What became due before, and the loop was too late to see, is asked too.
         """
         now = time.monotonic_ns()
         while self.next_ns <= now:
-            self._keep(self.next_ns, now)
-            self._advance()
+            self._begin_next()
         self._ended, self.next_ns = True, NEVER
         while (client := self._free_client()) is not None:
             self._askers.dismiss(client)

@@ -34,7 +34,7 @@ from clients.client import (
     Client,
 )
 from clients.connections import READING, WRITING, Connections
-from clients.demand import NEVER, demand_for
+from clients.demand import demand_for
 from clients.entrance import PAUSE_NS, Entrance
 from clients.failures import WrongAnswerError, detail_of, outcome_of, too_much
 from clients.ledger import Ledger
@@ -83,9 +83,11 @@ class Dialogues:
         return self._not_done > 0
 
     @property
-    def resting(self) -> bool:
-        """Whether nothing is under way because nothing is due yet."""
-        return not (self.outstanding or self.demand.waiting) and self.demand.next_ns != NEVER
+    def idle(self) -> bool:
+        """Whether all is well and nothing under way: clients think, or nothing is due."""
+        if not self.demand.thinks or self.outstanding or self.demand.waiting or self.paused:
+            return False
+        return not self.connections.pending()
 
     def start(self, start_ns: int) -> None:
         """Tell of all free places, and let those begin to connect that never tried."""
