@@ -1,8 +1,8 @@
 """A server of which queueing theory knows the answer: one worker, first come first served, always the same service.
 
-It runs in a process of its own, `python -m tests.exact_server SECONDS`, prints its port, takes a whole CPU and ends with
-its input. The end of a service is max(arrival, end of the one before) + SECONDS by the clock, whenever the machine lets it go on: what
-one answer is late by does not delay the next. Nothing but the standard library is imported.
+It runs in a process of its own, `python -m tests.exact_server SECONDS`, prints its port, takes a whole CPU and ends
+with its input. The end of a service is max(arrival, end of the one before) + SECONDS by the clock, whenever the machine
+lets it go on: what one answer is late by does not delay the next. Nothing but the standard library is imported.
 """
 
 from __future__ import annotations
