@@ -21,6 +21,7 @@ from tests import known_servers
 from tests.known_servers import known_server, listening
 from tests.load_runs import check_accounts, due_ns, load, outcomes, schedule_ns, until_true
 from tests.serving import serving
+from tests.test_clients_datagrams import datagram_server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -238,13 +239,26 @@ def test_a_server_may_close_what_is_idle() -> None:
     assert result.idle_closed > 0
 
 
+@pytest.mark.parametrize("ending", [{"duration": 1.0, "warmup": 0.0}, {"requests": 300}])
+def test_lost_datagrams_are_in_the_distribution(ending: dict[str, Any]) -> None:
+    """With the timeout; while they are waited for, others ask."""
+    with datagram_server(known_servers.drop_every(20)) as server:
+        result = load(server.address, udp=True, rate=300, timeout=0.2, **ending)
+    check_accounts(result)
+    assert outcomes(result) == {"answered": 285, "lost": 15}
+    assert (result.response() >= 0.2).sum() >= 15
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("counted", [False, True])
 def test_an_interrupt_accounts_for_what_was_due_until_then(counted: bool, processes: int) -> None:
     """Not for what would have been due later."""
 
+    interrupted: list[Event] = []  # once, because the second time ends everything
+
     def interrupt(event: Event) -> None:
-        if isinstance(event, Progress) and event.completed:
+        if isinstance(event, Progress) and event.completed and not interrupted:
+            interrupted.append(event)
             os.kill(os.getpid(), signal.SIGINT)
 
     with known_server() as server:
