@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clients.process import LoadError
-from clients.records import CONNECTION_COLUMNS, REQUEST_COLUMNS, Outcome
+from clients.records import CONNECTION_COLUMNS, REQUEST_COLUMNS, REQUEST_FORMATS, Outcome
 
 if TYPE_CHECKING:
     from clients.result import LoadResult
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 def prepare_folder(folder: str) -> None:
@@ -54,7 +54,7 @@ def header(result: LoadResult) -> dict[str, object]:
         "command": sys.argv,
         "window_ns": [result.opened_ns, result.closed_ns],
         "files": {
-            "requests.npy": {"columns": REQUEST_COLUMNS, "dtype": "int64"},
+            "requests.npy": {"columns": REQUEST_COLUMNS, "dtypes": REQUEST_FORMATS},
             "connections.npy": {"columns": CONNECTION_COLUMNS, "dtype": "int64"},
         },
         "outcomes": {int(outcome): outcome.kind for outcome in Outcome},

@@ -79,6 +79,11 @@ class Part:
     size: Distribution | None
     work: str
 
+    @property
+    def constant(self) -> bool:
+        """Whether all its requests are alike, but for the names in them."""
+        return read_work(self.work).constant if self.size is None else self.size.constant
+
     def sizes(self, count: int, seed: int) -> list[int]:
         """Return `count` sizes in bytes, of what the protocol can have; none for work. The same `seed`, the same."""
         if self.size is None:
@@ -123,6 +128,15 @@ def read_mix(text: str) -> tuple[Part, ...]:
     if len(protocols) > 1:
         raise ValueError(f"a server speaks one protocol, so a mix has one, not {' and '.join(protocols)}")
     return tuple(Part(percent / total, part.protocol, part.size, part.work) for percent, part in parts)
+
+
+def single_part(protocol: str, size: str, work: str) -> Part:
+    """Return the one part of a load that is no mix: a work line, or lines of `size`. ValueError, in one clear line."""
+    if work:
+        return Part(1.0, protocol, None, read_work(work).text)
+    sizes = read_distribution(size)
+    _check_size("size", sizes, _least(protocol), LARGEST_LINE)
+    return Part(1.0, protocol, sizes, "")
 
 
 def describe(part: Part) -> str:

@@ -98,7 +98,8 @@ class _Run:
                     self._step(window)
                 except KeyboardInterrupt:
                     self._interrupt()
-        return gather(self._plan, self._processes, window.bounds(), interrupted=self._interrupted)
+        recorded = [process.recorded for process in self._processes]
+        return gather(self._plan, recorded, window.bounds(), interrupted=self._interrupted)
 
     def _await_ready(self) -> None:
         waiting = set(self._processes)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from itertools import chain
+from typing import TYPE_CHECKING
 
 from clients.events import Listener, Progress, WindowClosed, WindowOpened
 
@@ -11,23 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from clients.plan import LoadPlan
+    from clients.process import Told
 
 SECOND_NS = 1_000_000_000
 _PROGRESS_NS = 200_000_000
 
 
-class Part(Protocol):
-    """What a load process has said of itself so far: right answers, errors, and whether nothing counts any more."""
-
-    completed: int
-    errors: int
-    finished: bool
-
-
 class Window:
     """The window of a run whose `parts` start at `start_ns`; `on_event` is told from `tell`. All in one clock."""
 
-    def __init__(self, plan: LoadPlan, start_ns: int, parts: Collection[Part], on_event: Listener) -> None:
+    def __init__(self, plan: LoadPlan, start_ns: int, parts: Collection[Told], on_event: Listener) -> None:
         self.start_ns = start_ns
         self._parts, self._on_event = parts, on_event
         self._warm_ns = start_ns + int(plan.warmup_seconds * SECOND_NS)
@@ -64,7 +58,9 @@ class Window:
             self._progress_ns = now + _PROGRESS_NS
             completed = sum(part.completed for part in self._parts)
             errors = sum(part.errors for part in self._parts)
-            self._on_event(Progress((now - self.start_ns) / SECOND_NS, completed, errors))
+            recent = tuple(chain.from_iterable(chain.from_iterable(part.recent for part in self._parts)))
+            left = None if self._end_ns is None else max(0.0, (self._end_ns - now) / SECOND_NS)
+            self._on_event(Progress((now - self.start_ns) / SECOND_NS, completed, errors, recent, left))
 
     def bounds(self) -> tuple[int, int]:
         """When it opened and closed, once all parts have finished; empty where that was in the warm-up."""
