@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from clients.events import Listener
+    from clients.result import LoadResult
+
 
 def build_parser() -> Parser:
     """Return the parser of `serverlab load`."""
@@ -150,6 +153,7 @@ def _add_measuring(group: argparse._ArgumentGroup) -> None:
         metavar="LIST",
         help="addresses to connect from, in turn (default: one, or several of 127.0.0.0/8 where one has too few ports)",
     )
+    add("--cluster", metavar="HOST:PORT", help="spread them over the workers of the Dask scheduler there")
     add("--cpus", type=cpu_list, default=(), metavar="LIST", help="their CPUs, as 0,2 or 0-3")
     add("--json", action="store_true", help="print one JSON object, last on standard output")
     add("--output", metavar="DIR", help="save the summary and every record there (JSON Lines, numpy)")
@@ -227,6 +231,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _carry_out(plan: LoadPlan, options: argparse.Namespace) -> int:
     # Imported after the command line was read, whose complaints and help need not wait for numpy.
+    from clients.cluster_result import describe_shares  # noqa: PLC0415
     from clients.folder import prepare_folder, save  # noqa: PLC0415
     from clients.progress import bar, no_bar  # noqa: PLC0415
     from clients.summary import describe  # noqa: PLC0415
@@ -235,8 +240,20 @@ def _carry_out(plan: LoadPlan, options: argparse.Namespace) -> int:
     if options.output is not None:
         prepare_folder(options.output)
     with bar(plan) if sys.stderr.isatty() and not options.json else no_bar() as listener:
-        result = run_load(plan, listener)
+        result = run_load(plan, listener) if options.cluster is None else _on_cluster(plan, options.cluster, listener)
     if options.output is not None:
         save(result, options.output)
-    print(json.dumps(result.summary()) if options.json else "\n".join(describe(result)), flush=True)
+    lines = [json.dumps(result.summary())] if options.json else [*describe(result), *describe_shares(result)]
+    print("\n".join(lines), flush=True)
     return 0 if result.ok else 1
+
+
+def _on_cluster(plan: LoadPlan, scheduler: str, listener: Listener | None) -> LoadResult:
+    try:
+        from clients.cluster import run_on_cluster  # noqa: PLC0415 - Dask is for those who have many machines
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] not in {"distributed", "dask"}:
+            raise
+        words = "--cluster needs the package distributed: pip install 'serverlab[cluster]'"
+        raise PlanError(words) from error
+    return run_on_cluster(plan, scheduler, listener)
