@@ -55,10 +55,12 @@ class Link:
         except Exception as error:
             raise LoadError(f"no answer from {', '.join(workers)} by way of {self._where}") from error
         for worker, answer in answers.items():
-            if isinstance(answer, ImportError):
-                raise LoadError(f"the Dask worker {worker} lacks this serverlab: {_one_line(answer)}")
             if isinstance(answer, Exception):
-                raise LoadError(f"the Dask worker {worker} does not do as asked: {_one_line(answer)}")
+                words = _one_line(answer)  # in which Dask hides the error of a function that cannot be imported there
+                lacks = "No module named" in words or "ImportError" in words
+                raise LoadError(
+                    f"the Dask worker {worker} {'lacks this serverlab' if lacks else 'does not do as asked'}: {words}"
+                )
         return answers
 
     def listen(self, hear: Callable[[dict[str, Any]], None]) -> None:

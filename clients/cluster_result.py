@@ -34,6 +34,6 @@ def describe_shares(result: LoadResult) -> list[str]:
     shares = result.shares if isinstance(result, ClusterResult) else ()
     return [
         f"  worker    {share.worker}: {share.clients} clients, clock within {share.clock_uncertainty * 1e3:.1f} ms"
-        + (f"; {share.missing}" if share.missing else "")
+        + (f"; missing: {share.missing}" if share.missing else "")
         for share in shares
     ]
