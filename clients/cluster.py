@@ -46,7 +46,9 @@ if TYPE_CHECKING:
     from clients.plan import LoadPlan
     from clients.result import LoadResult
 
-_NOTICE_NS = 400_000_000  # from the order to start until the start: longer than it takes to reach every load process
+# From the order to start until the start: longer than it takes to reach every load process, also where that is slow.
+_NOTICE_NS = 300_000_000
+_NOTICE_QUESTIONS = 10
 SETUP_PATIENCE = 15.0  # beside the timeout of connecting: an interpreter starts, a worker is not at once free
 SILENCE = 10.0  # seconds without a word from a load process, which says five a second, after which it is lost
 _WATCH = 1.0  # how often the scheduler is asked who is there
@@ -174,15 +176,15 @@ class _Run:
         return reading
 
     def _start(self) -> Window:
-        window = Window(self._plan, time.monotonic_ns() + _NOTICE_NS, self._parts, self._on_event)
+        slowest_ns = max(offset.slowest_ns for offset in self._offsets.values())
+        start_ns = time.monotonic_ns() + _NOTICE_NS + _NOTICE_QUESTIONS * slowest_ns
+        window = Window(self._plan, start_ns, self._parts, self._on_event)
         times = {part: window.times(self._offsets[part.worker].ahead_ns) for part in self._parts}
         orders = {part.number: json.dumps(times[part]) for part in self._parts}
         answers = self._link.ask(self._workers, cluster_task.order, self._name, orders)
         for part in self._parts:
             part.heard = time.monotonic()
-            start_ns = times[part]["start_ns"]
-            assert start_ns is not None
-            if answers[part.worker] > start_ns:
+            if answers[part.worker] > start_ns + self._offsets[part.worker].ahead_ns:
                 raise LoadError(f"the Dask worker {part.worker} did not hear of the start in time")
         return window
 

@@ -20,10 +20,14 @@ QUESTIONS = 10
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """A clock is `ahead_ns` before the one here, give or take `uncertainty_ns`."""
+    """A clock is `ahead_ns` before the one here, give or take `uncertainty_ns`; the longest question took `slowest_ns`.
+
+    All in nanoseconds.
+    """
 
     ahead_ns: int
     uncertainty_ns: int
+    slowest_ns: int
 
 
 def offset_of(readings: Iterable[tuple[int, int, int]]) -> Offset:
@@ -31,7 +35,8 @@ def offset_of(readings: Iterable[tuple[int, int, int]]) -> Offset:
     readings = list(readings)
     least = max(there - received for _, there, received in readings)
     most = min(there - sent for sent, there, _ in readings)
-    return Offset((least + most) // 2, (abs(most - least) + 1) // 2)
+    slowest = max(received - sent for sent, _, received in readings)
+    return Offset((least + most) // 2, (abs(most - least) + 1) // 2, slowest)
 
 
 def measure(ask: Callable[[], int]) -> Offset:

@@ -105,6 +105,10 @@ class DaskCluster:
         for worker in self.workers:
             worker.address = next(addresses[pid] for pid in worker.pids() if pid in addresses)
 
+    def log(self) -> str:
+        """Return what the scheduler and the workers have said so far."""
+        return "".join(path.read_text(errors="replace") for path in self._folder.glob("*.log"))
+
     def _start(
         self,
         module: str,

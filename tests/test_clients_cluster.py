@@ -22,6 +22,7 @@ from clients.cluster import in_turn, run_on_cluster
 from clients.cluster_clock import Offset, offset_of
 from clients.cluster_result import ClusterResult, describe_shares
 from clients.events import Progress, WindowClosed, WindowOpened
+from clients.percentiles import percentiles
 from clients.plan import LoadPlan, PlanError
 from clients.process import LoadError
 from clients.swarm import NobodyListensError
@@ -131,7 +132,7 @@ def test_samples_of_all_workers_are_in_one_distribution(dask: DaskCluster) -> No
     times = [result.request(name)[answered] for name in names]
     assert all((before <= after).all() for before, after in pairwise(times))
     assert result.duration == pytest.approx(0.4)
-    assert result.latency()["p50"] == pytest.approx(np.median(result.latencies()))
+    assert result.latency()["p50"] == percentiles(result.latencies(), [0.5])[0]
     assert len(result.latencies()) == result.completed > 0
 
 
@@ -224,9 +225,10 @@ def test_a_worker_that_comes_back_at_its_address_does_not_begin_again(alone: Das
             os.kill(pid, signal.SIGKILL)
             wait_until(lambda: with_nanny.address not in link.workers())
         wait_until(came_back)
+        wait_until(lambda: "a part of a load is not begun again" in alone.log())
 
     with known_server() as server:
-        result = load(server, alone, in_progress(restart), duration=6, warmup=0)
+        result = load(server, alone, in_progress(restart), duration=1, warmup=0)
         assert server.connections == 4
     [missing] = result.missing
     assert with_nanny.address in missing
@@ -237,11 +239,11 @@ def test_a_worker_that_comes_back_at_its_address_does_not_begin_again(alone: Das
 
 def test_a_worker_that_falls_silent_is_missing(dask: DaskCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that hangs is not waited for."""
-    monkeypatch.setattr(cluster, "SILENCE", 1.5)
+    monkeypatch.setattr(cluster, "SILENCE", 3)
     monkeypatch.setattr(cluster, "_PATIENCE", 0.5)
     worker = dask.workers[0]
     with known_server() as server:
-        result = load(server, dask, in_progress(lambda: os.kill(worker.process.pid, signal.SIGSTOP)), duration=2.5)
+        result = load(server, dask, in_progress(lambda: os.kill(worker.process.pid, signal.SIGSTOP)), duration=1)
     [missing] = result.missing
     assert worker.address in missing
     assert "nothing was heard" in missing
@@ -432,20 +434,18 @@ def test_a_worker_that_is_busy_is_not_waited_for(alone: DaskCluster, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("readings", "ahead_ns", "uncertainty_ns"),
+    ("readings", "offset"),
     [
-        ([(1000, 5050, 1100)], 4000, 50),
-        ([(1000, 5050, 1100), (2000, 6010, 2020)], 4000, 10),
-        ([(1000, 5020, 1040), (2000, 6010, 2060)], 3995, 15),  # slow there, then slow back: either narrows the bounds
-        ([(1000, 950, 1010)], -55, 5),
-        ([(1000, 1000, 1000)], 0, 0),
+        ([(1000, 5050, 1100)], Offset(4000, 50, 100)),
+        ([(1000, 5050, 1100), (2000, 6010, 2020)], Offset(4000, 10, 100)),
+        ([(1000, 5020, 1040), (2000, 6010, 2060)], Offset(3995, 15, 60)),  # slow back and slow there: each narrows
+        ([(1000, 950, 1010)], Offset(-55, 5, 10)),
+        ([(1000, 1000, 1000)], Offset(0, 0, 0)),
     ],
 )
-def test_the_offset_of_a_clock_lies_between_its_bounds(
-    readings: list[tuple[int, int, int]], ahead_ns: int, uncertainty_ns: int
-) -> None:
+def test_the_offset_of_a_clock_lies_between_its_bounds(readings: list[tuple[int, int, int]], offset: Offset) -> None:
     """Every question narrows them; what remains is said."""
-    assert offset_of(readings) == Offset(ahead_ns, uncertainty_ns)
+    assert offset_of(readings) == offset
 
 
 def test_each_machine_has_a_part_before_any_has_the_next() -> None:
