@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from clients.gathering import Recorded
-from clients.process import Told
+from clients.process import Recorded, Told
 from clients.window import SECOND_NS
 
 if TYPE_CHECKING:

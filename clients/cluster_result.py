@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from clients.result import LoadResult
+
+if TYPE_CHECKING:
+    from clients.verdict import KnownCeiling
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +27,10 @@ class ClusterResult(LoadResult):
 
     shares: tuple[WorkerShare, ...] = ()
 
-    def summary(self) -> dict[str, object]:
+    def summary(self, ceiling: KnownCeiling | None = None) -> dict[str, object]:
         """What `load --json` prints, and beside it what each worker had."""
         shares = [{name: getattr(share, name) for name in WorkerShare.__slots__} for share in self.shares]
-        return {**LoadResult.summary(self), "cluster": shares}
+        return {**LoadResult.summary(self, ceiling), "cluster": shares}
 
 
 def describe_shares(result: LoadResult) -> list[str]:

@@ -22,11 +22,13 @@ from clients.mixes import read_mix
 from clients.pacing import ARRIVALS
 from clients.plan import DATAGRAM_TIMEOUT, MAX_WAITING, TIMEOUT, LoadPlan, PlanError
 from clients.process import LoadError
+from clients.verdict import SHORTEST_SECONDS
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from clients.ceiling import Ceiling
     from clients.events import Listener
     from clients.result import LoadResult
 
@@ -146,6 +148,7 @@ def _add_measuring(group: argparse._ArgumentGroup) -> None:
         "after which a datagram is lost)",
     )
     add("--processes", type=int, default=1, metavar="N", help="load processes (default 1)")
+    add("--cluster", metavar="HOST:PORT", help="spread them over the workers of the Dask scheduler there")
     add(
         "--sources",
         type=lambda text: tuple(text.split(",")),
@@ -153,8 +156,13 @@ def _add_measuring(group: argparse._ArgumentGroup) -> None:
         metavar="LIST",
         help="addresses to connect from, in turn (default: one, or several of 127.0.0.0/8 where one has too few ports)",
     )
-    add("--cluster", metavar="HOST:PORT", help="spread them over the workers of the Dask scheduler there")
     add("--cpus", type=cpu_list, default=(), metavar="LIST", help="their CPUs, as 0,2 or 0-3")
+    add(
+        "--no-ceiling",
+        action="store_true",
+        help="do not measure, once per machine and way of asking, what this client can do against a server that does "
+        "nothing: it takes a second after the run",
+    )
     add("--json", action="store_true", help="print one JSON object, last on standard output")
     add("--output", metavar="DIR", help="save the summary and every record there (JSON Lines, numpy)")
 
@@ -241,11 +249,26 @@ def _carry_out(plan: LoadPlan, options: argparse.Namespace) -> int:
         prepare_folder(options.output)
     with bar(plan) if sys.stderr.isatty() and not options.json else no_bar() as listener:
         result = run_load(plan, listener) if options.cluster is None else _on_cluster(plan, options.cluster, listener)
+    known = _ceiling_of(result, options)
     if options.output is not None:
-        save(result, options.output)
-    lines = [json.dumps(result.summary())] if options.json else [*describe(result), *describe_shares(result)]
+        save(result, options.output, known)
+    lines = (
+        [json.dumps(result.summary(known))] if options.json else [*describe(result, known), *describe_shares(result)]
+    )
     print("\n".join(lines), flush=True)
     return 0 if result.ok else 1
+
+
+def _ceiling_of(result: LoadResult, options: argparse.Namespace) -> Ceiling | None:
+    """What the client can do, measured after the run, when the server has nothing to do; None after a short one.
+
+    Nor is it known of many machines: one's ceiling says nothing of the others.
+    """
+    from clients.ceiling import ceiling  # noqa: PLC0415
+
+    if options.no_ceiling or options.cluster is not None or result.interrupted or result.duration < SHORTEST_SECONDS:
+        return None
+    return ceiling(result.plan)
 
 
 def _on_cluster(plan: LoadPlan, scheduler: str, listener: Listener | None) -> LoadResult:

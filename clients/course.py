@@ -27,13 +27,13 @@ OPEN_GRACE_NS = 2_000_000_000
 class Clients(Protocol):
     """All clients of a load process, as far as the course has to do with them.
 
-    `busy` tells that a request may still begin or end; `paused` is a heap of (until when, who); `outstanding` counts
-    the requests that are in flight.
+    `busy` tells that a request may still begin or end; `paused` is a heap of (until when, who); `area_ns`
+    is how many requests were in flight so far, times for how long.
     """
 
     ledger: Ledger
     paused: list[tuple[int, int]]
-    outstanding: int
+    area_ns: int
 
     @property
     def busy(self) -> bool:
@@ -88,9 +88,9 @@ class Course:
     def look(self, now: int) -> int:
         """See to everything that depends on the time; return when to look again."""
         if self.evidence.open:
-            self.evidence.note(now - self._expected_ns, self._clients.outstanding)
+            self.evidence.note(now - self._expected_ns)
         elif self.grace_ends_ns is None and now >= self._warm_ns:
-            self.evidence.begin()
+            self.evidence.begin(now, self._clients.area_ns)
         self._clients.time_out(now)
         self._clients.resume(now)
         if now >= self._progress_ns:
@@ -116,7 +116,7 @@ class Course:
         if self.grace_ends_ns is not None:
             return
         self.grace_ends_ns = now + self._grace_ns
-        self.evidence.end()
+        self.evidence.end(now, self._clients.area_ns)
         self._on_finished()
 
     def _next_moment(self, now: int) -> int:

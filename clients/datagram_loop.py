@@ -67,12 +67,14 @@ class DatagramLoop:
             if now >= demand.next_ns:
                 demand.tick(now)
                 now = clock()
+            in_flight = callers.outstanding
             seconds = max(0, min(look_ns, demand.next_ns) - now) / SECOND_NS
             for fd, _ in poll_closely(callers.epoll, seconds, MOST_EVENTS):
                 if caller := callers.owner.get(fd):  # None: it was closed after the poll
                     callers.hear(caller)
             if not callers.busy and course.grace_ends_ns is None:
                 look_ns = 0
-            now = clock()
+            last, now = now, clock()
+            callers.area_ns += in_flight * (now - last)
         callers.close_all(clock())
         self.ended_ns = clock()

@@ -24,7 +24,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from clients.connections import bind_source
+from clients.connections import bind_source, source_of
 from clients.course import SECOND_NS
 from clients.datagram_lines import Lines, number_of
 from clients.demand import demand_for
@@ -83,7 +83,10 @@ class Caller:
 
 
 class Callers:
-    """The clients of one load process (a `course.Clients`); `outstanding` counts the requests that have not ended."""
+    """The clients of one load process (a `course.Clients`); see there for `area_ns`.
+
+    `outstanding` counts the requests that have begun and not ended.
+    """
 
     def __init__(self, spec: Spec) -> None:
         self.ledger = Ledger()
@@ -93,7 +96,7 @@ class Callers:
         self.callers = [Caller(number, Lines(spec.protocol, number, int(spec.size))) for number in numbers]
         self.owner: dict[int, Caller] = {}
         self.demand: Demand[Caller] = demand_for(spec, self)
-        self.outstanding = 0
+        self.outstanding = self.area_ns = 0
         self._not_done = len(self.callers)
         self.paused: list[tuple[int, int]] = []
         self.target = spec.targets[0]
@@ -185,10 +188,10 @@ class Callers:
     def _endpoint(self, target: Target) -> socket.socket:
         """A connected socket: only what this server sends is heard, and its refusals are told. Raises OSError."""
         endpoint = socket.socket(target.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        sources = self._spec.sources
+        number = len(self.rows) + len(self.owner)
         try:
-            if sources:
-                bind_source(endpoint, sources[len(self.rows) % len(sources)])
+            if source := source_of(self._spec.sources, target, number):
+                bind_source(endpoint, source)
             endpoint.connect(target.address)
         except BlockingIOError:  # the kernel's word for having no port left
             endpoint.close()

@@ -51,8 +51,8 @@ if TYPE_CHECKING:
 class Dialogues:
     """The clients of one load process and all that they do, driven by events.
 
-    `present` counts those that are not gone, `outstanding` the requests that have begun and not ended. What ended or
-    failed is in `ledger`.
+    `present` counts those that are not gone, `outstanding` the requests that have begun and not ended; for `area_ns`
+    see `course.Clients`. What ended or failed is in `ledger`.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -64,7 +64,7 @@ class Dialogues:
         self.entrance = Entrance(spec, self)
         self.paused = self.entrance.paused
         self.present = self._not_done = len(self.clients)
-        self.outstanding = 0
+        self.outstanding = self.area_ns = 0
         self.running = False
         self._timeout_ns = int(spec.timeout * 1e9)
         self._spec = spec
@@ -72,6 +72,8 @@ class Dialogues:
         # whether there is more.
         asks_at_once = not self.demand.thinks and spec.pipeline == 1 and script.is_ring
         self.has_fast_path = asks_at_once and not spec.churn and not spec.tls
+        # Where clients ask as soon as they can, a request is due when it is sent: nothing else says when.
+        self._is_due_when_sent = not self.demand.thinks and not spec.churn
 
     @property
     def busy(self) -> bool:
@@ -184,7 +186,10 @@ class Dialogues:
         """Send a request though the one before is not answered."""
         last = client.behind[-1].turn if client.behind else self.connections.turns[client.fd]
         turn = client.turn_after(last)
-        client.behind.append(Asked(turn, due_ns, ready_ns, time.monotonic_ns()))
+        sent_ns = time.monotonic_ns()
+        if self._is_due_when_sent:
+            due_ns = ready_ns = sent_ns
+        client.behind.append(Asked(turn, due_ns, ready_ns, sent_ns))
         if client.unsent is not None:
             client.queued.append(turn.request)
             return
@@ -399,7 +404,7 @@ class Dialogues:
         if client.phase == WAITING:
             sent_ns = self.connections.since_ns[client.fd]
             part = self.connections.turns[client.fd].exchange.part
-        if self.has_fast_path:  # which asks as soon as it is answered, and notes no more than when it sent
+        if self._is_due_when_sent:
             client.due_ns = client.ready_ns = sent_ns
         self.ledger.request_ended(client, sent_ns, done_ns, outcome, part)
 

@@ -17,36 +17,40 @@ _MOST_SAMPLES = 4096
 class Evidence:
     """The evidence of one load process, in the window between `begin` and `end`; `open` in between.
 
-    `cpu_seconds` is user and system. `runnable_wait_seconds` is None where the kernel does not tell.
+    `cpu_seconds` is user and system. `runnable_wait_seconds` is None where the kernel does not tell. `outstanding` is
+    the mean of requests in flight over the window; the loop keeps the sum behind it, requests by nanoseconds.
     """
 
     def __init__(self) -> None:
         self.begun = self.open = False
         self.cpu_seconds = 0.0
         self.runnable_wait_seconds: float | None = None
+        self.outstanding: float | None = None
         self._late_ns = array("q")
-        self._looks = self._outstanding = 0
+        self._looks = self._began_ns = self._area_began_ns = 0
 
-    def begin(self) -> None:
+    def begin(self, now: int, area_ns: int) -> None:
         """The window opens."""
         self.begun = self.open = True
+        self._began_ns, self._area_began_ns = now, area_ns
         self.cpu_seconds = -time.process_time()
         self.runnable_wait_seconds = -wait if (wait := runnable_wait()) is not None else None
 
-    def note(self, late_ns: int, outstanding: int) -> None:
-        """The loop looked at the clock `late_ns` later than it meant to, and so many requests were in flight."""
+    def note(self, late_ns: int) -> None:
+        """The loop looked at the clock `late_ns` later than it meant to."""
         self._looks += 1
-        self._outstanding += outstanding
         if len(self._late_ns) < _MOST_SAMPLES:
             self._late_ns.append(max(0, late_ns))
         else:  # a run of hours: each sample stands for more looks
             self._late_ns[self._looks * 2_654_435_761 % _MOST_SAMPLES] = max(0, late_ns)
 
-    def end(self) -> None:
+    def end(self, now: int, area_ns: int) -> None:
         """The window closes."""
         if not self.open:
             return
         self.open = False
+        if now > self._began_ns:
+            self.outstanding = (area_ns - self._area_began_ns) / (now - self._began_ns)
         self.cpu_seconds += time.process_time()
         if self.runnable_wait_seconds is not None and (wait := runnable_wait()) is not None:
             self.runnable_wait_seconds += wait
@@ -57,7 +61,7 @@ class Evidence:
             "cpu_seconds": self.cpu_seconds,
             "runnable_wait_seconds": self.runnable_wait_seconds,
             "late_ns": self._late_ns.tolist(),
-            "outstanding": self._outstanding / self._looks if self._looks else None,
+            "outstanding": self.outstanding,
         }
 
 

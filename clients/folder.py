@@ -16,6 +16,7 @@ from clients.records import CONNECTION_COLUMNS, REQUEST_COLUMNS, REQUEST_FORMATS
 
 if TYPE_CHECKING:
     from clients.result import LoadResult
+    from clients.verdict import KnownCeiling
 
 FORMAT_VERSION = 2
 
@@ -30,13 +31,13 @@ def prepare_folder(folder: str) -> None:
         raise LoadError(f"cannot write to {folder}: Permission denied")
 
 
-def save(result: LoadResult, folder: str) -> None:
+def save(result: LoadResult, folder: str, ceiling: KnownCeiling | None = None) -> None:
     """Write `load.jsonl`, `requests.npy` and `connections.npy` into `folder`; LoadError where that fails."""
     place = Path(folder)
     try:
         np.save(place / "requests.npy", result.requests)
         np.save(place / "connections.npy", result.connections)
-        lines = (json.dumps(header(result)), json.dumps({"record": "summary", **result.summary()}))
+        lines = (json.dumps(header(result)), json.dumps({"record": "summary", **result.summary(ceiling)}))
         (place / "load.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     except OSError as error:
         raise LoadError(f"cannot write to {folder}: {error.strerror}") from error

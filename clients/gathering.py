@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,28 +11,17 @@ from clients.records import CONNECTION_COLUMNS, NO_CONNECTION, REQUEST_COLUMNS, 
 from clients.result import LoadResult, served
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from clients.plan import LoadPlan
-    from clients.result import Column, Requests, Rows
+    from clients.population import Requests
+    from clients.process import Recorded
+    from clients.result import Rows
 
 REQUEST_TYPE = np.dtype({"names": REQUEST_COLUMNS, "formats": REQUEST_FORMATS})
+_BLOCK_ROWS = 1 << 14
 _TIMES = tuple(name for name in REQUEST_COLUMNS if name.endswith("_ns"))
 _CONNECTION_TIMES = [number for number, name in enumerate(CONNECTION_COLUMNS) if name.endswith("_ns")]
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What one load process handed in: rows as bytes that nobody else uses, and what it said with them.
-
-    `shift_ns` is added to its times, which makes those of another machine's clock comparable as far as the start was
-    common.
-    """
-
-    requests: memoryview
-    connections: memoryview
-    report: dict[str, Any]
-    shift_ns: int = 0
 
 
 def gather(
@@ -51,7 +39,7 @@ def gather(
     asking = [part for part in recorded if not part.report["guests"]]
     requests, connections = _numbered(asking)
     _note_admission(requests, connections)
-    _note_sequence(requests)
+    _note_sequence(requests, connections)
     errors, examples = _errors(recorded)
     closed_ns = window[1] if plan.requests is None else _last_done(requests, window[1])
     # Over UDP nobody waits to the end: what is not answered in time is lost.
@@ -143,27 +131,35 @@ def _last_done(requests: Requests, otherwise: int) -> int:
     return int(done.max()) if len(done) and done.max() else otherwise
 
 
-def _first_bytes(requests: Requests) -> tuple[Column, Column]:
-    """The connections that were answered at all, and when their first answer began; both in one order."""
-    came = np.flatnonzero(requests["first_byte_ns"] > 0)
-    connections, rows = np.unique(requests["connection"][came], return_index=True)  # of each the first in time
-    return connections, requests["first_byte_ns"][came[rows]]
+def _blocks(requests: Requests) -> Iterator[Requests]:
+    """The rows in their order, few at a time, because temporary arrays of them all would be as large as they are."""
+    for begin in range(0, len(requests), _BLOCK_ROWS):
+        yield requests[begin : begin + _BLOCK_ROWS]
 
 
 def _note_admission(requests: Requests, connections: Rows) -> None:
-    answered, first = _first_bytes(requests)
+    """Write down when the first answer began on each connection that was answered at all."""
     order = np.argsort(connections[:, 0])
-    rows = order[np.searchsorted(connections[order, 0], answered)]
-    connections[rows, CONNECTION_COLUMNS.index("first_answer_ns")] = first
+    numbers, column = connections[order, 0], CONNECTION_COLUMNS.index("first_answer_ns")
+    for rows in _blocks(requests):
+        came = rows[rows["first_byte_ns"] > 0]
+        answered, first = np.unique(came["connection"], return_index=True)  # of each the first in time
+        places = order[np.searchsorted(numbers, answered)]
+        new = connections[places, column] == 0
+        connections[places[new], column] = came["first_byte_ns"][first[new]]
 
 
-def _note_sequence(requests: Requests) -> None:
+def _note_sequence(requests: Requests, connections: Rows) -> None:
     """Number the requests of each connection, whose rows are in the order of time."""
-    order = np.argsort(requests["connection"], kind="stable").astype(np.int32)
-    sorted_connections = requests["connection"][order]
-    begins = np.flatnonzero(np.diff(sorted_connections, prepend=NO_CONNECTION - 1)).astype(np.int32)
-    lengths = np.diff(begins, append=len(order))
-    requests["sequence"][order] = np.arange(len(order), dtype=np.int32) - np.repeat(begins, lengths)
+    so_far = np.zeros(len(connections) + 1, np.int64)  # the last is of those without a connection
+    for rows in _blocks(requests):
+        order = np.argsort(rows["connection"], kind="stable")
+        numbers = rows["connection"][order]
+        begins = np.flatnonzero(np.diff(numbers, prepend=NO_CONNECTION - 1))
+        lengths = np.diff(begins, append=len(rows))
+        within = np.arange(len(rows)) - np.repeat(begins, lengths)
+        rows["sequence"][order] = within + so_far[numbers]
+        so_far[numbers[begins]] += lengths
 
 
 def _unanswered(plan: LoadPlan, requests: Requests, connections: Rows, closed_ns: int) -> dict[int, float]:

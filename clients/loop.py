@@ -120,9 +120,12 @@ class LoadLoop:
             self._note((left_ns - START_NS) / SECOND_NS)
         course.begin(start_ns, warm_ns, end_ns)
         dialogues.start(start_ns)
-        look_ns = 0
+        look_ns = in_flight = 0
+        last = start_ns
         while dialogues.present:
             now = clock()
+            dialogues.area_ns += in_flight * (now - last)
+            last = now
             if now >= look_ns:
                 look_ns = course.look(now)
                 if course.is_past(now):
@@ -130,6 +133,7 @@ class LoadLoop:
             if demand.thinks and now >= demand.next_ns:
                 demand.tick(now)
                 now = clock()
+            in_flight = dialogues.outstanding
             ready = poll(max(0, min(look_ns, demand.next_ns) - now) / SECOND_NS, MOST_EVENTS)
             for odd in self._attend(ready) if ready else ():
                 self._deal_with(*odd)

@@ -7,12 +7,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from clients.mixes import Part, read_mix, single_part
-from clients.pacing import segments
+from clients.pacing import Segment, segments
 from clients.plan_checks import PlanError, check
 
 if TYPE_CHECKING:
     from clients.addresses import Address
-    from clients.pacing import Segment
 
 __all__ = ["DATAGRAM_TIMEOUT", "TIMEOUT", "LoadPlan", "PlanError"]
 
@@ -93,9 +92,15 @@ class LoadPlan:
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
-        """The rates of an open loop over the whole run; a counted one is as long as its requests take."""
+        """The rates of an open loop over the whole run; a counted one is as long as its requests take.
+
+        Where the rate is constant, the warm-up is a segment of its own: then the window has exactly its share.
+        """
         if self.rate is None:
             return ()
+        if self.final_rate is None and self.requests is None and self.warmup_seconds:
+            window = self.duration - self.warmup_seconds
+            return tuple(Segment(seconds, self.rate, self.rate) for seconds in (self.warmup_seconds, window))
         mean_rate = (self.rate + (self.rate if self.final_rate is None else self.final_rate)) / 2
         seconds = self.duration if self.requests is None else self.requests / mean_rate
         return segments(self.rate, self.final_rate, self.steps, seconds)

@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from clients.mixes import describe as describe_part
-from clients.percentiles import percentiles
+from clients.percentiles import figures
+from clients.population import Population, asked, ended_with, failed, of_part, was_sent, within
 from clients.records import CONNECTION_COLUMNS, Outcome
+from clients.verdict import judge
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from clients.plan import LoadPlan
+    from clients.population import Requests, Seconds
+    from clients.verdict import KnownCeiling
 
-    Requests = NDArray[np.void]
     Rows = np.ndarray[tuple[int, int], np.dtype[np.int64]]
     Column = NDArray[np.int64]
-    Mask = NDArray[np.bool_]
-    Seconds = np.ndarray[tuple[int], np.dtype[np.float64]]
 
-_NO_FAILURES = (Outcome.ANSWERED, Outcome.LOST, Outcome.IN_FLIGHT)
-PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
-BUSY = 0.8  # of its CPUs: a client was seen to be the limit at 80 to 82 %, for it also waits to be run
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of an open loop: rates per second, response and lateness in seconds (see `percentiles.figures`)."""
+
+    rate: float
+    seconds: float
+    offered: float
+    throughput: float
+    response: dict[str, float | None]
+    lateness: dict[str, float | None]
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartOfMix:
+    """One part of a mix, by its own words: how many requests it had, and their response in seconds."""
+
+    name: str
+    requests: int
+    response: dict[str, float | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,31 +92,43 @@ class LoadResult:
         return (self.closed_ns - self.opened_ns) / 1e9
 
     @property
+    def _rows(self) -> Population:
+        """The requests, and of which of them the figures are."""
+        return Population(
+            self.requests,
+            self.opened_ns,
+            self.closed_ns,
+            self.ended_ns,
+            timeout=self.plan.timeout,
+            by_due=self.plan.rate is not None,
+        )
+
+    @property
     def completed(self) -> int:
         """Requests whose right answer was whole within the window."""
-        return int(np.count_nonzero(self._done_in_window() & self._ended(Outcome.ANSWERED)))
+        return self._rows.count(self._rows.done_in_window, ended_with(Outcome.ANSWERED))
 
     @property
     def lost(self) -> int:
         """Datagrams of the population given up, because no answer came within the timeout."""
-        return int(np.count_nonzero(self._population() & self._ended(Outcome.LOST)))
+        return self._rows.count(self._rows.counts, ended_with(Outcome.LOST))
 
     @property
     def failed(self) -> int:
         """Requests of the population that ended in any other way than by a right answer or a loss."""
-        return int(np.count_nonzero(self._population() & ~np.isin(self.request("outcome"), _NO_FAILURES)))
+        return self._rows.count(self._rows.counts, failed)
 
     @property
     def shed(self) -> int:
         """Requests that were due in the window and were never asked, because too many waited already."""
-        return int(np.count_nonzero(self._due_in_window() & self._ended(Outcome.SHED)))
+        return self._rows.count(self._rows.due_in_window, ended_with(Outcome.SHED))
 
     @property
     def offered(self) -> float | None:
         """Requests per second that were due in the window, by its real length; None in a closed loop."""
         if self.plan.rate is None or self.duration <= 0:
             return None
-        return int(np.count_nonzero(self._due_in_window())) / self.duration
+        return self._rows.count(self._rows.due_in_window) / self.duration
 
     @property
     def achieved(self) -> float | None:
@@ -107,8 +138,8 @@ class LoadResult:
     @property
     def loss(self) -> float | None:
         """The share of datagrams that was lost, of the population; None over streams."""
-        asked = int(np.count_nonzero(self._population()))
-        return self.lost / asked if self.plan.udp and asked else None
+        counted = self._rows.count(self._rows.counts) if self.plan.udp else 0
+        return self.lost / counted if counted else None
 
     @property
     def throughput(self) -> float:
@@ -134,17 +165,17 @@ class LoadResult:
     @property
     def in_flight(self) -> int:
         """Requests that were due or begun when the window closed, had not ended and were not shed."""
-        done = self.request("done_ns")
-        begun = (self.request("due_ns") <= self.closed_ns) & ~self._ended(Outcome.SHED)
-        return int(np.count_nonzero(begun & ((done == 0) | (done > self.closed_ns))))
+        return self._rows.count(self._rows.in_flight)
 
     @property
     def unsent(self) -> int:
         """Of these, the requests that had not been sent: they waited for a client that was free."""
-        sent = self.request("sent_ns")
-        due = (self.request("due_ns") <= self.closed_ns) & ~self._ended(Outcome.SHED)
-        late = (sent > self.closed_ns) | ((sent == 0) & (self.request("done_ns") == 0))
-        return int(np.count_nonzero(due & late))
+        return self._rows.count(self._rows.in_flight, self._rows.unsent)
+
+    @property
+    def given_up(self) -> int:
+        """Requests of the population that were still under way, or had not been sent, when the run ended."""
+        return self._rows.count(self._rows.counts, ended_with(Outcome.IN_FLIGHT))
 
     @property
     def connections_served(self) -> int:
@@ -174,18 +205,15 @@ class LoadResult:
         shed. What failed or was lost is in it with at least the timeout: a server that fails fast must not look fast.
         What an open loop gave up at the end is in it with its age by then, than which its response is longer.
         """
-        return self._seconds_since("due_ns")
+        return self._rows.seconds("due_ns", self._rows.counts)
 
     def service(self) -> Seconds:
         """Seconds from sent to done, in the same way: what the server took. Without what was never sent."""
-        return self._seconds_since("sent_ns")
+        return self._rows.seconds("sent_ns", self._rows.counts)
 
     def lateness(self) -> Seconds:
         """Seconds from due to ready, sorted, of the population: by how much the client itself was late."""
-        mine = self._population() & (self.request("ready_ns") > 0)
-        seconds: Seconds = (self.request("ready_ns")[mine] - self.request("due_ns")[mine]) / 1e9
-        seconds.sort()
-        return seconds
+        return self._rows.lateness(self._rows.counts)
 
     def latencies(self) -> Seconds:
         """The response times: see `response`."""
@@ -198,60 +226,63 @@ class LoadResult:
         """
         return figures(self.response())
 
-    def steps(self) -> list[dict[str, object]]:
+    def steps(self) -> list[Step]:
         """The figures of each step of an open loop whose rate goes up in steps, warm-up and all; empty for others."""
-        if len(self.plan.segments) < 2:
+        if not self.plan.steps:
             return []
-        begin_ns, rows = self.opened_ns - int(self.plan.warmup_seconds * 1e9), []
+        begin_ns, found = self.opened_ns - int(self.plan.warmup_seconds * 1e9), []
         for segment in self.plan.segments:
             end_ns = begin_ns + int(segment.seconds * 1e9)
-            rows.append({"rate": segment.from_rate, "seconds": segment.seconds, **self._step(begin_ns, end_ns)})
+            found.append(self._step(segment.from_rate, begin_ns, end_ns))
             begin_ns = end_ns
-        return rows
+        return found
 
-    def _step(self, begin_ns: int, end_ns: int) -> dict[str, object]:
-        due, done = self.request("due_ns"), self.request("done_ns")
-        mine = (due >= begin_ns) & (due < end_ns) & ~self._ended(Outcome.SHED)
-        answered = (done >= begin_ns) & (done < end_ns) & self._ended(Outcome.ANSWERED)
-        seconds = (end_ns - begin_ns) / 1e9
-        return {
-            "offered": int(np.count_nonzero((due >= begin_ns) & (due < end_ns))) / seconds,
-            "throughput": int(np.count_nonzero(answered)) / seconds,
-            "response": figures(self._since("due_ns", mine)),
-            "failed": int(np.count_nonzero(mine & ~np.isin(self.request("outcome"), _NO_FAILURES))),
-        }
+    def _step(self, rate: float, begin_ns: int, end_ns: int) -> Step:
+        rows, seconds = self._rows, (end_ns - begin_ns) / 1e9
+        due, done = within("due_ns", begin_ns, end_ns), within("done_ns", begin_ns, end_ns)
+        return Step(
+            rate=rate,
+            seconds=seconds,
+            offered=rows.count(due) / seconds,
+            throughput=rows.count(done, ended_with(Outcome.ANSWERED)) / seconds,
+            response=figures(rows.seconds("due_ns", due, asked)),
+            lateness=figures(rows.lateness(due, asked)),
+            failed=rows.count(due, asked, failed),
+        )
 
-    def parts(self) -> list[dict[str, object]]:
-        """The figures of each part of a mix, in the population; empty where there is no mix."""
+    def parts(self) -> list[PartOfMix]:
+        """The figures of each part of a mix, in the population, as far as it was sent; empty where there is no mix."""
         if len(self.plan.parts) < 2:
             return []
-        population, part = self._population(), self.request("part")
-        rows = []
-        for number, asked in enumerate(self.plan.parts):
-            seconds = self._since("due_ns", population & (part == number) & (self.request("sent_ns") > 0))
-            rows.append({"part": describe_part(asked), "requests": len(seconds), "response": figures(seconds)})
-        return rows
+        found = []
+        for number, part in enumerate(self.plan.parts):
+            seconds = self._rows.seconds("due_ns", self._rows.counts, of_part(number), was_sent)
+            found.append(PartOfMix(describe_part(part), len(seconds), figures(seconds)))
+        return found
 
     def little(self) -> dict[str, float] | None:
         """Little's law: the mean number of requests in flight that the loops saw, against throughput by time in flight.
 
-        None where there is too little to tell. Where the two part, requests were in flight that the records do not
-        show, or the other way round.
+        None where there is too little to tell. What the loops saw more is time that an answer waited for the client.
         """
-        answered = self._done_in_window() & self._ended(Outcome.ANSWERED)
-        if not self.outstanding or not answered.any():
+        total_ns = count = 0
+        for rows in self._rows.blocks():
+            mine = rows[self._rows.done_in_window(rows) & ended_with(Outcome.ANSWERED)(rows)]
+            total_ns += int((mine["done_ns"] - self._begun_ns(mine)).sum())
+            count += len(mine)
+        if not self.outstanding or not total_ns:
             return None
-        seconds = float(((self.request("done_ns") - self._asked_ns())[answered] / 1e9).mean())
-        expected = self.throughput * seconds
+        expected = self.throughput * total_ns / count / 1e9
         return {"seen": self.outstanding, "expected": expected, "ratio": self.outstanding / expected}
 
-    def _asked_ns(self) -> Column:
-        """When each request began to be in flight: with its connection, where it has one of its own."""
+    def _begun_ns(self, rows: Requests) -> Column:
+        """When requests began to be in flight: with their connection, where each has one of its own."""
         if not self.plan.churn or self.plan.udp:
-            return self.request("sent_ns")
+            return rows["sent_ns"]
         began = np.zeros(len(self.connections) + 1, np.int64)
         began[self.connection("connection")] = self.connection("began_ns")
-        return began[self.request("connection")]
+        found: Column = began[rows["connection"]]
+        return found
 
     def connect(self) -> dict[str, float | None]:
         """The same figures of connecting, over all connections of the run that stood; with TLS its handshake in it."""
@@ -265,8 +296,9 @@ class LoadResult:
         """The same figures from beginning to connect until the server's greeting, which says that it has accepted."""
         return figures(self._between("began_ns", "greeted_ns"))
 
-    def summary(self) -> dict[str, object]:
+    def summary(self, ceiling: KnownCeiling | None = None) -> dict[str, object]:
         """What `load --json` prints: figures of the window, errors of the whole run, and the parameters."""
+        verdict = judge(self, ceiling)
         return {
             "throughput": self.throughput,
             "loop": self.plan.loop,
@@ -280,8 +312,8 @@ class LoadResult:
             "response": self.latency(),
             "service": figures(self.service()),
             "lateness": figures(self.lateness()),
-            "steps": self.steps(),
-            "parts": self.parts(),
+            "steps": [asdict(step) for step in self.steps()],
+            "parts": [asdict(part) for part in self.parts()],
             "errors": self.errors,
             "error_examples": self.error_examples,
             "connections": self.plan.connections,
@@ -304,6 +336,9 @@ class LoadResult:
             "client_waiting": self.client_waiting,
             "loop_lateness": figures(np.sort(self.loop_late_ns) / 1e9),
             "little": self.little(),
+            "ceiling": ceiling.to_json() if ceiling else None,
+            "limit": verdict.limit or None,
+            "limit_reasons": list(verdict.reasons),
             "guests": self.guests,
             "missing": list(self.missing),
             "cpus": list(self.cpus),
@@ -316,57 +351,12 @@ class LoadResult:
             "parameters": self.plan.to_json(),
         }
 
-    def _ended(self, outcome: Outcome) -> Mask:
-        mine: Mask = self.request("outcome") == outcome
-        return mine
-
-    def _seconds_since(self, begin: str) -> Seconds:
-        return self._since(begin, self._population() & (self.request(begin) > 0))
-
-    def _since(self, begin: str, mine: Mask) -> Seconds:
-        """Seconds from `begin` to the end of the rows in `mine`, sorted; see `response`."""
-        done, outcome = self.request("done_ns")[mine], self.request("outcome")[mine]
-        seconds: Seconds = (np.where(done > 0, done, self.ended_ns) - self.request(begin)[mine]) / 1e9
-        failed = ~np.isin(outcome, (Outcome.ANSWERED, Outcome.IN_FLIGHT))
-        seconds[failed] = np.maximum(seconds[failed], self.plan.timeout)
-        seconds.sort()
-        return seconds
-
     def _between(self, began: str, ended: str) -> Seconds:
         """Seconds between two times of the connections, sorted; without those to which the second never came."""
         begins, ends = self.connection(began), self.connection(ended)
         seconds: Seconds = (ends - begins)[ends > 0] / 1e9
         seconds.sort()
         return seconds
-
-    def _population(self) -> Mask:
-        """The requests that the figures are of: see `response`."""
-        if self.plan.rate is None:
-            return self._done_in_window()
-        return self._due_in_window() & ~self._ended(Outcome.SHED)
-
-    def _due_in_window(self) -> Mask:
-        due = self.request("due_ns")
-        inside: Mask = (due >= self.opened_ns) & (due <= self.closed_ns)
-        return inside
-
-    def _done_in_window(self) -> Mask:
-        done = self.request("done_ns")
-        inside: Mask = (done >= self.opened_ns) & (done <= self.closed_ns)
-        return inside
-
-
-def figures(seconds: Seconds) -> dict[str, float | None]:
-    """Percentiles, min, max and mean of sorted samples."""
-    enough = {name: len(seconds) >= (1 if p == 0.5 else 10 / (1 - p) - 1e-6) for name, p in PERCENTILES.items()}
-    figures: dict[str, float | None] = {
-        name: float(percentiles(seconds, [p])[0]) if enough[name] else None for name, p in PERCENTILES.items()
-    }
-    some = len(seconds) > 0
-    figures["min"] = float(seconds[0]) if some else None
-    figures["max"] = float(seconds[-1]) if some else None
-    figures["mean"] = float(seconds.mean()) if some else None
-    return figures
 
 
 def served(connections: Rows, closed_ns: int) -> Column:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clients.addresses import AddressError
 from clients.gathering import gather
-from clients.ports import check_ports
+from clients.ports import sources_for
 from clients.process import LoadError, LoadProcess
 from clients.spec import divide
 from clients.window import Window
@@ -40,8 +40,7 @@ def run_load(plan: LoadPlan, on_event: Listener | None = None) -> LoadResult:
     line. No load process is left, whatever happens.
     """
     targets = targets_of(plan)
-    check_ports(plan, targets)
-    specs = divide(plan, targets)
+    specs = divide(plan, targets, sources_for(plan, targets))
     with ExitStack() as stack:
         processes = [stack.enter_context(LoadProcess(spec)) for spec in specs]
         return _Run(plan, processes, on_event or _ignore).carry_out()
