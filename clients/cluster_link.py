@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import struct
 import warnings
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from distributed import Client
+from distributed import Client, rpc
 
 from clients.addresses import AddressError, parse_address
 from clients.cluster_task import TOPIC, carry
@@ -99,6 +101,8 @@ class Carried:
             records: Records = self._future.result(timeout=RESULT_TIMEOUT)
         except LoadError:
             raise
+        except CancelledError as error:
+            raise LoadError("the Dask scheduler is gone, or has given it up") from error
         except Exception as error:
             raise LoadError(f"its records did not come: {_one_line(error)}") from error
         return records
@@ -114,6 +118,7 @@ def link_to(scheduler: str) -> Iterator[Link]:
     where = scheduler_address(scheduler)
     _check_greeting(where)
     with _quiet():
+        _check_kind(where)
         try:
             client = Client(f"tcp://{where}", timeout=CONNECT_TIMEOUT, set_as_default=False, name="serverlab")
         except Exception as error:
@@ -152,6 +157,22 @@ def _check_greeting(where: Address) -> None:
         raise LoadError(f"no way to a Dask scheduler at {where}: {error.strerror or error}") from None
     if len(greeting) < 8 or struct.unpack("<Q", greeting)[0] > _LARGEST_GREETING:
         raise LoadError(f"what answers at {where} is no Dask scheduler")
+
+
+def _check_kind(where: Address) -> None:
+    """See that it is a scheduler and not, for example, a worker, of which Dask's client complains at length."""
+
+    async def identity() -> dict[str, Any]:
+        async with rpc(f"tcp://{where}", timeout=CONNECT_TIMEOUT) as remote:
+            told: dict[str, Any] = await asyncio.wait_for(remote.identity(), CONNECT_TIMEOUT)
+            return told
+
+    try:
+        kind = asyncio.run(identity())["type"]
+    except Exception as error:
+        raise LoadError(f"the Dask scheduler at {where} does not take us on: {_one_line(error)}") from error
+    if kind != "Scheduler":
+        raise LoadError(f"what answers at {where} is no Dask scheduler but a {kind.lower()}")
 
 
 def _one_line(error: Exception) -> str:

@@ -261,6 +261,14 @@ def test_a_load_whose_workers_are_all_lost_is_an_error(dask: DaskCluster) -> Non
         load(server, dask, in_progress(lambda: dask.drop(worker)), duration=30, processes=1)
 
 
+def test_a_scheduler_that_is_lost_in_the_run_is_told() -> None:
+    """Without it nothing can be brought together."""
+    with known_server() as server, dask_cluster(1) as dask:
+        kill = in_progress(dask.scheduler_process.kill)
+        with pytest.raises(LoadError, match=r"nothing is left of the load: .*: the Dask scheduler"):
+            load(server, dask, kill, duration=30, processes=1)
+
+
 def test_a_load_process_that_dies_is_missing(dask: DaskCluster) -> None:
     """Its last words are told; the worker is as good as before."""
 
@@ -359,6 +367,13 @@ def test_what_is_no_scheduler_is_told() -> None:
     """A server that speaks first, and not as Dask does: whose greeting Dask itself would try to make room for."""
     with known_server(greeting=b"220 mail.example ready\r\n") as server, pytest.raises(LoadError, match="is no Dask"):
         run_on_cluster(LoadPlan(server.address), str(server.address))
+
+
+def test_a_worker_in_place_of_the_scheduler_is_told(dask: DaskCluster) -> None:
+    """It speaks as Dask does, and is no scheduler."""
+    status, errors = told("127.0.0.1:1", "--cluster", dask.workers[0].address)
+    where = dask.workers[0].address.removeprefix("tcp://")
+    assert (status, errors) == (1, f"serverlab load: what answers at {where} is no Dask scheduler but a worker\n")
 
 
 def test_a_scheduler_without_workers_is_told(alone: DaskCluster) -> None:
