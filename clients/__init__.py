@@ -15,6 +15,6 @@ look at the answers, or it is slower than what it measures. So here
 
 Reading order: `plan` (what is asked), `conversations` (what is sent and what a right answer is), `answers` and
 `http_answers` (who says so), `loop` with `entrance` and `dialogues` (how, over streams; `secure` is TLS under them),
-`datagram_loop` (how, over UDP), `course` (when), `swarm` (together), `result` (what it means), `command` (the words
-on the terminal), `talk` (the interactive client).
+`datagram_loop` (how, over UDP), `course` (when), `swarm` (together; `cluster`: from many machines), `result` (what it
+means), `command` (the words on the terminal), `talk` (the interactive client).
 """

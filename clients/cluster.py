@@ -38,7 +38,7 @@ from clients.swarm import cannot_connect, targets_of
 from clients.window import SECOND_NS, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from clients.cluster_clock import Offset
     from clients.cluster_link import Carried, Link
@@ -220,7 +220,8 @@ class _Run:
         for part in self._parts:
             if not part.over and time.monotonic() - part.heard > SILENCE:
                 self._lose_part(part, f"nothing was heard of it for {SILENCE:g} s")
-        window.tell()
+        if window.tell() and self._plan.requests is not None and not self._interrupted:
+            self._stop(part for part in self._parts if not part.asks)
 
     def _attend(self, seconds: float) -> None:
         """Do what other threads found out, waiting up to that long for the first, and fetch what is done."""
@@ -258,7 +259,10 @@ class _Run:
         if self._interrupted:
             raise KeyboardInterrupt
         self._interrupted = True
-        left = {part.number: part.worker for part in self._parts if not part.over}
+        self._stop(self._parts)
+
+    def _stop(self, parts: Iterable[Part]) -> None:
+        left = {part.number: part.worker for part in parts if not part.over}
         self._try_to_ask(sorted(set(left.values())), cluster_task.order, self._name, dict.fromkeys(left, "stop"))
 
     # Putting together
@@ -270,7 +274,7 @@ class _Run:
             for part in self._parts
             if part.recorded
         ]
-        if not recorded:
+        if not any(part.recorded and part.asks for part in self._parts):
             raise LoadError(f"nothing is left of the load: {lost[0]}")
         result = gather(self._plan, recorded, window.bounds(), interrupted=self._interrupted, missing=lost)
         values = {field.name: getattr(result, field.name) for field in fields(result)}

@@ -18,7 +18,7 @@ class Part(Told):
     """A load process on a worker, as far as is known here; what it `recorded` once that has come."""
 
     def __init__(self, number: int, spec: Spec, worker: str) -> None:
-        super().__init__()
+        super().__init__(spec)
         self.number, self.spec, self.worker = number, spec, worker
         self.carried: Carried | None = None
         self.ready = False

@@ -13,11 +13,13 @@ from clients.arguments import (
     address_of,
     check_transport,
     cpu_list,
+    hostile,
     rate,
     tell_insecure,
 )
 from clients.conversations import PROTOCOLS
 from clients.distributions import FORMS
+from clients.hostile import HOSTILE_KINDS
 from clients.mixes import read_mix
 from clients.pacing import ARRIVALS
 from clients.plan import DATAGRAM_TIMEOUT, MAX_WAITING, TIMEOUT, LoadPlan, PlanError
@@ -130,6 +132,15 @@ def _add_discipline(group: argparse._ArgumentGroup) -> None:
 def _add_guests(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--hold", type=int, default=0, metavar="N", help="N more connections that are opened and stay silent")
+    add(
+        "--hostile",
+        type=hostile,
+        action="append",
+        default=[],
+        metavar="KIND[=N]",
+        help="N more clients (default 1) that do their worst; may be given for each kind: "
+        + "; ".join(f"{kind} {what}" for kind, what in HOSTILE_KINDS.items()),
+    )
 
 
 def _add_measuring(group: argparse._ArgumentGroup) -> None:
@@ -202,6 +213,7 @@ def plan_of(options: argparse.Namespace, parser: Parser) -> LoadPlan:
             pipeline=options.pipeline,
             mix=options.mix,
             hold=options.hold,
+            hostile=tuple(options.hostile),
             sources=options.sources,
         )
     except ValueError as error:  # PlanError among them

@@ -42,10 +42,12 @@ class Recorded:
 class Told:
     """What a load process has said of itself so far: how far it has come, and whether nothing counts any more.
 
-    `recent` are samples of response times in nanoseconds, of the last second.
+    `recent` are samples of response times in nanoseconds, of the last second; `asks` tells whether it has clients that
+    ask, and not guests alone, which end with those who ask.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, spec: Spec) -> None:
+        self.asks = spec.clients > 0
         self.completed = self.errors = 0
         self.recent: deque[list[int]] = deque(maxlen=_PROGRESS_A_SECOND)
         self.finished = False
@@ -67,7 +69,7 @@ class LoadProcess(Told):
     """
 
     def __init__(self, spec: Spec) -> None:
-        super().__init__()
+        super().__init__(spec)
         paths = [str(_CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "clients.worker"],

@@ -126,7 +126,14 @@ class _Run:
                 pass
             if process.done:
                 self._selector.unregister(process)
-        window.tell()
+        if window.tell() and self._plan.requests is not None and not self._interrupted:
+            self._stop_guests()
+
+    def _stop_guests(self) -> None:
+        """End those that have no end of their own: all requests that count are answered."""
+        for process in self._processes:
+            if not process.asks:
+                process.tell("stop")
 
     def _interrupt(self) -> None:
         if self._interrupted:

@@ -44,8 +44,8 @@ class Window:
             moments.append(self._end_ns)
         return max(0, min(moments) - time.monotonic_ns()) / SECOND_NS
 
-    def tell(self) -> None:
-        """Tell the caller what has come about by now."""
+    def tell(self) -> bool:
+        """Tell the caller what has come about by now; returns whether the window closed just now."""
         now = time.monotonic_ns()
         closed = self._closed_ns is None and self._is_over(now)
         if not self._opened and (closed or now >= self._warm_ns):
@@ -61,6 +61,7 @@ class Window:
             recent = tuple(chain.from_iterable(chain.from_iterable(part.recent for part in self._parts)))
             left = None if self._end_ns is None else max(0.0, (self._end_ns - now) / SECOND_NS)
             self._on_event(Progress((now - self.start_ns) / SECOND_NS, completed, errors, recent, left))
+        return closed
 
     def bounds(self) -> tuple[int, int]:
         """When it opened and closed, once all parts have finished; empty where that was in the warm-up."""
@@ -71,4 +72,4 @@ class Window:
     def _is_over(self, now: int) -> bool:
         if self._end_ns is not None and now >= self._end_ns:
             return True
-        return all(part.finished for part in self._parts)
+        return all(part.finished for part in self._parts if part.asks)

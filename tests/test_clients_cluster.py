@@ -164,6 +164,16 @@ def test_an_open_loop_is_shared_out_over_the_workers(dask: DaskCluster) -> None:
     assert abs(due[0] - result.opened_ns / 1e9) < 0.006 + doubt
 
 
+def test_clients_that_are_held_come_from_a_worker_too(dask: DaskCluster) -> None:
+    """They have a part of their own, which ends with those that ask."""
+    with known_server() as server:
+        result = load(server, dask, requests=20, hold=3)
+    assert result.completed == server.requests == 20
+    assert server.connections == 7
+    assert result.guests.keys() == {"hold"}
+    assert result.ok
+
+
 def test_a_result_tells_which_worker_had_which_share(dask: DaskCluster) -> None:
     """In the summary and in words: the clients of each, and how far its clock can be trusted."""
     with known_server() as server:
