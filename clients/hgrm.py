@@ -1,0 +1,58 @@
+"""HdrHistogram's text of percentiles (.hgrm), which its plotter and many scripts read.
+
+    Value     Percentile TotalCount 1/(1-Percentile)      milliseconds, a share, samples up to the value
+    ...
+    #[Mean    = ..., StdDeviation   = ...]
+
+It is written from the samples themselves, so that each value is one that was measured, to the nanosecond; HdrHistogram's
+own are the upper ends of buckets. The steps are its own: five between each halving of the distance to 100 %, until
+the largest sample is reached. The layout is that of its Java version, as hdr_percentiles_print and wrk2 have it but
+for the width of columns, which readers split at blanks; the last line's infinity is what the plotter passes over.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clients.percentiles import percentiles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+TICKS_PER_HALF_DISTANCE = 5
+_MILLISECONDS = 1e3
+
+
+def hgrm_lines(seconds: NDArray[np.float64]) -> Iterator[str]:
+    """The lines, without newlines, of sorted samples in seconds; of no sample, a file that says so."""
+    milliseconds = seconds * _MILLISECONDS
+    total = len(milliseconds)
+    mean, deviation, most = (milliseconds.mean(), milliseconds.std(), milliseconds[-1]) if total else (0.0, 0.0, 0.0)
+    yield f"{'Value':>12} {'Percentile':>14} {'TotalCount':>10} {'1/(1-Percentile)':>14}"
+    yield ""
+    if total:
+        yield from _steps(milliseconds)
+    yield f"{most:12.6f} {1:14.12f} {total:10d} {math.inf:14.2f}"
+    yield f"#[Mean    = {mean:12.6f}, StdDeviation   = {deviation:12.6f}]"
+    yield f"#[Max     = {most:12.6f}, Total count    = {total:12d}]"
+    yield f"#[Buckets = {0:12d}, SubBuckets     = {0:12d}]"  # the samples were never put into buckets
+
+
+def _steps(milliseconds: NDArray[np.float64]) -> Iterator[str]:
+    """A line for each share, from 0 on, up to the first whose value is the largest sample."""
+    shares = [
+        1 - (1 - tick / (2 * TICKS_PER_HALF_DISTANCE)) / 2**halvings
+        for halvings in range(len(milliseconds).bit_length() + 1)
+        for tick in range(TICKS_PER_HALF_DISTANCE)
+    ]
+    values = percentiles(milliseconds, shares)
+    counts = np.searchsorted(milliseconds, values, side="right")
+    for share, value, count in zip(shares, values, counts, strict=True):
+        yield f"{value:12.6f} {share:14.12f} {count:10d} {1 / (1 - share):14.2f}"
+        if value >= milliseconds[-1]:
+            return
