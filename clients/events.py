@@ -27,6 +27,8 @@ class Progress:
     elapsed: float
     completed: int
     errors: int
+    recent: tuple[int, ...] = ()
+    left: float | None = None
 
 
 Event = WindowOpened | WindowClosed | Progress

@@ -4,10 +4,10 @@
     ...
     #[Mean    = ..., StdDeviation   = ...]
 
-It is written from the samples themselves, so that each value is one that was measured, to the nanosecond; HdrHistogram's
-own are the upper ends of buckets. The steps are its own: five between each halving of the distance to 100 %, until
-the largest sample is reached. The layout is that of its Java version, as hdr_percentiles_print and wrk2 have it but
-for the width of columns, which readers split at blanks; the last line's infinity is what the plotter passes over.
+It is written from the samples themselves, so that each value is one that was measured, to the nanosecond; those of
+HdrHistogram are the upper ends of buckets. The steps are as there: five between each halving of the distance to 100 %,
+until the largest sample is reached. So is the layout, but for the columns' widths, which no reader minds: they are
+split at blanks. The plotter passes over the infinity of the last line.
 """
 
 from __future__ import annotations

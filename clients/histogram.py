@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 WIDEST = 100
 _BINS = 12
-_SMALLEST = 1e-7  # seconds: what is shorter goes into the first bin; a logarithm needs an end
+_SHORTEST = 10  # characters for bars, however narrow a terminal is
+_SMALLEST = 1e-6  # seconds: what is shorter goes into the first bin; a logarithm needs an end
 _NARROWEST = 1.02  # a bin's factor: below, its two ends would read the same
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def histogram_lines(title: str, seconds: NDArray[np.float64], width: int, blocks: bool) -> list[str]:
-    """Lines of at most `width` (and 100) characters for sorted samples in seconds, `title` saying what they are.
+    """Lines of at most `width` characters (52 to 100) for sorted samples in seconds; `title` says of what.
 
     Each line has a bin's ends, its count, its share, and a bar as long as the count; where there is one at all, the
     bar shows. Bars are blocks of Unicode, or of # where `blocks` is false. No sample gives the title alone.
@@ -29,13 +30,13 @@ def histogram_lines(title: str, seconds: NDArray[np.float64], width: int, blocks
     edges = bin_edges(float(seconds[0]), float(seconds[-1]))
     counts = counts_between(seconds, edges)
     heads = [
-        f"  {duration(low):>7} to {duration(high):>7} {count:>11,} {count / len(seconds):>6.1%}  "
+        f"  {duration(low):>7} to {duration(high):>7} {count:>11,} {count / len(seconds):>7.2%}  "
         for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
     ]
-    room = max(min(width, WIDEST) - len(heads[0]), 1)
+    room = max(min(width, WIDEST) - len(heads[0]), _SHORTEST)
     bars = [bar(count / max(counts), room, blocks) for count in counts]
     return [
-        f"{title}, {len(seconds):,} samples",
+        f"{title} ({len(seconds):,})",
         *((head + line).rstrip() for head, line in zip(heads, bars, strict=True)),
     ]
 
