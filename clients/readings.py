@@ -36,11 +36,11 @@ class Reading:
     left: float | None
 
     def words(self) -> str:
-        """The reading in a line, without the time that has passed."""
+        """The reading in a line, without the time that has passed; columns stay where they are."""
         rate = f"{self.rate:,.0f}" if self.rate >= 10 else f"{self.rate:.2g}"
         errors = "1 error" if self.errors == 1 else f"{self.errors:,} errors"
         left = "" if self.left is None else f"  {whole_seconds(self.left)} left"
-        return f"{rate}/s  p50 {_time(self.p50)}  p99 {_time(self.p99)}  {errors}{left}"
+        return f"{rate:>7}/s  p50 {_time(self.p50):>7}  p99 {_time(self.p99):>7}  {errors}{left}"
 
     def line(self) -> str:
         """The reading as it is printed where there is no terminal."""

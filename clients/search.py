@@ -272,11 +272,15 @@ def describe_trial(trial: Trial) -> str:
 
 def describe_search(result: SearchResult) -> list[str]:
     """Tell the whole way and what came of it."""
+    return [f"  {describe_trial(trial)}" for trial in result.trials] + describe_found(result)
+
+
+def describe_found(result: SearchResult) -> list[str]:
+    """Tell what came of a search."""
     objective = f"{result.objective.name} within {in_words(result.objective.seconds)}"
-    lines = [f"  {describe_trial(trial)}" for trial in result.trials]
     if result.rate is None:
-        return [*lines, f"  no rate holds {objective}: {result.limit}"]
+        return [f"  no rate holds {objective}: {result.limit}"]
     how = (
         f"in {CONFIRMING_RUNS} runs" if result.confirmed else "in a trial, but not in three runs that should confirm it"
     )
-    return [*lines, f"  {result.rate:,.6g} per second hold {objective} {how}", f"  limit: {result.limit}"]
+    return [f"  {result.rate:,.6g} per second hold {objective} {how}", f"  limit: {result.limit}"]

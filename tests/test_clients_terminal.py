@@ -111,9 +111,9 @@ def test_percentiles_are_told_from_enough_samples(recent: int, expected: tuple[f
 def test_a_reading_is_a_line() -> None:
     """The time, the rate, two percentiles, errors, and what is left; unknown is unknown."""
     whole = Reading(elapsed=3.02, rate=4998.4, p50=0.00021, p99=0.0013, errors=0, left=2.98)
-    assert whole.line() == "  3 s  4,998/s  p50 210 us  p99 1.3 ms  0 errors  3 s left"
+    assert whole.line() == "  3 s    4,998/s  p50  210 us  p99  1.3 ms  0 errors  3 s left"
     unknown = Reading(elapsed=130, rate=2.5, p50=None, p99=None, errors=1, left=None)
-    assert unknown.line() == "2:10 min  2.5/s  p50 -  p99 -  1 error"
+    assert unknown.line() == "2:10 min      2.5/s  p50       -  p99       -  1 error"
     assert [whole_seconds(seconds) for seconds in (0.2, 59.6, 119, 3601)] == ["0 s", "60 s", "119 s", "60:01 min"]
 
 
