@@ -9,7 +9,7 @@ import struct
 import time
 from typing import TYPE_CHECKING
 
-from clients.client import CONNECTING, SHAKING, Client, Turn
+from clients.client import CONNECTING, NOTHING, SHAKING, Client, Turn
 from clients.failures import UnreachableError, detail_of, outcome_of
 from clients.records import CONNECTION_ROW, Outcome, Rows
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 READING = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 WRITING = READING | select.EPOLLOUT
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_BIND_ADDRESS_NO_PORT = 24  # of Linux; `socket` has the name from Python 3.12 on
 _ENTERING = (CONNECTING, SHAKING)
 _SPARE_DESCRIPTORS = 64  # more than a load process opens beside its connections
 
@@ -34,19 +35,20 @@ class Connections:
     gets a row for each connection when it ends. `trust` is whom TLS believes, None without TLS.
     """
 
-    def __init__(self, spec: Spec, any_client: Client) -> None:
+    def __init__(self, spec: Spec) -> None:
         self.rows = Rows(CONNECTION_ROW)
         self.trust = _trust(spec)
         self.epoll = select.epoll()
         self.owner: dict[int, Client] = {}
         with socket.socket() as nothing:
-            self._no_turn = Turn(-1, nothing, any_client.exchanges[0])
+            self._no_turn = Turn(-1, nothing, NOTHING)
         descriptors = spec.clients + _SPARE_DESCRIPTORS
         self.turns = [self._no_turn] * descriptors
         self.awaited: list[bytes | None] = [None] * descriptors
         self.since_ns = [0] * descriptors
         self._spec = spec
         self._target = spec.targets[0]
+        self._sources = spec.sources
         self._opened = 0
 
     def open_first(self, client: Client) -> None:
@@ -81,9 +83,10 @@ class Connections:
         assert self.trust is not None
         assert isinstance(client.endpoint, socket.socket)
         client.endpoint = self.trust.begin(client.endpoint)
-        turn = self.turns[client.fd]
+        first = turn = self.turns[client.fd]
         turn.bind(client.endpoint)
-        turn.following.bind(client.endpoint)
+        while (turn := turn.following) is not first:
+            turn.bind(client.endpoint)
 
     def open(self, client: Client, now: int) -> int:
         """Begin to connect; return 0 where that may yet succeed, or the error's number.
@@ -105,8 +108,8 @@ class Connections:
         """Write down a client that knocked in vain."""
         client.connection = self._opened
         self._opened += 1
-        client.due_ns, client.got, client.knocking_ns = client.knocking_ns, 0, 0
-        self.rows.add(client.connection, client.number, client.due_ns, 0, 0, now, outcome, 0, 0)
+        began_ns, client.got, client.knocking_ns = client.knocking_ns, 0, 0
+        self.rows.add(client.connection, client.number, began_ns, 0, 0, now, outcome, 0, 0)
 
     def watch(self, client: Client, interest: int) -> None:
         """Have the poller tell of `interest`."""
@@ -127,7 +130,7 @@ class Connections:
         del self.owner[fd]
         self.awaited[fd] = None
         self.since_ns[fd] = 0
-        self.turns[fd].following = self._no_turn  # two turns that follow each other would never be freed
+        self.turns[fd].following = self._no_turn  # turns that follow each other in a ring would never be freed
         endpoint.close()
         client.endpoint = None
 
@@ -145,6 +148,12 @@ class Connections:
             endpoint.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._spec.close == "reset":
             endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        if self._sources:
+            try:
+                bind_source(endpoint, self._sources[self._opened % len(self._sources)])
+            except OSError:
+                endpoint.close()
+                raise
         return endpoint
 
     def _adopt(self, client: Client, endpoint: Endpoint, began_ns: int) -> None:
@@ -152,9 +161,15 @@ class Connections:
         self._opened += 1
         client.start_over(endpoint, began_ns)
         self.owner[client.fd] = client
-        self.turns[client.fd] = client.turns(churn=self._spec.churn)
+        self.turns[client.fd] = client.first_turn(churn=self._spec.churn)
         self.awaited[client.fd] = None
         self.since_ns[client.fd] = began_ns
+
+
+def bind_source(endpoint: socket.socket, source: str) -> None:
+    """Connect from the address `source`; its port is chosen with the connect, when it must differ only per server."""
+    endpoint.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
+    endpoint.bind((source, 0))
 
 
 def _trust(spec: Spec) -> Trust | None:

@@ -1,8 +1,8 @@
 """What is sent, and what a right answer is: this side's own knowledge of the protocols.
 
-Two exchanges take turns on every connection, and those of two connections differ, so that an answer that is
-given twice, late, or to the wrong client cannot pass for the right one. (Not so for `work`, whose answers are
-all alike; and lines of one or two bytes have no room for a name.)
+Two exchanges take turns on every connection (more where requests follow each other unanswered), and those of two
+connections differ, so that an answer that is given twice, late, or to the wrong client cannot pass for the right one.
+(Not so for `work`, whose answers are all alike; and lines of one or two bytes have no room for a name.)
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from clients.answers import Judge
-    from clients.spec import Spec
 
 PROTOCOLS = ("echo", "upper", "work", "frames", "http")
 DATAGRAM_PROTOCOLS = ("echo", "upper")
@@ -40,39 +39,46 @@ _WORK = re.compile(r"(\d{1,12})((?: (?:sleep|cpu)=\d+(?:\.\d*)?)*)", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request and the answer to it, in bytes, and what makes the judge of such answers."""
+    """A request and the answer to it, in bytes, and what makes the judge of such answers.
+
+    `part` is the number of the part of a mix that it belongs to.
+    """
 
     request: bytes
     answer: bytes
     judge: Callable[[bytes], Judge] = KnownAnswer
+    part: int = 0
 
 
 def exchanges(
-    protocol: str, client: int, size_bytes: int, work: str, *, authority: str = "localhost", close: bool = False
-) -> tuple[Exchange, Exchange]:
-    """Return the two exchanges that take turns for client number `client`; `work` is for the protocols work and http.
+    protocol: str,
+    client: int,
+    size_bytes: int,
+    work: str,
+    *,
+    authority: str = "localhost",
+    close: bool = False,
+    letters: str = "ab",
+    part: int = 0,
+) -> tuple[Exchange, ...]:
+    """Return the exchanges that take turns for client number `client`, one a letter.
 
-    `authority` is the Host that http names, and with `close` it says that no other request follows.
+    `work` is for the protocols work and http. `authority` is the Host that http names, and with `close` it says that no
+    other request follows.
     """
-    if protocol == "work":
-        exchange = Exchange(work.encode() + b"\n", b"x" * work_size(work))
-        return exchange, exchange
-    if protocol == "http" and work:
-        exchange = Exchange(_get_work(work, authority, close), b"x" * work_size(work), HttpAnswer)
-        return exchange, exchange
+    if work:
+        http = protocol == "http"
+        request = _get_work(work, authority, close) if http else work.encode() + b"\n"
+        judge = HttpAnswer if http else KnownAnswer
+        return (Exchange(request, b"x" * work_size(work), judge, part),) * len(letters)
     if protocol == "frames":
-        return _frame(b"a", client, size_bytes), _frame(b"b", client, size_bytes)
-    first, second = (line(letter, client, size_bytes) for letter in "ab")
+        return tuple(_frame(letter.encode(), client, size_bytes, part) for letter in letters)
+    lines = (line(letter, client, size_bytes) for letter in letters)
     if protocol == "http":
-        return _post_echo(first.encode(), authority, close), _post_echo(second.encode(), authority, close)
+        return tuple(_post_echo(text.encode(), authority, close, part) for text in lines)
     if protocol == "upper":
-        return Exchange(first.encode(), first.upper().encode()), Exchange(second.encode(), second.upper().encode())
-    return Exchange(first.encode(), first.encode()), Exchange(second.encode(), second.encode())
-
-
-def exchanges_for(spec: Spec, client: int) -> tuple[Exchange, Exchange]:
-    """Return the exchanges of a client of `spec`."""
-    return exchanges(spec.protocol, client, spec.size_bytes, spec.work, authority=spec.authority, close=spec.churn)
+        return tuple(Exchange(text.encode(), text.upper().encode(), part=part) for text in lines)
+    return tuple(Exchange(text.encode(), text.encode(), part=part) for text in lines)
 
 
 def line(letter: str, client: int, size_bytes: int) -> str:
@@ -98,12 +104,12 @@ def work_size(work: str) -> int:
     return size
 
 
-def _frame(letter: bytes, client: int, size_bytes: int) -> Exchange:
+def _frame(letter: bytes, client: int, size_bytes: int, part: int) -> Exchange:
     """A frame of `size_bytes`, its two marks included; what is inside comes back, each byte plus one."""
     room = size_bytes - 2
     name = letter + str(client)[::-1].encode() + b" "
     payload = (name + _FRAME_FILLER * (room // len(_FRAME_FILLER) + 1))[:room]
-    return Exchange(b"^" + payload + b"$", payload.translate(_PLUS_ONE))
+    return Exchange(b"^" + payload + b"$", payload.translate(_PLUS_ONE), part=part)
 
 
 def _get_work(work: str, authority: str, close: bool) -> bytes:
@@ -111,9 +117,9 @@ def _get_work(work: str, authority: str, close: bool) -> bytes:
     return _request("GET", "/work?" + "&".join((f"size={size}", *waits)), authority, close)
 
 
-def _post_echo(body: bytes, authority: str, close: bool) -> Exchange:
+def _post_echo(body: bytes, authority: str, close: bool, part: int) -> Exchange:
     fields = ("Content-Type: text/plain; charset=utf-8", f"Content-Length: {len(body)}")
-    return Exchange(_request("POST", "/echo", authority, close, *fields) + body, body, HttpAnswer)
+    return Exchange(_request("POST", "/echo", authority, close, *fields) + body, body, HttpAnswer, part)
 
 
 def _request(method: str, target: str, authority: str, close: bool, *fields: str) -> bytes:

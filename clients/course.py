@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from clients.evidence import Evidence
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,17 +20,24 @@ SECOND_NS = 1_000_000_000
 LOOK_NS = 50_000_000  # how often timeouts and an order to stop are looked for
 PROGRESS_NS = 200_000_000
 GRACE_NS = 200_000_000  # after the end, for answers under way and orderly ends
+# The same in an open loop: what was due in the window is waited for, because its response counts from then.
+OPEN_GRACE_NS = 2_000_000_000
 
 
 class Clients(Protocol):
     """All clients of a load process, as far as the course has to do with them.
 
-    `busy` counts those that may still have a request to end; `paused` is a heap of (until when, who).
+    `busy` tells that a request may still begin or end; `paused` is a heap of (until when, who); `area_ns`
+    is how many requests were in flight so far, times for how long.
     """
 
     ledger: Ledger
-    busy: int
     paused: list[tuple[int, int]]
+    area_ns: int
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request may still begin or end."""
 
     def time_out(self, now: int) -> None:
         """End what has taken longer than the timeout."""
@@ -43,8 +52,10 @@ class Clients(Protocol):
 class Course:
     """One run of `clients`, who give up a counted run after three timeouts without a right answer.
 
-    `stop_ordered` is asked every 50 ms, `on_progress(completed, errors)` is told 5 times a second,
-    `on_finished` when the last request that counts has ended. `cpu_seconds` is of the window, once it is over.
+    `stop_ordered` is asked every 50 ms, `on_progress(completed, errors, recent)` is told 5 times a second, with
+    a sample of the response times since it was told last,
+    `on_finished` when the last request that counts has ended. `evidence` tells what the run cost this process in the
+    window. With `drains`, what is under way at the end is waited for, up to a timeout and to `OPEN_GRACE_NS`.
     """
 
     def __init__(
@@ -52,50 +63,60 @@ class Course:
         clients: Clients,
         timeout: float,
         stop_ordered: Callable[[], bool],
-        on_progress: Callable[[int, int], None],
+        on_progress: Callable[[int, int, list[int]], None],
         on_finished: Callable[[], None],
+        *,
+        drains: bool = False,
     ) -> None:
-        self.cpu_seconds = 0.0
+        self.evidence = Evidence()
         self.gave_up = False
         self.grace_ends_ns: int | None = None
         self._clients = clients
         self._timeout_ns = int(timeout * SECOND_NS)
         self._stop_ordered, self._on_progress, self._on_finished = stop_ordered, on_progress, on_finished
         self._warm_ns = self._progress_ns = self._answered_ns = self._answered = 0
+        self._grace_ns = max(GRACE_NS, min(OPEN_GRACE_NS, self._timeout_ns)) if drains else GRACE_NS
         self._end_ns: int | None = None
-        self._cpu_began: float | None = None
+        self._expected_ns = 0
 
     def begin(self, start_ns: int, warm_ns: int, end_ns: int | None) -> None:
-        """Sleep until `start_ns`; CPU time counts from `warm_ns`, the end comes at `end_ns` or when all is asked."""
+        """Sleep until `start_ns`; evidence counts from `warm_ns`, the end comes at `end_ns` or when all is asked."""
         self._warm_ns, self._end_ns = warm_ns, end_ns
-        self._progress_ns, self._answered_ns = start_ns + PROGRESS_NS, start_ns
+        self._progress_ns, self._answered_ns, self._expected_ns = start_ns + PROGRESS_NS, start_ns, start_ns
         time.sleep(max(0, start_ns - time.monotonic_ns()) / SECOND_NS)
 
     def look(self, now: int) -> int:
         """See to everything that depends on the time; return when to look again."""
-        if self._cpu_began is None and now >= self._warm_ns:
-            self._cpu_began = time.process_time()
+        if self.evidence.open:
+            self.evidence.note(now - self._expected_ns)
+        elif self.grace_ends_ns is None and now >= self._warm_ns:
+            self.evidence.begin(now, self._clients.area_ns)
         self._clients.time_out(now)
         self._clients.resume(now)
         if now >= self._progress_ns:
             self._progress_ns = now + PROGRESS_NS
-            self._on_progress(self._clients.ledger.completed, sum(self._clients.ledger.errors.values()))
+            ledger = self._clients.ledger
+            self._on_progress(ledger.completed, sum(ledger.errors.values()), ledger.recent())
         if self.grace_ends_ns is None and self._is_over(now):
             self._clients.ask_no_more()
             self.finish(now)
-        return self._next_moment(now)
+        self._expected_ns = self._next_moment(now)
+        return self._expected_ns
 
     def is_past(self, now: int) -> bool:
-        """Whether the moment of grace is over, too."""
-        return self.grace_ends_ns is not None and now >= self.grace_ends_ns
+        """Whether the moment of grace is over, too; with nothing under way, the longer one ends sooner."""
+        if self.grace_ends_ns is None:
+            return False
+        if not self._clients.busy:
+            return now >= self.grace_ends_ns - self._grace_ns + GRACE_NS
+        return now >= self.grace_ends_ns
 
     def finish(self, now: int) -> None:
         """Close the window, and give what is under way a moment to end in order."""
         if self.grace_ends_ns is not None:
             return
-        self.grace_ends_ns = now + GRACE_NS
-        if self._cpu_began is not None:
-            self.cpu_seconds = time.process_time() - self._cpu_began
+        self.grace_ends_ns = now + self._grace_ns
+        self.evidence.end(now, self._clients.area_ns)
         self._on_finished()
 
     def _next_moment(self, now: int) -> int:
@@ -106,7 +127,7 @@ class Course:
             moments.append(self.grace_ends_ns)
         elif self._end_ns is not None:
             moments.append(self._end_ns)
-        if self._cpu_began is None:
+        if not self.evidence.begun:
             moments.append(self._warm_ns)
         return min(moments)
 

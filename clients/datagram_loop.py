@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from clients.course import SECOND_NS, Course
 from clients.datagrams import Callers
 from clients.failures import UnreachableError, detail_of, outcome_of
+from clients.polling import poll_closely
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,15 +26,18 @@ MOST_EVENTS = 512
 class DatagramLoop:
     """Carry out one process's part of a plan over UDP; the same to use as `loop.LoadLoop`."""
 
+    ended_ns = 0
+
     def __init__(
         self,
         spec: Spec,
         stop_ordered: Callable[[], bool],
-        on_progress: Callable[[int, int], None],
+        on_progress: Callable[[int, int, list[int]], None],
         on_finished: Callable[[], None],
     ) -> None:
         self._callers = Callers(spec)
-        self.course = Course(self._callers, spec.timeout, stop_ordered, on_progress, on_finished)
+        is_open = self._callers.demand.is_open
+        self.course = Course(self._callers, spec.timeout, stop_ordered, on_progress, on_finished, drains=is_open)
         self.ledger, self.connection_rows = self._callers.ledger, self._callers.rows
         self._churn = spec.churn
 
@@ -52,18 +56,25 @@ class DatagramLoop:
 
     def run(self, start_ns: int, warm_ns: int, end_ns: int | None) -> None:
         """Carry the run out; see `Course.begin`. Until the end of its grace: a last answer may come twice."""
-        callers, course, clock = self._callers, self.course, time.monotonic_ns
+        callers, course, demand, clock = self._callers, self.course, self._callers.demand, time.monotonic_ns
         course.begin(start_ns, warm_ns, end_ns)
-        callers.start()
+        callers.start(start_ns)
         look_ns, now = 0, clock()
         while not course.is_past(now):
             if now >= look_ns:
                 look_ns = course.look(now)
                 look_ns = min(look_ns, callers.earliest_loss() or look_ns)
-            for fd, _ in callers.epoll.poll(max(0, look_ns - now) / SECOND_NS, MOST_EVENTS):
+            if now >= demand.next_ns:
+                demand.tick(now)
+                now = clock()
+            in_flight = callers.outstanding
+            seconds = max(0, min(look_ns, demand.next_ns) - now) / SECOND_NS
+            for fd, _ in poll_closely(callers.epoll, seconds, MOST_EVENTS):
                 if caller := callers.owner.get(fd):  # None: it was closed after the poll
                     callers.hear(caller)
             if not callers.busy and course.grace_ends_ns is None:
                 look_ns = 0
-            now = clock()
+            last, now = now, clock()
+            callers.area_ns += in_flight * (now - last)
         callers.close_all(clock())
+        self.ended_ns = clock()

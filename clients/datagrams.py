@@ -1,9 +1,10 @@
 """What clients say and hear over UDP: each has a connected socket, and one datagram in flight on it.
 
-    ask -> the right answer: write it down, ask again
-        -> no answer within the timeout: lost, ask again
-        -> an answer to an earlier datagram (its number says so): late or doubled, counted; the wait goes on
-        -> anything else, or an error of the socket: fail, pause, ask again
+    free -> [`demand`] -> ask -> the right answer: write it down, free
+                              -> no answer within the timeout: lost, free
+                              -> an answer to an earlier datagram (its number says so): late or doubled, counted; the
+                                 wait goes on
+                              -> anything else, or an error of the socket: fail, pause, free
 
 A datagram that is lost is nobody's error, so it has an outcome of its own and is counted apart from the errors. A
 socket is new for each request where a connection per request was asked for; what is late for a socket that is
@@ -23,26 +24,28 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+from clients.connections import bind_source
 from clients.course import SECOND_NS
 from clients.datagram_lines import Lines, number_of
+from clients.demand import demand_for
 from clients.entrance import PAUSE_NS
-from clients.failures import UnreachableError, detail_of, difference, outcome_of
+from clients.failures import UnreachableError, WrongAnswerError, detail_of, difference, outcome_of
 from clients.ledger import Ledger
 from clients.records import CONNECTION_ROW, Outcome, Rows
 
 if TYPE_CHECKING:
     from clients.addresses import Target
+    from clients.demand import Demand
     from clients.spec import Spec
 
 LARGEST_BYTES = 1 << 16  # no datagram is larger
-UNCOUNTED = 1 << 60  # requests that are left where the end comes by time
 RETRY_NS = 1_000_000  # before a datagram that the network interface has no room for is tried again
 
 
 class Caller:
     """One of the N clients. `number` is its own, `asked` that of its last datagram, `sent_ns` 0 while none is out.
 
-    `busy` while it may still have a request to end, `unsent` while one has begun that could not be sent yet. `lost`
+    `may_ask` while it may still have a request to end, `unsent` while one has begun that could not be sent yet. `lost`
     has the numbers of datagrams whose answers did not come.
     """
 
@@ -50,7 +53,6 @@ class Caller:
         "asked",
         "awaited",
         "began_ns",
-        "busy",
         "connection",
         "due_ns",
         "endpoint",
@@ -58,33 +60,44 @@ class Caller:
         "got",
         "lines",
         "lost",
+        "may_ask",
         "number",
+        "ready_ns",
         "sent_ns",
         "unsent",
     )
 
     def __init__(self, number: int, lines: Lines) -> None:
         self.number, self.lines = number, lines
-        self.asked = self.got = self.began_ns = self.due_ns = self.sent_ns = self.first_byte_ns = 0
+        self.asked = self.got = self.began_ns = self.due_ns = self.ready_ns = self.sent_ns = self.first_byte_ns = 0
         self.connection = -1
-        self.busy, self.unsent = True, False
+        self.may_ask, self.unsent = True, False
         self.awaited = b""
         self.endpoint: socket.socket | None = None
         self.lost: set[int] = set()
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether nothing of it is under way, and it may still ask."""
+        return self.may_ask and not self.sent_ns and not self.unsent
+
 
 class Callers:
-    """The clients of one load process (a `course.Clients`); `left` counts the requests that may still begin."""
+    """The clients of one load process (a `course.Clients`); see there for `area_ns`.
+
+    `outstanding` counts the requests that have begun and not ended.
+    """
 
     def __init__(self, spec: Spec) -> None:
         self.ledger = Ledger()
         self.rows = Rows(CONNECTION_ROW)
         self.epoll = select.epoll()
         numbers = range(spec.first_client, spec.first_client + spec.clients)
-        self.callers = [Caller(number, Lines(spec.protocol, number, spec.size_bytes)) for number in numbers]
+        self.callers = [Caller(number, Lines(spec.protocol, number, int(spec.size))) for number in numbers]
         self.owner: dict[int, Caller] = {}
-        self.left = UNCOUNTED if spec.requests is None else spec.requests
-        self.busy = len(self.callers)
+        self.demand: Demand[Caller] = demand_for(spec, self)
+        self.outstanding = self.area_ns = 0
+        self._not_done = len(self.callers)
         self.paused: list[tuple[int, int]] = []
         self.target = spec.targets[0]
         self._timeout_ns = int(spec.timeout * SECOND_NS)
@@ -107,28 +120,44 @@ class Callers:
         self.target = silent[0]
 
     def _answers(self, target: Target) -> bool:
-        with _endpoint(target) as endpoint:
+        with self._endpoint(target) as endpoint:
             poller = select.poll()
             poller.register(endpoint, select.POLLIN)
             endpoint.send(self.callers[0].lines.request(0))
             return bool(poller.poll(self._spec.timeout * 1000) and endpoint.recv(LARGEST_BYTES))
 
-    def start(self) -> None:
-        """Let everybody ask."""
+    @property
+    def busy(self) -> bool:
+        """Whether a request may still end, or begin."""
+        if self.demand.is_open:
+            return self.outstanding > 0 or self.demand.pending
+        return self._not_done > 0
+
+    def start(self, start_ns: int) -> None:
+        """Everybody is free to ask."""
+        self.demand.begin(start_ns)
         for caller in self.callers:
-            self.ask(caller, time.monotonic_ns())
+            self._free(caller, time.monotonic_ns())
 
     # Asking
 
-    def ask(self, caller: Caller, now: int) -> None:
-        """Send a client's next datagram, unless nothing is left to ask."""
-        if not self.left:
-            self._rest(caller)
-            return
-        self.left -= 1
-        caller.due_ns, caller.got = now, 0
+    def _free(self, caller: Caller, now: int) -> None:
+        """Let a client that waits for nothing ask, now or later."""
+        if self.demand.over:
+            self.dismiss(caller)
+        else:
+            self.demand.free(caller, now)
+
+    def ask(self, caller: Caller, due_ns: int, ready_ns: int) -> None:
+        """Send a client's next datagram."""
+        self.outstanding += 1
+        caller.due_ns, caller.ready_ns, caller.got = due_ns, ready_ns, 0
         caller.asked += 1
-        self._send(caller, now)
+        self._send(caller, time.monotonic_ns())
+
+    def shed(self, due_ns: int, now: int) -> None:
+        """A datagram that was due is never sent."""
+        self.ledger.unanswered((due_ns, now, 0), 0, Outcome.SHED)
 
     def _send(self, caller: Caller, now: int) -> None:
         try:
@@ -148,13 +177,29 @@ class Callers:
         """Give a client a socket, and write down where that fails. Raises OSError."""
         caller.connection = len(self.rows) + len(self.owner)
         try:
-            endpoint = _endpoint(self.target)
+            endpoint = self._endpoint(self.target)
         except OSError as error:
             self.rows.add(caller.connection, caller.number, now, 0, 0, now, outcome_of(error), 0, 0)
             raise
         caller.endpoint, caller.began_ns = endpoint, now
         self.owner[endpoint.fileno()] = caller
         self.epoll.register(endpoint, select.EPOLLIN)
+
+    def _endpoint(self, target: Target) -> socket.socket:
+        """A connected socket: only what this server sends is heard, and its refusals are told. Raises OSError."""
+        endpoint = socket.socket(target.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        sources = self._spec.sources
+        try:
+            if sources:
+                bind_source(endpoint, sources[len(self.rows) % len(sources)])
+            endpoint.connect(target.address)
+        except BlockingIOError:  # the kernel's word for having no port left
+            endpoint.close()
+            raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL)) from None
+        except OSError:
+            endpoint.close()
+            raise
+        return endpoint
 
     def _close(self, caller: Caller, now: int, outcome: Outcome) -> None:
         if caller.endpoint is None:
@@ -182,7 +227,7 @@ class Callers:
         if caller.sent_ns and data == caller.awaited:
             caller.first_byte_ns, caller.got = now, len(data)
             self._end(caller, now, Outcome.ANSWERED)
-            self.ask(caller, now)
+            self._free(caller, now)
         else:
             self._hear_other(caller, data, now)
 
@@ -195,11 +240,12 @@ class Callers:
             self.ledger.duplicates += number not in caller.lost
             caller.lost.discard(number)
         elif earlier:
-            outcome, detail = _fault(caller.lines.answer(number), data)
-            self.ledger.count(caller, outcome, f"{detail}, in an answer to an earlier datagram")
+            wrong = _fault(caller.lines.answer(number), data)
+            self.ledger.count(caller, wrong.outcome, f"{wrong}, in an answer to an earlier datagram")
         elif caller.sent_ns:
             caller.first_byte_ns, caller.got = now, len(data)
-            self._fail(caller, *_fault(caller.awaited, data), now)
+            wrong = _fault(caller.awaited, data)
+            self._fail(caller, wrong.outcome, str(wrong), now)
         else:
             self.ledger.count(caller, Outcome.EXTRA_BYTES, f"a datagram that nothing asked for: {data[:60]!r}")
 
@@ -211,7 +257,7 @@ class Callers:
             if 0 < caller.sent_ns <= now - self._timeout_ns:
                 caller.lost.add(caller.asked)
                 self._end(caller, now, Outcome.LOST)
-                self.ask(caller, now)
+                self._free(caller, now)
 
     def earliest_loss(self) -> int:
         """When the first of the datagrams that are out will be lost; 0 where none is."""
@@ -226,6 +272,7 @@ class Callers:
         self._pause(caller, now + PAUSE_NS)
 
     def _end(self, caller: Caller, now: int, outcome: Outcome) -> None:
+        self.outstanding -= 1
         self.ledger.request_ended(caller, caller.sent_ns, now, outcome)
         caller.sent_ns = 0
         if self._spec.churn:
@@ -242,20 +289,22 @@ class Callers:
                 caller.unsent = False
                 self._send(caller, now)
             else:
-                self.ask(caller, now)
+                self._free(caller, now)
 
-    def _rest(self, caller: Caller) -> None:
-        self.busy -= caller.busy
-        caller.busy = False
+    def dismiss(self, caller: Caller) -> None:
+        """Nothing is left to ask."""
+        self._not_done -= caller.may_ask
+        caller.may_ask = False
 
     def ask_no_more(self) -> None:
-        """Begin no request from now on."""
-        self.left = 0
+        """Nothing becomes due from now on."""
+        self.demand.end()
         for _, index in self.paused:
             caller = self.callers[index]
             if caller.unsent:
+                self.outstanding -= 1
                 self.ledger.request_ended(caller, 0, 0, Outcome.IN_FLIGHT)
-            self._rest(caller)
+            self.dismiss(caller)
         self.paused.clear()
 
     def close_all(self, now: int) -> None:
@@ -265,24 +314,12 @@ class Callers:
                 caller.got = 0
                 self.ledger.request_ended(caller, caller.sent_ns, 0, Outcome.IN_FLIGHT)
             self._close(caller, now, Outcome.ANSWERED)
+        for due_ns, ready_ns in self.demand.unasked():
+            self.ledger.unanswered((due_ns, ready_ns, 0), 0, Outcome.IN_FLIGHT)
         self.epoll.close()
 
 
-def _endpoint(target: Target) -> socket.socket:
-    """A connected socket: only what this server sends is heard, and its refusals are told. Raises OSError."""
-    endpoint = socket.socket(target.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    try:
-        endpoint.connect(target.address)
-    except BlockingIOError:  # the kernel's word for having no port left
-        endpoint.close()
-        raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL)) from None
-    except OSError:
-        endpoint.close()
-        raise
-    return endpoint
-
-
-def _fault(answer: bytes, data: bytes) -> tuple[Outcome, str]:
+def _fault(answer: bytes, data: bytes) -> WrongAnswerError:
     if answer.startswith(data):
-        return Outcome.WRONG_BYTES, f"cut off after {len(data)} of {len(answer)} bytes"
+        return WrongAnswerError(Outcome.WRONG_BYTES, f"cut off after {len(data)} of {len(answer)} bytes")
     return difference(answer, 0, data)

@@ -42,12 +42,14 @@ class Entrance:
 
     def begin(self, client: Client, now: int) -> None:
         """Let a client without a connection begin one, unless nothing is left to ask."""
-        if not self._dialogues.left:
+        if self._dialogues.demand.over:
             self._dialogues.go(client)
-            return
-        client.begun = self._spec.churn and self._dialogues.running
-        if client.begun:
-            self._dialogues.left -= 1
+        else:
+            self._open(client, now)
+
+    def begin_request(self, client: Client, now: int) -> None:
+        """Let a client begin a connection for a request that is due."""
+        client.begun = True
         self._open(client, now)
 
     def see_connected(self, client: Client, now: int) -> None:
@@ -103,23 +105,24 @@ class Entrance:
             client.phase = GREETING
             self._connections.since_ns[client.fd] = now
         else:
-            self._admit(client)
+            self._admit(client, now)
 
     def greeted(self, client: Client, data: bytes, now: int) -> None:
         """Compare what came before anything was asked with the greeting; right, it tells admission."""
         if data != self._greeting:
-            self._dialogues.fail(client, *difference(self._greeting, 0, data), now)
+            wrong = difference(self._greeting, 0, data)
+            self._dialogues.fail(client, wrong.outcome, str(wrong), now)
             return
         client.greeted_ns = now
-        self._admit(client)
+        self._admit(client, now)
 
-    def _admit(self, client: Client) -> None:
+    def _admit(self, client: Client, now: int) -> None:
         client.phase = READY
         self._connections.since_ns[client.fd] = 0
         if client.begun:
             self._dialogues.send_request(client)
         elif self._dialogues.running:
-            self._dialogues.ask(client)
+            self._dialogues.free_places(client, now)
 
     def resume(self, now: int) -> None:
         """Let those whose pause is over try again."""
@@ -128,7 +131,7 @@ class Entrance:
             if client.knocking_ns:
                 self._open(client, now)
             else:
-                self.begin(client, now)
+                self._dialogues.come_again(client, now)
 
     def pause(self, client: Client, until_ns: int) -> None:
         """Have a client without a connection wait until then."""
@@ -177,4 +180,5 @@ class Entrance:
     def _never_opened(self, client: Client, now: int, outcome: Outcome) -> None:
         self._connections.never_opened(client, now, outcome)
         if client.begun:
-            self._dialogues.ledger.request_ended(client, 0, now if outcome != Outcome.IN_FLIGHT else 0, outcome)
+            self._dialogues.record(client, now if outcome != Outcome.IN_FLIGHT else 0, outcome)
+            client.begun = False

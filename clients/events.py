@@ -22,7 +22,11 @@ class WindowClosed:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """About 5 times a second: seconds since the start, right answers and errors so far (warm-up included)."""
+    """About 5 times a second: seconds since the start, right answers and errors so far (warm-up included).
+
+    `recent` samples the response times of about the last second, in nanoseconds, all load processes together; `left` is
+    how many seconds are left, None where that is not known.
+    """
 
     elapsed: float
     completed: int

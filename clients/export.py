@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from clients.result import LoadResult
 
-FORMATS = ("jsonl", "npy", "hgrm")
 DISTRIBUTIONS = ("response", "service", "lateness")
 
 # Rows are turned into Python's numbers so many at a time: a million at once would be a gigabyte.
@@ -34,15 +33,6 @@ MEANINGS = {
     "outcome": "answered, in-flight (not ended when the run did), or the kind of error",
     "part": "which part of the mix it was, from 0",
 }
-
-
-def read_formats(text: str) -> tuple[str, ...]:
-    """Read `jsonl,npy,hgrm`; ValueError with one line for the user where one of them is not known."""
-    formats = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
-    for name in formats:
-        if name not in FORMATS:
-            raise ValueError(f"an export is one or more of {','.join(FORMATS)}, not {name!r}")
-    return formats
 
 
 def write_jsonl(result: LoadResult, header: dict[str, object], path: Path) -> None:

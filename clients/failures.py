@@ -33,11 +33,15 @@ class TlsError(OSError):
 
 
 class WrongAnswerError(Exception):
-    """What arrived is not the answer that was due: the kind of fault, and one line of detail."""
+    """What arrived is not the answer that was due: the kind of fault, and one line of detail.
 
-    def __init__(self, outcome: Outcome, detail: str) -> None:
+    `extra` is what came after a whole right answer, where that was the fault: with requests behind this one, it is the
+    beginning of the next answer.
+    """
+
+    def __init__(self, outcome: Outcome, detail: str, extra: bytes = b"") -> None:
         super().__init__(detail)
-        self.outcome = outcome
+        self.outcome, self.extra = outcome, extra
 
 
 def outcome_of(error: OSError) -> Outcome:
@@ -54,13 +58,17 @@ def detail_of(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def difference(answer: bytes, begin: int, data: bytes) -> tuple[Outcome, str]:
+def difference(answer: bytes, begin: int, data: bytes) -> WrongAnswerError:
     """Say how `data`, which arrived from byte `begin` of the answer on, differs from the right `answer`."""
     rest = answer[begin : begin + len(data)]
     if len(data) > len(rest) and data.startswith(rest):
-        extra = data[len(rest) :]
-        return Outcome.EXTRA_BYTES, f"{len(extra)} bytes after the whole answer: {extra[:60]!r}"
+        return too_much(data[len(rest) :], "the whole answer")
     pairs = zip(rest, data, strict=False)
     at = next((index for index, (right, got) in enumerate(pairs) if right != got), len(rest))
     got, right = data[at : at + 100], rest[at : at + 20]
-    return Outcome.WRONG_BYTES, f"byte {begin + at} of {len(answer)}: {got!r} where {right!r} was due"
+    return WrongAnswerError(Outcome.WRONG_BYTES, f"byte {begin + at} of {len(answer)}: {got!r} where {right!r} was due")
+
+
+def too_much(extra: bytes, what: str) -> WrongAnswerError:
+    """Say that bytes came after `what`, which was right."""
+    return WrongAnswerError(Outcome.EXTRA_BYTES, f"{len(extra)} bytes after {what}: {extra[:60]!r}", extra)

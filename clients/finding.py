@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clients.folder import header, prepare_folder, save
+from clients.folder import header, save
 from clients.probing import probe_with
 from clients.process import LoadError
 from clients.progress import bar, no_bar
@@ -27,10 +27,9 @@ def find_rate(
     """Search from the rate of `plan` on, tell of it on standard output, and return the exit status.
 
     0 where a rate was found and confirmed, 1 otherwise. A trial is as long as `plan`, or longer where the percentile
-    needs it. `folder` gets `search.jsonl`, and the last run as `load --output` saves it. LoadError as from run_load.
+    needs it. `folder`, which is there, gets `search.jsonl`, and the last run as `load --output` saves it. LoadError as
+    from run_load.
     """
-    if folder is not None:
-        prepare_folder(folder)
     last: list[LoadResult] = []
 
     def run(asked: LoadPlan) -> LoadResult:

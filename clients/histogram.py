@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clients.summary import duration
+from clients.words import duration
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from clients.result import LoadResult
+
 WIDEST = 100
 _BINS = 12
+_FEWEST = 100  # samples: a dozen bins of fewer tell nothing
 _SHORTEST = 10  # characters for bars, however narrow a terminal is
 _SMALLEST = 1e-6  # seconds: what is shorter goes into the first bin; a logarithm needs an end
 _NARROWEST = 1.02  # a bin's factor: below, its two ends would read the same
@@ -39,6 +44,17 @@ def histogram_lines(title: str, seconds: NDArray[np.float64], width: int, blocks
         f"{title} ({len(seconds):,})",
         *((head + line).rstrip() for head, line in zip(heads, bars, strict=True)),
     ]
+
+
+def spread_of(result: LoadResult) -> list[str]:
+    """The histogram of a run's response times for standard output; no line where they are too few to be spread."""
+    response = result.response()
+    if len(response) < _FEWEST:
+        return []
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDEST
+    since = "sent" if result.plan.rate is None else "due"
+    title = f"  response, from {since} to done"
+    return histogram_lines(title, response, width, can_show_blocks(sys.stdout.encoding))
 
 
 def bin_edges(least: float, most: float) -> list[float]:

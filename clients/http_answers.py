@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from clients.failures import WrongAnswerError, difference
+from clients.failures import WrongAnswerError, difference, too_much
 from clients.records import Outcome
 
 LARGEST_HEAD_BYTES = 64 * 1024
@@ -140,7 +140,7 @@ class HttpAnswer:
 
     def _hear_sized(self, data: bytes) -> bool:
         if memoryview(self._body)[self._got : self._got + len(data)] != data:
-            raise WrongAnswerError(*difference(self._body, self._got, data))
+            raise difference(self._body, self._got, data)
         self._got += len(data)
         return self._got == len(self._body)
 
@@ -154,8 +154,7 @@ class HttpAnswer:
             detail = f"the chunks end after {self._got} of {len(self._body)} bytes of the body"
             raise WrongAnswerError(Outcome.WRONG_BYTES, detail)
         if rest := bytes(self._chunks.rest):
-            detail = f"{len(rest)} bytes after the last chunk: {rest[:60]!r}"
-            raise WrongAnswerError(Outcome.EXTRA_BYTES, detail)
+            raise too_much(rest, "the last chunk")
         return True
 
 

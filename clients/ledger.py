@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from clients.records import Outcome, Rows
+from clients.records import NO_CONNECTION, Outcome, Rows
+
+_MOST_RECENT = 250  # five times a second: enough for a 99th percentile of the last second
 
 
 class Asker(Protocol):
@@ -13,6 +15,7 @@ class Asker(Protocol):
     number: int
     connection: int
     due_ns: int
+    ready_ns: int
     first_byte_ns: int
     got: int
 
@@ -20,7 +23,8 @@ class Asker(Protocol):
 class Ledger:
     """`rows` has a row per request that ended; `errors` counts by kind, `examples` has one of each in words.
 
-    `late` counts answers to datagrams that were lost by then, `duplicates` those that had been answered.
+    `late` counts answers to datagrams that were lost by then, `duplicates` those that had been answered; `idle_closed`
+    connections that the server ended while nothing was asked on them, which is its right.
     The load loop adds rows of right answers itself, because there a call would cost too much.
     """
 
@@ -28,19 +32,39 @@ class Ledger:
         self.rows = Rows()
         self.errors: dict[str, int] = {}
         self.examples: dict[str, str] = {}
-        self.late = self.duplicates = 0
-        self._not_answered = 0
+        self.late = self.duplicates = self.idle_closed = 0
+        self._not_answered = self._told = 0
 
     @property
     def completed(self) -> int:
         """Requests that were answered rightly, so far."""
         return len(self.rows) - self._not_answered
 
-    def request_ended(self, client: Asker, sent_ns: int, done_ns: int, outcome: Outcome) -> None:
+    def recent(self) -> list[int]:
+        """Response times in nanoseconds of a few of the right answers since the last call, evenly taken."""
+        rows, begin = self.rows, self._told
+        self._told = len(rows)
+        fresh = rows.last(len(rows) - begin, _MOST_RECENT)
+        return [done - due for due, _, _, _, done, _, _, _, outcome, _ in fresh if outcome == Outcome.ANSWERED]
+
+    def request_ended(self, client: Asker, sent_ns: int, done_ns: int, outcome: Outcome, part: int = 0) -> None:
         """Write down a client's request; `sent_ns` 0: it was never sent, `done_ns` 0: it has not ended."""
         first_byte_ns = client.first_byte_ns if client.got else 0
-        self.rows.add(client.connection, client.due_ns, sent_ns, first_byte_ns, done_ns, client.got, outcome)
+        times = client.due_ns, client.ready_ns, sent_ns, first_byte_ns, done_ns
+        self.rows.add(*times, client.connection, 0, client.got, outcome, part)
         self._not_answered += outcome != Outcome.ANSWERED
+
+    def unanswered(
+        self,
+        times: tuple[int, int, int],
+        done_ns: int,
+        outcome: Outcome,
+        connection: int = NO_CONNECTION,
+        part: int = 0,
+    ) -> None:
+        """Write down a request of which no byte came back; `times` are due, ready and sent."""
+        self.rows.add(*times, 0, done_ns, connection, 0, 0, outcome, part)
+        self._not_answered += 1
 
     def count(self, client: Asker, outcome: Outcome, detail: str) -> None:
         """Count what failed, and keep the first of each kind as an example."""

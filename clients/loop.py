@@ -1,28 +1,35 @@
-"""The load loop: one thread, one epoll, a closed loop of clients with one request in flight each.
+"""The load loop: one thread, one epoll, all clients of a load process.
 
-    poll -> fast path: a whole right answer; write it down, send the next request
-         -> everything else (`dialogues`): connects, parts, errors, ends, a connection per request
+    poll -> fast path (a closed loop, one request in flight): a whole right answer; write it down, send the next request
+         -> everything else (`dialogues`): connects, parts, errors, ends, a connection per request, a mix
+         -> when a request becomes due (`demand`): in an open loop, or when a client has thought
          -> every 50 ms, and at the moments of the run (`course`): timeouts, pauses that are over, the end
 
 Polling is edge-triggered, which spares the kernel a second look at every connection. It is safe here because
 whatever arrives after a read makes a new edge, and an event that says more than "readable" (a peer that hung
 up, an error) takes the slow path, which reads until nothing is left.
+
+The poller knows no less than a millisecond, which is late for a request that is due in between; so where requests
+become due, the loop polls closely.
 """
 
 from __future__ import annotations
 
 import select
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
-from clients.client import SHAKING
+from clients.client import CHUNK_BYTES, SHAKING
 from clients.course import SECOND_NS, Course
 from clients.dialogues import Dialogues
+from clients.polling import poll_closely
 from clients.records import ROW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from clients.client import Client
     from clients.ledger import Ledger
     from clients.records import Rows
     from clients.spec import Spec
@@ -38,18 +45,22 @@ Odd = tuple[int, int, bytes | OSError | int, int]
 class LoadLoop:
     """Carry out one process's part of a plan: `prepare`, `run`; then `ledger`, `connection_rows` and `course` tell all.
 
-    For the three calls see `Course`.
+    For the three calls see `Course`; `ended_ns` is when all was closed, once the run is over.
     """
+
+    ended_ns = 0
 
     def __init__(
         self,
         spec: Spec,
         stop_ordered: Callable[[], bool],
-        on_progress: Callable[[int, int], None],
+        on_progress: Callable[[int, int, list[int]], None],
         on_finished: Callable[[], None],
     ) -> None:
         self.dialogues = Dialogues(spec)
-        self.course = Course(self.dialogues, spec.timeout, stop_ordered, on_progress, on_finished)
+        self.demand = self.dialogues.demand
+        is_open = self.demand.is_open
+        self.course = Course(self.dialogues, spec.timeout, stop_ordered, on_progress, on_finished, drains=is_open)
         self._churn, self._tls = spec.churn, spec.tls
         self._timeout_ns = int(spec.timeout * SECOND_NS)
 
@@ -101,26 +112,36 @@ class LoadLoop:
 
     def run(self, start_ns: int, warm_ns: int, end_ns: int | None) -> None:
         """Carry the run out; see `Course.begin`."""
-        course, dialogues = self.course, self.dialogues
-        clock, poll = time.monotonic_ns, dialogues.connections.epoll.poll
+        course, dialogues, demand = self.course, self.dialogues, self.demand
+        clock = time.monotonic_ns
+        epoll = dialogues.connections.epoll
+        poll = partial(poll_closely, epoll) if demand.thinks else epoll.poll
         while (left_ns := start_ns - clock()) > START_NS:
             self._note((left_ns - START_NS) / SECOND_NS)
         course.begin(start_ns, warm_ns, end_ns)
-        dialogues.start()
-        look_ns = 0
+        dialogues.start(start_ns)
+        look_ns = in_flight = 0
+        last = start_ns
         while dialogues.present:
             now = clock()
+            dialogues.area_ns += in_flight * (now - last)
+            last = now
             if now >= look_ns:
                 look_ns = course.look(now)
                 if course.is_past(now):
                     break
-            ready = poll(max(0, look_ns - now) / SECOND_NS, MOST_EVENTS)
+            if demand.thinks and now >= demand.next_ns:
+                demand.tick(now)
+                now = clock()
+            in_flight = dialogues.outstanding
+            ready = poll(max(0, min(look_ns, demand.next_ns) - now) / SECOND_NS, MOST_EVENTS)
             for odd in self._attend(ready) if ready else ():
                 self._deal_with(*odd)
             if not dialogues.busy and course.grace_ends_ns is None:
                 look_ns = 0
         course.finish(clock())
         dialogues.close_all(clock())
+        self.ended_ns = clock()
 
     def _attend(self, ready: list[tuple[int, int]]) -> list[Odd]:
         """Take whole right answers and send the next requests; return what needs more thought.
@@ -135,7 +156,7 @@ class LoadLoop:
         clock, pack, row_size = time.monotonic_ns, ROW.pack_into, ROW.size
         rows = dialogues.ledger.rows
         rows.make_room(MOST_EVENTS)
-        buffer, offset, left = rows.buffer, rows.offset, dialogues.left
+        buffer, offset, left = rows.buffer, rows.offset, dialogues.demand.left
         odd: list[Odd] = []
         for fd, event in ready:
             if event != READABLE:
@@ -152,7 +173,7 @@ class LoadLoop:
                 odd.append((fd, 0, data, now))
                 continue
             sent = since_ns[fd]
-            pack(buffer, offset, turn.connection, sent, sent, now, now, turn.answer_size, 0)
+            pack(buffer, offset, sent, sent, sent, now, now, turn.connection, 0, turn.answer_size, 0, 0)
             offset += row_size
             left -= 1
             turns[fd] = turn = turn.following
@@ -167,7 +188,7 @@ class LoadLoop:
                 continue
             if count != turn.request_size:
                 odd.append((fd, 0, count, now))
-        rows.offset, dialogues.left = offset, left
+        rows.offset, dialogues.demand.left = offset, left
         return odd
 
     def _deal_with(self, fd: int, event: int, what: bytes | OSError | int, now: int) -> None:
@@ -178,7 +199,10 @@ class LoadLoop:
             dialogues.notice(client, event, now)
         elif isinstance(what, bytes):
             endpoint = client.endpoint
-            may_be_more = self._tls or len(what) == dialogues.connections.turns[fd].limit
+            limit = dialogues.connections.turns[fd].limit
+            may_be_more = self._tls or len(what) == limit
+            if may_be_more and limit < CHUNK_BYTES:  # a byte too many is there: what it begins tells more
+                what += _at_hand(client)
             dialogues.take(client, what, now)
             if may_be_more and client.endpoint is endpoint:
                 dialogues.read(client)
@@ -188,3 +212,12 @@ class LoadLoop:
             dialogues.fail_with(client, what, now)
         elif client.phase == SHAKING:
             dialogues.entrance.shake(client)
+
+
+def _at_hand(client: Client) -> bytes:
+    """What has arrived and is not read."""
+    assert client.endpoint is not None
+    try:
+        return client.endpoint.recv(CHUNK_BYTES)
+    except OSError:  # reading on will tell it again
+        return b""

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from clients.summary import duration as in_words
+from clients.words import duration as in_words
 
 NAMES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999, "p999": 0.999}
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}

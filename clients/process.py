@@ -6,8 +6,11 @@ import json
 import os
 import subprocess
 import sys
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+
+from clients.gathering import Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
 _PIPE_BYTES = 1 << 20
+_PROGRESS_A_SECOND = 5
 
 
 class LoadError(RuntimeError):
@@ -25,8 +29,8 @@ class LoadError(RuntimeError):
 class LoadProcess:
     """A started `clients.worker` with its spec; `fileno` is ready when it said something, `hear` tells what.
 
-    `done` holds once the records are complete: `requests` and `connections` are rows as bytes, `report` what
-    was said with them. A context manager: on the way out the process is ended, whatever it does.
+    `done` holds once the records are complete: then `recorded` has them. `recent` are samples of response times in
+    nanoseconds, of the last second. A context manager: on the way out the process is ended, whatever it does.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -42,6 +46,7 @@ class LoadProcess:
         self._heard = bytearray()
         self.report: dict[str, Any] | None = None
         self.completed = self.errors = 0
+        self.recent: deque[list[int]] = deque(maxlen=_PROGRESS_A_SECOND)
         self.finished = False
         self.tell(spec.to_json())
 
@@ -83,6 +88,7 @@ class LoadProcess:
     def _note(self, event: dict[str, Any]) -> None:
         if event["event"] == "progress":
             self.completed, self.errors = event["completed"], event["errors"]
+            self.recent.append(event["recent"])
         elif event["event"] == "finished":
             self.finished = True
         elif event["event"] == "records":
@@ -97,16 +103,11 @@ class LoadProcess:
         return len(self._heard) >= size
 
     @property
-    def requests(self) -> memoryview:
-        """The request rows, once done: memory that nobody else uses any more."""
+    def recorded(self) -> Recorded:
+        """What it handed in, once done."""
         assert self.report is not None
-        return memoryview(self._heard)[: self.report["requests_bytes"]]
-
-    @property
-    def connections(self) -> memoryview:
-        """The connection rows, once done."""
-        assert self.report is not None
-        return memoryview(self._heard)[self.report["requests_bytes"] :]
+        heard, size = memoryview(self._heard), self.report["requests_bytes"]
+        return Recorded(heard[:size], heard[size:], self.report)
 
     def _last_words(self) -> str:
         self._process.kill()

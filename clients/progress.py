@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from clients.events import Event, Listener, Progress
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from clients.plan import LoadPlan
+
+
+def shown(plan: LoadPlan, *, as_json: bool) -> AbstractContextManager[Listener | None]:
+    """What suits standard error; nothing where the output is for a program."""
+    return no_bar() if as_json else bar(plan) if sys.stderr.isatty() else plain_lines(plan)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clients.percentiles import percentiles
-from clients.summary import duration
+from clients.words import duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

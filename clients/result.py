@@ -2,43 +2,73 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clients.percentiles import percentiles
-from clients.records import CONNECTION_COLUMNS, REQUEST_COLUMNS, Outcome
+from clients.mixes import describe as describe_part
+from clients.percentiles import figures
+from clients.population import Population, asked, ended_with, failed, of_part, was_sent, within
+from clients.records import CONNECTION_COLUMNS, Outcome
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from clients.plan import LoadPlan
+    from clients.population import Requests, Seconds
 
     Rows = np.ndarray[tuple[int, int], np.dtype[np.int64]]
-    Column = np.ndarray[tuple[int], np.dtype[np.int64]]
-    Seconds = np.ndarray[tuple[int], np.dtype[np.float64]]
+    Column = NDArray[np.int64]
 
-PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
-BUSY = 0.8  # of its CPUs: a client was seen to be the limit at 80 to 82 %, for it also waits to be run
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of an open loop: rates per second, response and lateness in seconds (see `percentiles.figures`)."""
+
+    rate: float
+    seconds: float
+    offered: float
+    throughput: float
+    response: dict[str, float | None]
+    lateness: dict[str, float | None]
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartOfMix:
+    """One part of a mix, by its own words: how many requests it had, and their response in seconds."""
+
+    name: str
+    requests: int
+    response: dict[str, float | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadResult:
     """The outcome of one run of `plan`.
 
-    `requests` and `connections` hold a row per request begun and per connection opened in the whole run,
-    warm-up included, with the columns of `clients.records` (int64, nanoseconds of the monotonic clock). The
-    window, in which figures are taken, goes from `opened_ns` to `closed_ns`. `errors` counts by kind over the
-    whole run; the kind "unanswered" counts clients that waited to the end and were never answered. `late` and
-    `duplicates` count answers to datagrams that had been given up, or answered, in the whole run.
-    `client_cpu_seconds` is what the load processes used, user and system, in the window; `cpus` where they
-    could run.
+    `requests` holds a row per request begun or due in the whole run, warm-up included, as a structured array with the
+    columns of `clients.records`; `connections` one per connection opened (int64). Times are nanoseconds of the
+    monotonic clock. The window, in which figures are taken, goes from `opened_ns` to `closed_ns`; at `ended_ns` what
+    was still under way was given up. `errors` counts by kind over the whole run; the kind "unanswered" counts clients
+    that waited to the end and were never answered. `late` and `duplicates` count answers to datagrams that had been
+    given up, or answered, in the whole run; `idle_closed` connections that the server ended while nothing was asked on
+    them.
+
+    `client_cpu_seconds` is what the load processes used, user and system, in the window; `cpus` where they could
+    run; `client_wait_seconds` how long they were ready and did not run, None where the kernel does not tell;
+    `loop_late_ns` samples how late their loops were, `outstanding` is the mean of requests in flight that they saw
+    (None: too short a run). `guests` tells what became of held and hostile clients, `missing` in words what parts of
+    the load were lost.
     """
 
     plan: LoadPlan
-    requests: Rows
+    requests: Requests
     connections: Rows
     opened_ns: int
     closed_ns: int
+    ended_ns: int
     errors: dict[str, int]
     error_examples: dict[str, str]
     client_cpu_seconds: float
@@ -47,6 +77,12 @@ class LoadResult:
     gave_up: bool
     late: int = 0
     duplicates: int = 0
+    idle_closed: int = 0
+    client_wait_seconds: float | None = None
+    loop_late_ns: Column = field(default_factory=lambda: np.empty(0, np.int64))
+    outstanding: float | None = None
+    guests: dict[str, dict[str, object]] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
 
     @property
     def duration(self) -> float:
@@ -54,25 +90,54 @@ class LoadResult:
         return (self.closed_ns - self.opened_ns) / 1e9
 
     @property
+    def _rows(self) -> Population:
+        """The requests, and of which of them the figures are."""
+        return Population(
+            self.requests,
+            self.opened_ns,
+            self.closed_ns,
+            self.ended_ns,
+            timeout=self.plan.timeout,
+            by_due=self.plan.rate is not None,
+        )
+
+    @property
     def completed(self) -> int:
         """Requests whose right answer was whole within the window."""
-        return self._ended(Outcome.ANSWERED)
+        return self._rows.count(self._rows.done_in_window, ended_with(Outcome.ANSWERED))
 
     @property
     def lost(self) -> int:
-        """Datagrams given up within the window, because no answer came within the timeout."""
-        return self._ended(Outcome.LOST)
+        """Datagrams of the population given up, because no answer came within the timeout."""
+        return self._rows.count(self._rows.counts, ended_with(Outcome.LOST))
 
     @property
     def failed(self) -> int:
-        """Requests that ended within the window in any other way."""
-        return int(np.count_nonzero(self._in_window())) - self.completed - self.lost
+        """Requests of the population that ended in any other way than by a right answer or a loss."""
+        return self._rows.count(self._rows.counts, failed)
+
+    @property
+    def shed(self) -> int:
+        """Requests that were due in the window and were never asked, because too many waited already."""
+        return self._rows.count(self._rows.due_in_window, ended_with(Outcome.SHED))
+
+    @property
+    def offered(self) -> float | None:
+        """Requests per second that were due in the window, by its real length; None in a closed loop."""
+        if self.plan.rate is None or self.duration <= 0:
+            return None
+        return self._rows.count(self._rows.due_in_window) / self.duration
+
+    @property
+    def achieved(self) -> float | None:
+        """The share of the offered rate that was answered rightly; None in a closed loop."""
+        return self.throughput / self.offered if self.offered else None
 
     @property
     def loss(self) -> float | None:
-        """The share of datagrams that was lost, of those that ended within the window; None over streams."""
-        ended = int(np.count_nonzero(self._in_window()))
-        return self.lost / ended if self.plan.udp and ended else None
+        """The share of datagrams that was lost, of the population; None over streams."""
+        counted = self._rows.count(self._rows.counts) if self.plan.udp else 0
+        return self.lost / counted if counted else None
 
     @property
     def throughput(self) -> float:
@@ -82,15 +147,33 @@ class LoadResult:
     @property
     def client_busy(self) -> float:
         """The share of their CPUs that the load processes used in the window; each can use one."""
+        return self._share_of_cpus(self.client_cpu_seconds)
+
+    @property
+    def client_waiting(self) -> float | None:
+        """The share of the window for which load processes were ready to run, and something else ran in their place."""
+        if self.client_wait_seconds is None or self.duration <= 0:
+            return None
+        return self.client_wait_seconds / (self.duration * self.plan.processes)
+
+    def _share_of_cpus(self, seconds: float) -> float:
         usable = min(self.plan.processes, len(self.cpus))
-        return self.client_cpu_seconds / (self.duration * usable) if self.duration > 0 else 0.0
+        return seconds / (self.duration * usable) if self.duration > 0 else 0.0
 
     @property
     def in_flight(self) -> int:
-        """Requests that had begun when the window closed, and had not ended."""
-        begun = self.request("due_ns") <= self.closed_ns
-        done = self.request("done_ns")
-        return int(np.count_nonzero(begun & ((done == 0) | (done > self.closed_ns))))
+        """Requests that were due or begun when the window closed, had not ended and were not shed."""
+        return self._rows.count(self._rows.in_flight)
+
+    @property
+    def unsent(self) -> int:
+        """Of these, the requests that had not been sent: they waited for a client that was free."""
+        return self._rows.count(self._rows.in_flight, self._rows.unsent)
+
+    @property
+    def given_up(self) -> int:
+        """Requests of the population that were still under way, or had not been sent, when the run ended."""
+        return self._rows.count(self._rows.counts, ended_with(Outcome.IN_FLIGHT))
 
     @property
     def connections_served(self) -> int:
@@ -101,63 +184,141 @@ class LoadResult:
     def ok(self) -> bool:
         """Whether the run was whole, there were answers, nothing failed and nobody was left out.
 
-        A datagram that was lost did not fail.
+        A datagram that was lost did not fail, nor did a request that was shed.
         """
-        return not (self.errors or self.gave_up or self.interrupted) and self.completed > 0
+        return not (self.errors or self.gave_up or self.interrupted or self.missing) and self.completed > 0
 
     def request(self, column: str) -> Column:
         """One column of `requests` by its name."""
-        return self.requests[:, REQUEST_COLUMNS.index(column)]
+        return self.requests[column]
 
     def connection(self, column: str) -> Column:
         """One column of `connections` by its name."""
         return self.connections[:, CONNECTION_COLUMNS.index(column)]
 
-    def latencies(self) -> Seconds:
-        """Seconds from due to done of all requests that ended in the window, sorted.
+    def response(self) -> Seconds:
+        """Seconds from due to done: what a user would have felt. Sorted, of the population.
 
-        What failed or was lost is in it with at least the timeout: a server that fails fast must not look fast.
+        The population of a closed loop is what ended in the window, that of an open loop what was due in it and was not
+        shed. What failed or was lost is in it with at least the timeout: a server that fails fast must not look fast.
+        What an open loop gave up at the end is in it with its age by then, than which its response is longer.
         """
-        ended = self._in_window()
-        seconds: Seconds = (self.request("done_ns") - self.request("due_ns"))[ended] / 1e9
-        failed = self.request("outcome")[ended] != Outcome.ANSWERED
-        seconds[failed] = np.maximum(seconds[failed], self.plan.timeout)
-        seconds.sort()
-        return seconds
+        return self._rows.seconds("due_ns", self._rows.counts)
+
+    def service(self) -> Seconds:
+        """Seconds from sent to done, in the same way: what the server took. Without what was never sent."""
+        return self._rows.seconds("sent_ns", self._rows.counts)
+
+    def lateness(self) -> Seconds:
+        """Seconds from due to ready, sorted, of the population: by how much the client itself was late."""
+        return self._rows.lateness(self._rows.counts)
+
+    def latencies(self) -> Seconds:
+        """The response times: see `response`."""
+        return self.response()
 
     def latency(self) -> dict[str, float | None]:
-        """Percentiles, min, max and mean of `latencies`; None where there are too few to tell.
+        """Percentiles, min, max and mean of `response`; None where there are too few to tell.
 
         A percentile p is told from 10 / (1 - p) requests on, the median from one on.
         """
-        return _figures(self.latencies())
+        return figures(self.response())
+
+    def steps(self) -> list[Step]:
+        """The figures of each step of an open loop whose rate goes up in steps, warm-up and all; empty for others."""
+        if not self.plan.steps:
+            return []
+        begin_ns, found = self.opened_ns - int(self.plan.warmup_seconds * 1e9), []
+        for segment in self.plan.segments:
+            end_ns = begin_ns + int(segment.seconds * 1e9)
+            found.append(self._step(segment.from_rate, begin_ns, end_ns))
+            begin_ns = end_ns
+        return found
+
+    def _step(self, rate: float, begin_ns: int, end_ns: int) -> Step:
+        rows, seconds = self._rows, (end_ns - begin_ns) / 1e9
+        due, done = within("due_ns", begin_ns, end_ns), within("done_ns", begin_ns, end_ns)
+        return Step(
+            rate=rate,
+            seconds=seconds,
+            offered=rows.count(due) / seconds,
+            throughput=rows.count(done, ended_with(Outcome.ANSWERED)) / seconds,
+            response=figures(rows.seconds("due_ns", due, asked)),
+            lateness=figures(rows.lateness(due, asked)),
+            failed=rows.count(due, asked, failed),
+        )
+
+    def parts(self) -> list[PartOfMix]:
+        """The figures of each part of a mix, in the population, as far as it was sent; empty where there is no mix."""
+        if len(self.plan.parts) < 2:
+            return []
+        found = []
+        for number, part in enumerate(self.plan.parts):
+            seconds = self._rows.seconds("due_ns", self._rows.counts, of_part(number), was_sent)
+            found.append(PartOfMix(describe_part(part), len(seconds), figures(seconds)))
+        return found
+
+    def little(self) -> dict[str, float] | None:
+        """Little's law: the mean number of requests in flight that the loops saw, against throughput by time in flight.
+
+        None where there is too little to tell. What the loops saw more is time that an answer waited for the client.
+        """
+        total_ns = count = 0
+        for rows in self._rows.blocks():
+            mine = rows[self._rows.done_in_window(rows) & ended_with(Outcome.ANSWERED)(rows)]
+            total_ns += int((mine["done_ns"] - self._begun_ns(mine)).sum())
+            count += len(mine)
+        if not self.outstanding or not total_ns:
+            return None
+        expected = self.throughput * total_ns / count / 1e9
+        return {"seen": self.outstanding, "expected": expected, "ratio": self.outstanding / expected}
+
+    def _begun_ns(self, rows: Requests) -> Column:
+        """When requests began to be in flight: with their connection, where each has one of its own."""
+        if not self.plan.churn or self.plan.udp:
+            return rows["sent_ns"]
+        began = np.zeros(len(self.connections) + 1, np.int64)
+        began[self.connection("connection")] = self.connection("began_ns")
+        found: Column = began[rows["connection"]]
+        return found
 
     def connect(self) -> dict[str, float | None]:
         """The same figures of connecting, over all connections of the run that stood; with TLS its handshake in it."""
-        return _figures(self._between("began_ns", "secured_ns" if self.plan.tls else "connected_ns"))
+        return figures(self._between("began_ns", "secured_ns" if self.plan.tls else "connected_ns"))
 
     def handshake(self) -> dict[str, float | None]:
         """The same figures of TLS handshakes alone."""
-        return _figures(self._between("connected_ns", "secured_ns"))
+        return figures(self._between("connected_ns", "secured_ns"))
 
     def admission(self) -> dict[str, float | None]:
         """The same figures from beginning to connect until the server's greeting, which says that it has accepted."""
-        return _figures(self._between("began_ns", "greeted_ns"))
+        return figures(self._between("began_ns", "greeted_ns"))
 
     def summary(self) -> dict[str, object]:
         """What `load --json` prints: figures of the window, errors of the whole run, and the parameters."""
         return {
             "throughput": self.throughput,
+            "loop": self.plan.loop,
+            "offered": self.offered,
+            "achieved": self.achieved,
             "requests": self.completed,
             "failed": self.failed,
+            "shed": self.shed,
             "duration": self.duration,
             "latency": self.latency(),
+            "response": self.latency(),
+            "service": figures(self.service()),
+            "lateness": figures(self.lateness()),
+            "steps": [asdict(step) for step in self.steps()],
+            "parts": [asdict(part) for part in self.parts()],
             "errors": self.errors,
             "error_examples": self.error_examples,
             "connections": self.plan.connections,
             "connections_opened": len(self.connections),
             "connections_served": self.connections_served,
             "in_flight": self.in_flight,
+            "unsent": self.unsent,
+            "idle_closed": self.idle_closed,
             "lost": self.lost,
             "loss": self.loss,
             "late": self.late,
@@ -167,6 +328,13 @@ class LoadResult:
             "admission": self.admission(),
             "warmup": self.plan.warmup_seconds,
             "client_cpu_seconds": self.client_cpu_seconds,
+            "client_busy": self.client_busy,
+            "client_wait_seconds": self.client_wait_seconds,
+            "client_waiting": self.client_waiting,
+            "loop_lateness": figures(np.sort(self.loop_late_ns) / 1e9),
+            "little": self.little(),
+            "guests": self.guests,
+            "missing": list(self.missing),
             "cpus": list(self.cpus),
             "interrupted": self.interrupted,
             "gave_up": self.gave_up,
@@ -177,33 +345,12 @@ class LoadResult:
             "parameters": self.plan.to_json(),
         }
 
-    def _ended(self, outcome: Outcome) -> int:
-        return int(np.count_nonzero(self._in_window() & (self.request("outcome") == outcome)))
-
     def _between(self, began: str, ended: str) -> Seconds:
         """Seconds between two times of the connections, sorted; without those to which the second never came."""
         begins, ends = self.connection(began), self.connection(ended)
         seconds: Seconds = (ends - begins)[ends > 0] / 1e9
         seconds.sort()
         return seconds
-
-    def _in_window(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        done = self.request("done_ns")
-        inside: np.ndarray[tuple[int], np.dtype[np.bool_]] = (done >= self.opened_ns) & (done <= self.closed_ns)
-        return inside
-
-
-def _figures(seconds: Seconds) -> dict[str, float | None]:
-    """Percentiles, min, max and mean of sorted samples."""
-    enough = {name: len(seconds) >= (1 if p == 0.5 else 10 / (1 - p) - 1e-6) for name, p in PERCENTILES.items()}
-    figures: dict[str, float | None] = {
-        name: float(percentiles(seconds, [p])[0]) if enough[name] else None for name, p in PERCENTILES.items()
-    }
-    some = len(seconds) > 0
-    figures["min"] = float(seconds[0]) if some else None
-    figures["max"] = float(seconds[-1]) if some else None
-    figures["mean"] = float(seconds.mean()) if some else None
-    return figures
 
 
 def served(connections: Rows, closed_ns: int) -> Column:

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from clients.objective import Findings, Objective, reasons, too_few
-from clients.summary import duration as in_words
+from clients.words import duration as in_words
 
 Phase = Literal["doubling", "bisection", "confirming"]
 

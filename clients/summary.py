@@ -4,36 +4,103 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clients.result import BUSY
+from clients.percentiles import figures
+from clients.verdict import judge
+from clients.words import duration
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from clients.plan import LoadPlan
     from clients.result import LoadResult
+    from clients.verdict import KnownCeiling
 
 
-def describe(result: LoadResult) -> list[str]:
-    """Tell a result in a few lines: what was done, how fast, how long it took, what went wrong."""
-    rate = f"{result.throughput:,.0f}" if result.throughput >= 100 else f"{result.throughput:.3g}"
+def describe(result: LoadResult, ceiling: KnownCeiling | None = None, spread: Sequence[str] = ()) -> list[str]:
+    """Tell a result in a few lines: what was done, how fast, how long it took, who was the limit, what went wrong.
+
+    `spread` is more lines, of how the latencies were spread; what went wrong comes after them, last and in sight.
+    """
     lines = [
         describe_plan(result.plan),
-        f"  {result.completed:,} right answers in {result.duration:.2f} s: {rate} per second",
-        f"  latency   {describe_latency(result.latency())}",
-        f"  client    {result.client_cpu_seconds:.2f} s of CPU in the window",
-        f"  in flight {result.in_flight} requests when the window closed",
+        f"  {_describe_throughput(result)}",
+        *_distributions(result),
+        *_of_steps(result),
+        *_of_parts(result),
+        f"  client    {_describe_client(result, ceiling)}",
+        f"  in flight {_describe_in_flight(result)}",
         *_of_datagrams(result),
         *_of_connections(result),
     ]
-    return lines + [f"  {finding}" for finding in findings(result)]
+    return [*lines, *spread, *(f"  {finding}" for finding in findings(result, ceiling))]
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
 
 
 def describe_plan(plan: LoadPlan) -> str:
     """Tell what was asked for."""
     each = "socket" if plan.udp else "connection"
     how = f"a {each} per request" if plan.churn else "one socket each" if plan.udp else "kept alive"
-    return f"{plan.address}: {plan.connections} clients, {how}, {_describe_request(plan)}{_describe_transport(plan)}"
+    pipeline = f", {plan.pipeline} requests in flight on each" if plan.pipeline > 1 else ""
+    what = f"{_describe_request(plan)}{_describe_transport(plan)}"
+    return f"{plan.address}: {plan.connections} clients, {how}{pipeline}, {what}, {_describe_loop(plan)}"
+
+
+def _describe_loop(plan: LoadPlan) -> str:
+    if plan.rate is None:
+        return f"closed loop, thinking for {plan.think} s" if plan.think else "closed loop"
+    rate = _rate(plan.rate) if plan.final_rate is None else f"{_rate(plan.rate)} to {_rate(plan.final_rate)}"
+    steps = f" in {plan.steps} steps" if plan.steps else ""
+    return f"open loop at {rate} requests per second{steps}, {plan.arrivals} arrivals"
+
+
+def _describe_throughput(result: LoadResult) -> str:
+    answers = f"{result.completed:,} right answers in {result.duration:.2f} s: {_rate(result.throughput)} per second"
+    return answers if result.achieved is None else f"{answers}, {result.achieved:.1%} of what was due"
+
+
+def _distributions(result: LoadResult) -> list[str]:
+    """Tell response, service and lateness together, and what each of them is."""
+    if result.plan.rate is None:
+        asked = "from when the client had thought" if result.plan.think else "from sent: in a stall, nobody asks"
+    else:
+        asked = "from due: what a user feels"
+    return [
+        f"  response  {describe_latency(figures(result.response()))}  ({asked})",
+        f"  service   {describe_latency(figures(result.service()))}  (from sent: what the server took)",
+        f"  lateness  {describe_latency(figures(result.lateness()))}  (of the client itself)",
+    ]
+
+
+def _of_steps(result: LoadResult) -> list[str]:
+    return [
+        f"  at {_rate(step.rate)}/s: {_rate(step.throughput)} answers per second, {describe_latency(step.response)}"
+        + (f", {step.failed} failed" if step.failed else "")
+        for step in result.steps()
+    ]
+
+
+def _of_parts(result: LoadResult) -> list[str]:
+    return [f"  {part.name}: {part.requests:,} requests, {describe_latency(part.response)}" for part in result.parts()]
+
+
+def _describe_client(result: LoadResult, ceiling: KnownCeiling | None) -> str:
+    """Tell what the load processes used, and whether they were the limit."""
+    waited = "" if result.client_waiting is None else f", waited for a CPU for {result.client_waiting:.0%} of it"
+    limit = "the limit" if judge(result, ceiling).limit == "client" else "not the limit"
+    return f"{result.client_cpu_seconds:.2f} s of CPU in the window ({result.client_busy:.0%}){waited}: {limit}"
+
+
+def _describe_in_flight(result: LoadResult) -> str:
+    unsent = f", {result.unsent:,} of them waiting for a free client" if result.unsent else ""
+    return f"{result.in_flight:,} requests when the window closed{unsent}"
 
 
 def _describe_request(plan: LoadPlan) -> str:
+    if plan.mix:
+        return f"mix of {plan.mix}"
     if plan.work:
         return f"{'GET ' if plan.protocol == 'http' else ''}work {plan.work!r}"
     if plan.udp:
@@ -74,21 +141,24 @@ def describe_latency(latency: dict[str, float | None]) -> str:
     return "  ".join(known) or "unknown: no request ended in the window"
 
 
-def duration(seconds: float) -> str:
-    """Seconds in the unit that suits them."""
-    for unit, scale in (("s", 1.0), ("ms", 1e-3)):
-        if seconds >= 0.9995 * scale:  # three digits of less would round up to a thousand of the smaller unit
-            return f"{seconds / scale:.3g} {unit}" if seconds < 999.5 else f"{seconds:,.0f} s"
-    return f"{seconds * 1e6:.3g} us"
-
-
-def findings(result: LoadResult) -> list[str]:
+def findings(result: LoadResult, ceiling: KnownCeiling | None = None) -> list[str]:
     """Tell what a reader must not miss; empty where all went well."""
-    found = []
+    return [
+        *_served(result),
+        *_failures(result),
+        *_of_the_limit(result, ceiling),
+        *_of_the_run(result),
+    ]
+
+
+def _served(result: LoadResult) -> list[str]:
     served, asked = result.connections_served, result.plan.connections
-    if served < asked and (result.plan.requests is None or result.plan.requests >= asked):
-        found.append(f"{served} of {asked} connections were served")
-    found += [
+    everybody_asks = result.plan.rate is None and (result.plan.requests is None or result.plan.requests >= asked)
+    return [f"{served} of {asked} connections were served"] if served < asked and everybody_asks else []
+
+
+def _failures(result: LoadResult) -> list[str]:
+    found = [
         f"{count:,} x {kind}, for example {result.error_examples.get(kind, 'unknown')}"
         for kind, count in sorted(result.errors.items(), key=lambda item: -item[1])
     ]
@@ -96,8 +166,29 @@ def findings(result: LoadResult) -> list[str]:
         found.append(f"failed requests count as at least the timeout ({result.plan.timeout:g} s) in the latency")
     if result.lost:
         found.append(f"lost datagrams count as the timeout ({result.plan.timeout:g} s) in the latency")
-    if result.client_busy >= BUSY:
-        found.append(f"the client used {result.client_busy:.0%} of its CPUs: the client may have been the limit")
+    if result.idle_closed:
+        found.append(f"{result.idle_closed:,} connections were closed by the server while nothing was asked on them")
+    return found
+
+
+def _of_the_limit(result: LoadResult, ceiling: KnownCeiling | None) -> list[str]:
+    """Tell who was the limit where it was not the server, and what the figures are then worth."""
+    verdict, found = judge(result, ceiling), []
+    if verdict.limit == "client":
+        reasons = "; ".join(verdict.reasons)
+        found.append(f"the client was the limit, or may have been, and not the server: {reasons}")
+    elif verdict.limit:
+        found += verdict.reasons
+    if result.shed:
+        shed = f"{result.shed:,} requests that were due were shed: {result.plan.max_waiting:,} waited already"
+        found.append(f"{shed}; this is no open loop any more, and the response is of the others")
+    if result.plan.rate is not None and (given_up := result.given_up):
+        found.append(f"{given_up:,} requests were given up unanswered; they count with their age at the end")
+    return found
+
+
+def _of_the_run(result: LoadResult) -> list[str]:
+    found = [f"missing: {part}" for part in result.missing]
     if result.gave_up:
         found.append(f"gave up: no right answer for three timeouts of {result.plan.timeout:g} s")
     if result.interrupted:

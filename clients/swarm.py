@@ -7,6 +7,7 @@ import selectors
 import socket
 import time
 from contextlib import ExitStack
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from clients.addresses import AddressError
@@ -86,7 +87,8 @@ class _Run:
                     self._step()
                 except KeyboardInterrupt:
                     self._interrupt()
-        return gather(self._plan, self._processes, self._window(), interrupted=self._interrupted)
+        recorded = [process.recorded for process in self._processes]
+        return gather(self._plan, recorded, self._window(), interrupted=self._interrupted)
 
     def _await_ready(self) -> None:
         waiting = set(self._processes)
@@ -150,7 +152,9 @@ class _Run:
             self._progress_ns = now + _PROGRESS_NS
             completed = sum(process.completed for process in self._processes)
             errors = sum(process.errors for process in self._processes)
-            self._on_event(Progress((now - self._start_ns) / SECOND_NS, completed, errors))
+            recent = tuple(chain.from_iterable(chain.from_iterable(process.recent for process in self._processes)))
+            left = None if self._end_ns is None else max(0.0, (self._end_ns - now) / SECOND_NS)
+            self._on_event(Progress((now - self._start_ns) / SECOND_NS, completed, errors, recent, left))
 
     def _is_closed(self, now: int) -> bool:
         if self._end_ns is not None and now >= self._end_ns:

@@ -146,8 +146,9 @@ def test_records_are_saved_with_a_header_that_explains_them(tmp_path: Path) -> N
     header, summary = map(json.loads, (tmp_path / "run" / "load.jsonl").read_text().splitlines())
     requests = np.load(tmp_path / "run" / "requests.npy")
     connections = np.load(tmp_path / "run" / "connections.npy")
-    assert (header["version"], summary["requests"]) == (1, 30)
-    assert requests.shape == (30, len(header["files"]["requests.npy"]["columns"]))
+    assert (header["version"], summary["requests"]) == (2, 30)
+    assert len(requests) == 30
+    assert list(requests.dtype.names) == header["files"]["requests.npy"]["columns"]
     assert connections.shape == (10, len(header["files"]["connections.npy"]["columns"]))
 
 

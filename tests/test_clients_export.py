@@ -10,7 +10,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from clients.export import MEANINGS, read_formats, request_lines
+from clients.export import MEANINGS, request_lines
+from clients.formats import read_formats
 from clients.hgrm import hgrm_lines
 from clients.percentiles import percentiles
 from clients.records import Outcome

@@ -134,8 +134,8 @@ def test_dropped_corrupted_and_doubled_frames_are_told_apart(churn: bool) -> Non
         doubled = load(server, requests=40, churn=churn)
     assert corrupted.errors == {"wrong-bytes": 4}
     assert dropped.errors == {"timeout": 2}
-    assert doubled.errors == {"extra-bytes": 4}
-    assert (doubled.request("outcome") == Outcome.EXTRA_BYTES).sum() == 4
+    assert doubled.errors == {"doubled": 4}
+    assert (doubled.request("outcome") == Outcome.DOUBLED).sum() == 4
 
 
 def test_the_answer_to_another_client_is_not_taken() -> None:

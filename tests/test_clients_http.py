@@ -186,7 +186,7 @@ def test_dropped_corrupted_and_doubled_responses_are_told_apart(churn: bool) -> 
     assert corrupted.errors == {"wrong-bytes": 4}
     assert "byte 3 of 64: b'?" in corrupted.error_examples["wrong-bytes"]
     assert dropped.errors == {"timeout": 2}
-    assert doubled.errors == {"extra-bytes": 4}
+    assert doubled.errors == {"doubled": 4}
 
 
 def _doubled_every_tenth(number: int, body: bytes) -> tuple[bytes, ...]:

@@ -134,7 +134,7 @@ def test_rows_grow_and_stay_in_order() -> None:
     """However many there are, they are all there."""
     rows = Rows()
     for number in range(100_000):
-        rows.add(number, 0, 0, 0, 0, 0, -1)
+        rows.add(number, 0, 0, 0, 0, 0, 0, 0, -1, 0)
     data = b"".join(rows.chunks())
     assert len(rows) == 100_000
     assert [row[0] for row in ROW.iter_unpack(data)] == list(range(100_000))

@@ -8,7 +8,7 @@ import pytest
 from clients.events import Progress
 from clients.histogram import bin_edges, can_show_blocks, counts_between, histogram_lines
 from clients.readings import LastSecond, Pace, Reading, told, whole_seconds
-from clients.summary import duration
+from clients.words import duration
 
 
 def lognormal(count: int, spread: float = 0.5) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

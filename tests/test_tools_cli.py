@@ -27,7 +27,9 @@ def serverlab(*arguments: str, cwd: Path = CHECKOUT) -> subprocess.CompletedProc
     )
 
 
-@pytest.mark.parametrize("command", ["models", "resolve", "serve", "talk", "load", "compare", "report", "monitor"])
+@pytest.mark.parametrize(
+    "command", ["models", "resolve", "serve", "talk", "load", "compare", "report", "monitor", "doctor"]
+)
 def test_every_command_is_listed(command: str) -> None:
     """With a line of what it does, also those that replace the process."""
     done = serverlab("--help")

@@ -40,6 +40,7 @@ COMMANDS = {
     "load": Command("tools.cli", "replaced", "Fire concurrent connections at a server: load ADDRESS ..."),
     "compare": Command("tools.commands_compare", "compare", "Measure models side by side, and write a report."),
     "report": Command("tools.commands_compare", "report", "Draw a saved comparison again; nothing is run."),
+    "doctor": Command("tools.doctor", "doctor", "Tell whether this machine is fit to measure on, and what to change."),
     "monitor": Command("tools.monitor", "monitor", "Show what a process and its descendants cost: monitor -- COMMAND."),
 }
 

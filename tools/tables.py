@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clients.result import BUSY
+from clients.verdict import BUSY
 from tools.statistics import samples_needed
 from tools.stevens_tables import stevens_tables
 from tools.summary import Row, Summary, summarized

@@ -1,0 +1,244 @@
+"""When the clients of a load process ask: the disciplines.
+
+    closed loop   a client that is free asks: at once, or when it has thought
+    open loop     the schedule says when requests are due, whoever is free asks; what finds nobody free waits its turn
+
+A client has a place for each request that it may have in flight, and tells of each place that is `free`. The demand has
+it ask, at that moment or at `next_ns`, when `tick` is to be called; or dismisses it, when nothing is left to ask. A
+place goes with its connection: on one that was lost in the meantime nothing is asked.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+import time
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from clients.distributions import read_distribution
+from clients.pacing import due_times
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from clients.spec import Spec
+
+NEVER = 1 << 62
+UNCOUNTED = 1 << 60  # requests that are left where the end comes by time
+_THOUGHTS = 4096  # times to think that are drawn before the run, and taken again and again
+_MOST_AT_ONCE = 256  # requests that are sent before answers are looked for again
+
+
+class Place(Protocol):
+    """A client, as far as a demand has to do with it."""
+
+    connection: int
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether it can send a request, or begin a connection for one."""
+
+
+Asker = TypeVar("Asker", bound=Place)
+Asker_contra = TypeVar("Asker_contra", bound=Place, contravariant=True)
+
+
+class Askers(Protocol[Asker_contra]):
+    """Those who carry a demand out."""
+
+    def ask(self, client: Asker_contra, due_ns: int, ready_ns: int) -> None:
+        """Have a client that is free ask; the loop came to it at `ready_ns`."""
+
+    def dismiss(self, client: Asker_contra) -> None:
+        """A client that is free will not be asked for anything any more."""
+
+    def shed(self, due_ns: int, now: int) -> None:
+        """A request that was due is not asked: too many wait already."""
+
+
+class ClosedLoop(Generic[Asker]):
+    """A client that is free asks, `think` seconds later where it thinks.
+
+    The first thoughts are cut short at random, so that clients do not think in step. `left` counts the requests that
+    may still begin.
+    """
+
+    is_open = False
+    pending = False  # a request begins only with a client that is busy
+    waiting = 0
+
+    def __init__(self, spec: Spec, askers: Askers[Asker]) -> None:
+        self.left = UNCOUNTED if spec.requests is None else spec.requests
+        self._askers = askers
+        self._places = spec.clients * spec.pipeline
+        self._random = random.Random(f"{spec.seed} {spec.index} think")
+        think = read_distribution(spec.think) if spec.think else None
+        draws = think.draws(_THOUGHTS, self._random.getrandbits(62)) if think else []
+        self._thoughts_ns = [int(draw * 1e9) for draw in draws]
+        self._thinking: list[tuple[int, int, Asker, int]] = []
+        self._thought = 0
+
+    @property
+    def thinks(self) -> bool:
+        """Whether time passes between an answer and the next request."""
+        return bool(self._thoughts_ns)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to ask."""
+        return not self.left
+
+    @property
+    def next_ns(self) -> int:
+        """When `tick` has something to do."""
+        return self._thinking[0][0] if self._thinking else NEVER
+
+    def begin(self, start_ns: int) -> None:
+        """The run starts then: a closed loop needs not know."""
+
+    def free(self, client: Asker, now: int) -> None:
+        """A client has a place for one more request, of which at least one is left."""
+        if not self._thoughts_ns:
+            self.left -= 1
+            self._askers.ask(client, now, now)
+            return
+        thought_ns = self._thoughts_ns[self._thought % _THOUGHTS]
+        if self._thought < self._places:
+            thought_ns = int(thought_ns * self._random.random())
+        heapq.heappush(self._thinking, (now + thought_ns, self._thought, client, client.connection))
+        self._thought += 1
+
+    def tick(self, now: int) -> None:
+        """Have those ask who have thought until now."""
+        while self._thinking and self._thinking[0][0] <= now and self.left:
+            due_ns, _, client, connection = heapq.heappop(self._thinking)
+            if client.connection == connection and client.can_ask:
+                self.left -= 1
+                self._askers.ask(client, due_ns, time.monotonic_ns())
+        if not self.left:
+            self.end()
+
+    def end(self) -> None:
+        """Nobody asks any more; who thinks is dismissed."""
+        self.left = 0
+        thinking, self._thinking = self._thinking, []
+        for _, _, client, connection in thinking:
+            if client.connection == connection and client.can_ask:
+                self._askers.dismiss(client)
+
+    def unasked(self) -> list[tuple[int, int]]:
+        """Nothing is due that nobody asks."""
+        return []
+
+
+class OpenLoop(Generic[Asker]):
+    """Requests are due when the schedule says so, whatever the server does; see `clients.pacing`.
+
+    Of the schedule that all load processes make alike, each takes its share. Who is free longest asks next. What finds
+    nobody free waits, first come, first served, and is sent late, though its response counts from when it was due;
+    where `max_waiting` wait, it is shed.
+    """
+
+    is_open = True
+    thinks = True
+    left = 0  # requests that may begin without being due: the fast path has none to send
+
+    def __init__(self, spec: Spec, askers: Askers[Asker]) -> None:
+        self.next_ns = NEVER
+        self._askers = askers
+        self._is_timed = spec.requests is None
+        self._max_waiting = spec.max_waiting
+        whole = due_times(spec.segments, spec.arrivals, spec.seed)
+        self._schedule: Iterator[int] = islice(whole, spec.index, None, spec.processes)
+        self._start_ns = 0
+        self._idle: deque[tuple[Asker, int]] = deque()
+        self._waiting: deque[tuple[int, int]] = deque()
+        self._ended = False
+
+    @property
+    def waiting(self) -> int:
+        """How many requests are due and wait for somebody who is free."""
+        return len(self._waiting)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing becomes due any more, and nothing waits."""
+        return self._ended and not self._waiting
+
+    @property
+    def pending(self) -> bool:
+        """Whether a request may still begin, though nobody may be busy."""
+        if self._waiting:
+            return True
+        return not self._ended and (self._is_timed or self.next_ns != NEVER)
+
+    def begin(self, start_ns: int) -> None:
+        """The schedule counts from `start_ns`."""
+        self._start_ns = start_ns
+        self._advance()
+
+    def _advance(self) -> None:
+        due_ns = next(self._schedule, None)
+        self.next_ns = NEVER if due_ns is None else self._start_ns + due_ns
+
+    def free(self, client: Asker, _now: int) -> None:
+        """A client has a place for one more request."""
+        if self._waiting:
+            due_ns, ready_ns = self._waiting.popleft()
+            self._askers.ask(client, due_ns, ready_ns)
+        else:
+            self._idle.append((client, client.connection))
+
+    def tick(self, now: int) -> None:
+        """Ask what has become due by now; much at a time goes on with the next tick."""
+        for _ in range(_MOST_AT_ONCE):
+            due_ns = self.next_ns
+            if due_ns > now:
+                return
+            self._advance()
+            ready_ns = time.monotonic_ns()
+            if (client := self._free_client()) is not None:
+                self._askers.ask(client, due_ns, ready_ns)
+            else:
+                self._keep(due_ns, ready_ns)
+
+    def _keep(self, due_ns: int, ready_ns: int) -> None:
+        """Have a request that finds nobody free wait, where there is room."""
+        if len(self._waiting) < self._max_waiting:
+            self._waiting.append((due_ns, ready_ns))
+        else:
+            self._askers.shed(due_ns, ready_ns)
+
+    def _free_client(self) -> Asker | None:
+        while self._idle:
+            client, connection = self._idle.popleft()
+            if client.connection == connection and client.can_ask:
+                return client
+        return None
+
+    def end(self) -> None:
+        """Nothing becomes due from now on; what waits is still asked, and who is free is dismissed.
+
+        What became due before, and the loop was too late to see, waits too.
+        """
+        now = time.monotonic_ns()
+        while self.next_ns <= now:
+            self._keep(self.next_ns, now)
+            self._advance()
+        self._ended, self.next_ns = True, NEVER
+        while (client := self._free_client()) is not None:
+            self._askers.dismiss(client)
+
+    def unasked(self) -> list[tuple[int, int]]:
+        """The (due_ns, ready_ns) of the requests that still wait."""
+        return list(self._waiting)
+
+
+Demand = ClosedLoop[Asker] | OpenLoop[Asker]
+
+
+def demand_for(spec: Spec, askers: Askers[Asker]) -> Demand[Asker]:
+    """The discipline of a load process."""
+    return OpenLoop(spec, askers) if spec.segments else ClosedLoop(spec, askers)
