@@ -24,8 +24,8 @@ from clients.addresses import Address
 from clients.events import WindowClosed, WindowOpened
 from clients.plan import PlanError
 from clients.process import LoadError
-from clients.result import BUSY
 from clients.swarm import run_load
+from clients.verdict import BUSY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,6 +128,7 @@ def configuration(plan: LoadPlan) -> str:
     many = plan.connections > FEW_CONNECTIONS
     key["connections"] = 1 << (plan.connections - 1).bit_length() if many else plan.connections
     key["transport"] = plan.transport
+    key["usable_cpus"] = len(_client_cpus(plan))
     key["asked"] = _WAITS.sub("", plan.mix or plan.work) or plan.size
     return json.dumps(key, sort_keys=True)
 
@@ -168,8 +169,8 @@ def _is_undisturbed(plan: LoadPlan, client_busy: float, server_busy: float) -> b
     """Tell from the CPU that each client process and the server used whether they had it when they wanted it."""
     if plan.connections * plan.pipeline < ENOUGH_IN_FLIGHT:
         return True
-    usable = min(len(os.sched_getaffinity(0)), plan.processes + 1)
-    clients = client_busy * min(plan.processes, len(plan.cpus) or usable)
+    usable = min(os.cpu_count() or 1, plan.processes + 1)
+    clients = client_busy * min(plan.processes, len(_client_cpus(plan)), usable)
     return max(client_busy, server_busy) >= UNDISTURBED or clients + server_busy >= UNDISTURBED * usable
 
 
@@ -196,7 +197,7 @@ def null_server(plan: LoadPlan) -> Iterator[tuple[Address, int]]:
 
 
 def _started(plan: LoadPlan, path: str) -> subprocess.Popen[bytes]:
-    others = sorted(os.sched_getaffinity(0) - set(plan.cpus)) if plan.cpus else []
+    others = sorted(set(range(os.cpu_count() or 1)) - _client_cpus(plan))
     settings = {"protocol": plan.protocol, "udp": plan.udp, "path": path, "cpus": others}
     paths = [str(_CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(
@@ -207,6 +208,11 @@ def _started(plan: LoadPlan, path: str) -> subprocess.Popen[bytes]:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         process_group=0,  # a terminal's Ctrl-C is for the parent
     )
+
+
+def _client_cpus(plan: LoadPlan) -> set[int]:
+    """Where the load processes may run."""
+    return set(plan.cpus) or os.sched_getaffinity(0)
 
 
 def _port(process: subprocess.Popen[bytes]) -> int:

@@ -26,10 +26,14 @@ from clients.pacing import ARRIVALS
 from clients.plan import DATAGRAM_TIMEOUT, MAX_WAITING, TIMEOUT, LoadPlan, PlanError
 from clients.process import LoadError
 from clients.search import START_RATE
+from clients.verdict import SHORTEST_SECONDS
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+
+    from clients.ceiling import Ceiling
+    from clients.result import LoadResult
 
 
 def build_parser() -> Parser:
@@ -162,6 +166,12 @@ def _add_measuring(group: argparse._ArgumentGroup) -> None:
         help="addresses to connect from, in turn (default: one, or several of 127.0.0.0/8 where one has too few ports)",
     )
     add("--cpus", type=cpu_list, default=(), metavar="LIST", help="their CPUs, as 0,2 or 0-3")
+    add(
+        "--no-ceiling",
+        action="store_true",
+        help="do not measure, once per machine and way of asking, what this client can do against a server that does "
+        "nothing: it takes a second after the run",
+    )
     add("--json", action="store_true", help="print one JSON object, last on standard output")
     add("--output", metavar="DIR", help="save the summary and every record there")
     add(
@@ -271,10 +281,18 @@ def _carry_out(plan: LoadPlan, options: argparse.Namespace) -> int:
         return find_rate(plan, options.find_rate, as_json=options.json, folder=options.output, export=export)
     with shown(plan, as_json=options.json) as listener:
         result = run_load(plan, listener)
+    known = _ceiling_of(result, options)
     if options.output is not None:
-        save(result, options.output, export)
-    print(
-        json.dumps(result.summary()) if options.json else "\n".join(describe(result, spread=spread_of(result))),
-        flush=True,
-    )
+        save(result, options.output, known, export)
+    described = [] if options.json else describe(result, known, spread_of(result))
+    print(json.dumps(result.summary(known)) if options.json else "\n".join(described), flush=True)
     return 0 if result.ok else 1
+
+
+def _ceiling_of(result: LoadResult, options: argparse.Namespace) -> Ceiling | None:
+    """What the client can do, measured after the run, when the server has nothing to do; None after a short one."""
+    from clients.ceiling import ceiling  # noqa: PLC0415
+
+    if options.no_ceiling or result.interrupted or result.duration < SHORTEST_SECONDS:
+        return None
+    return ceiling(result.plan)

@@ -148,9 +148,9 @@ class Connections:
             endpoint.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._spec.close == "reset":
             endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        if self._sources:
+        if source := source_of(self._sources, target, self._opened):
             try:
-                bind_source(endpoint, self._sources[self._opened % len(self._sources)])
+                bind_source(endpoint, source)
             except OSError:
                 endpoint.close()
                 raise
@@ -164,6 +164,12 @@ class Connections:
         self.turns[client.fd] = client.first_turn(churn=self._spec.churn)
         self.awaited[client.fd] = None
         self.since_ns[client.fd] = began_ns
+
+
+def source_of(sources: tuple[str, ...], target: Target, number: int) -> str:
+    """The address that connection `number` comes from, of those of the target's kind; empty: the system chooses."""
+    mine = [source for source in sources if (":" in source) == (target.family == socket.AF_INET6)]
+    return mine[number % len(mine)] if mine else ""
 
 
 def bind_source(endpoint: socket.socket, source: str) -> None:

@@ -24,7 +24,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from clients.connections import bind_source
+from clients.connections import bind_source, source_of
 from clients.course import SECOND_NS
 from clients.datagram_lines import Lines, number_of
 from clients.demand import demand_for
@@ -188,10 +188,10 @@ class Callers:
     def _endpoint(self, target: Target) -> socket.socket:
         """A connected socket: only what this server sends is heard, and its refusals are told. Raises OSError."""
         endpoint = socket.socket(target.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        sources = self._spec.sources
+        number = len(self.rows) + len(self.owner)
         try:
-            if sources:
-                bind_source(endpoint, sources[len(self.rows) % len(sources)])
+            if source := source_of(self._spec.sources, target, number):
+                bind_source(endpoint, source)
             endpoint.connect(target.address)
         except BlockingIOError:  # the kernel's word for having no port left
             endpoint.close()

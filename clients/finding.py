@@ -48,7 +48,7 @@ def find_rate(
     assert plan.rate is not None
     result = search(probe_with(plan, objective, run), objective, start_rate=plan.rate, window=window, on_trial=tell)
     if folder is not None:
-        save(last[0], folder, export)
+        save(last[0], folder, formats=export)
         save_search(result, header(last[0]), folder)
     found = {**last[0].summary(), "find_rate": result.to_json()}
     print(json.dumps(found) if as_json else "\n".join(describe_found(result)), flush=True)

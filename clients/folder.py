@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clients.result import LoadResult
+    from clients.verdict import KnownCeiling
 
 FORMAT_VERSION = 2
 
@@ -34,7 +35,9 @@ def prepare_folder(folder: str) -> None:
         raise LoadError(f"cannot write to {folder}: Permission denied")
 
 
-def save(result: LoadResult, folder: str, formats: Sequence[str] = FORMATS) -> None:
+def save(
+    result: LoadResult, folder: str, ceiling: KnownCeiling | None = None, formats: Sequence[str] = FORMATS
+) -> None:
     """Write `load.jsonl` into `folder`, and the records in each of `formats`; LoadError where that fails.
 
     "npy": `requests.npy` and `connections.npy`; "jsonl": `requests.jsonl`; "hgrm": `response.hgrm`, `service.hgrm` and
@@ -49,7 +52,7 @@ def save(result: LoadResult, folder: str, formats: Sequence[str] = FORMATS) -> N
             write_jsonl(result, header(result, formats), place / "requests.jsonl")
         if "hgrm" in formats:
             write_hgrm(result, place)
-        lines = (json.dumps(header(result, formats)), json.dumps({"record": "summary", **result.summary()}))
+        lines = (json.dumps(header(result, formats)), json.dumps({"record": "summary", **result.summary(ceiling)}))
         (place / "load.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     except OSError as error:
         raise LoadError(f"cannot write to {folder}: {error.strerror}") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,26 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from clients.plan import LoadPlan
-    from clients.result import Requests, Rows
+    from clients.population import Requests
+    from clients.process import Recorded
+    from clients.result import Rows
 
 REQUEST_TYPE = np.dtype({"names": REQUEST_COLUMNS, "formats": REQUEST_FORMATS})
 _BLOCK_ROWS = 1 << 14
 _TIMES = tuple(name for name in REQUEST_COLUMNS if name.endswith("_ns"))
 _CONNECTION_TIMES = [number for number, name in enumerate(CONNECTION_COLUMNS) if name.endswith("_ns")]
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What one load process handed in: rows as bytes that nobody else uses, and what it said with them.
-
-    `shift_ns` is added to its times, which makes those of another machine's clock comparable as far as the start was
-    common.
-    """
-
-    requests: memoryview
-    connections: memoryview
-    report: dict[str, Any]
-    shift_ns: int = 0
 
 
 def gather(

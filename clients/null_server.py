@@ -26,6 +26,7 @@ import signal
 import socket
 import struct
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from clients.conversations import GREETINGS
@@ -205,7 +206,8 @@ def listen(settings: dict[str, Any]) -> socket.socket:
 def prepare(settings: dict[str, Any]) -> None:
     """Set the process up: where it runs, how long at most, how many descriptors it may have, no garbage collector."""
     if settings.get("cpus"):
-        os.sched_setaffinity(0, settings["cpus"])
+        with suppress(OSError):  # not all that the machine has need be ours
+            os.sched_setaffinity(0, settings["cpus"])
     signal.setitimer(signal.ITIMER_REAL, settings.get("seconds", LIFE_SECONDS))  # SIGALRM ends it
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

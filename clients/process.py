@@ -7,10 +7,9 @@ import os
 import subprocess
 import sys
 from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-
-from clients.gathering import Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +23,20 @@ _PROGRESS_A_SECOND = 5
 
 class LoadError(RuntimeError):
     """The load could not be carried out; the message is one line for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What one load process handed in: rows as bytes that nobody else uses, and what it said with them.
+
+    `shift_ns` is added to its times, which makes those of another machine's clock comparable as far as the start was
+    common.
+    """
+
+    requests: memoryview
+    connections: memoryview
+    report: dict[str, Any]
+    shift_ns: int = 0
 
 
 class LoadProcess:

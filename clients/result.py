@@ -11,12 +11,14 @@ from clients.mixes import describe as describe_part
 from clients.percentiles import figures
 from clients.population import Population, asked, ended_with, failed, of_part, was_sent, within
 from clients.records import CONNECTION_COLUMNS, Outcome
+from clients.verdict import judge
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from clients.plan import LoadPlan
     from clients.population import Requests, Seconds
+    from clients.verdict import KnownCeiling
 
     Rows = np.ndarray[tuple[int, int], np.dtype[np.int64]]
     Column = NDArray[np.int64]
@@ -294,8 +296,9 @@ class LoadResult:
         """The same figures from beginning to connect until the server's greeting, which says that it has accepted."""
         return figures(self._between("began_ns", "greeted_ns"))
 
-    def summary(self) -> dict[str, object]:
+    def summary(self, ceiling: KnownCeiling | None = None) -> dict[str, object]:
         """What `load --json` prints: figures of the window, errors of the whole run, and the parameters."""
+        verdict = judge(self, ceiling)
         return {
             "throughput": self.throughput,
             "loop": self.plan.loop,
@@ -333,6 +336,9 @@ class LoadResult:
             "client_waiting": self.client_waiting,
             "loop_lateness": figures(np.sort(self.loop_late_ns) / 1e9),
             "little": self.little(),
+            "ceiling": ceiling.to_json() if ceiling else None,
+            "limit": verdict.limit or None,
+            "limit_reasons": list(verdict.reasons),
             "guests": self.guests,
             "missing": list(self.missing),
             "cpus": list(self.cpus),

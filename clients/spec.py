@@ -120,7 +120,7 @@ def _common(plan: LoadPlan, targets: list[Target], sources: tuple[str, ...]) -> 
         "max_waiting": plan.max_waiting,
         "think": plan.think,
         "pipeline": plan.pipeline,
-        "sources": sources or plan.sources,
+        "sources": sources,
     }
 
 

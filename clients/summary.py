@@ -70,8 +70,14 @@ def _distributions(result: LoadResult) -> list[str]:
     return [
         f"  response  {describe_latency(figures(result.response()))}  ({asked})",
         f"  service   {describe_latency(figures(result.service()))}  (from sent: what the server took)",
-        f"  lateness  {describe_latency(figures(result.lateness()))}  (of the client itself)",
+        f"  lateness  {_describe_lateness(result)}",
     ]
+
+
+def _describe_lateness(result: LoadResult) -> str:
+    if result.plan.rate is None and not result.plan.think:
+        return "none: in a closed loop a request is due when it is sent"
+    return f"{describe_latency(figures(result.lateness()))}  (of the client itself)"
 
 
 def _of_steps(result: LoadResult) -> list[str]:
@@ -90,7 +96,8 @@ def _describe_client(result: LoadResult, ceiling: KnownCeiling | None) -> str:
     """Tell what the load processes used, and whether they were the limit."""
     waited = "" if result.client_waiting is None else f", waited for a CPU for {result.client_waiting:.0%} of it"
     limit = "the limit" if judge(result, ceiling).limit == "client" else "not the limit"
-    return f"{result.client_cpu_seconds:.2f} s of CPU in the window ({result.client_busy:.0%}){waited}: {limit}"
+    most = f"; it can do {ceiling} against a server that does nothing" if ceiling else ""
+    return f"{result.client_cpu_seconds:.2f} s of CPU in the window ({result.client_busy:.0%}){waited}: {limit}{most}"
 
 
 def _describe_in_flight(result: LoadResult) -> str:

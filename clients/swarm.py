@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from clients.addresses import AddressError
 from clients.events import Event, Listener, Progress, WindowClosed, WindowOpened
 from clients.gathering import gather
-from clients.ports import check_ports
+from clients.ports import sources_for
 from clients.process import LoadError, LoadProcess
 from clients.spec import divide
 
@@ -45,8 +45,7 @@ def run_load(plan: LoadPlan, on_event: Listener | None = None) -> LoadResult:
         check_trust(plan)
     except (AddressError, ValueError) as error:
         raise LoadError(str(error)) from error
-    check_ports(plan, targets)
-    specs = divide(plan, targets)
+    specs = divide(plan, targets, sources_for(plan, targets))
     with ExitStack() as stack:
         processes = [stack.enter_context(LoadProcess(spec)) for spec in specs]
         return _Run(plan, processes, on_event or _ignore).carry_out()

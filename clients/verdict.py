@@ -36,6 +36,9 @@ class KnownCeiling(Protocol):
     def limited_by_client(self) -> bool:
         """Whether it was the client that was the limit there; else it can do more."""
 
+    def to_json(self) -> dict[str, object]:
+        """The fields by their names."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -47,10 +50,6 @@ class Verdict:
 
     limit: str
     reasons: tuple[str, ...]
-
-    def to_json(self) -> dict[str, object]:
-        """The fields by their names."""
-        return {"limit": self.limit or None, "reasons": list(self.reasons)}
 
 
 def judge(result: LoadResult, ceiling: KnownCeiling | None = None) -> Verdict:

@@ -16,6 +16,7 @@ from clients.addresses import Address
 from clients.ceiling import Ceiling, ceiling, closed_loop, configuration
 from clients.plan import LoadPlan
 from clients.process import LoadError
+from tools.children import on_cpus
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -227,12 +228,14 @@ def test_cpus_that_nobody_used_were_somebody_elses(
 ) -> None:
     """With enough in flight, one of the two is busy, or there are too few CPUs for all."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1})
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
     assert ceilings._is_undisturbed(replace(PLAN, **parameters), client, server) is undisturbed
 
 
 def test_client_and_server_that_share_a_cpu_are_not_disturbed_by_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """Together they use it."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0})
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
     assert ceilings._is_undisturbed(replace(PLAN, connections=50), 0.55, 0.45)
 
 
@@ -257,12 +260,14 @@ def test_no_null_server_that_comes_up_is_no_error(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_null_server_runs_away_from_the_clients_cpus() -> None:
-    """Where there are others."""
+    """Where there are others, and also where it was the whole client that was confined."""
     usable = sorted(os.sched_getaffinity(0))
     with ceilings.null_server(replace(PLAN, cpus=(usable[0],))) as (_, pid):
         assert os.sched_getaffinity(pid) == set(usable[1:] or usable)
     with ceilings.null_server(PLAN) as (_, pid):
         assert os.sched_getaffinity(pid) == set(usable)
+    with on_cpus(usable[:1]), ceilings.null_server(PLAN) as (_, pid):
+        assert os.sched_getaffinity(pid) == set(usable[1:] or usable)
 
 
 def test_a_ceiling_is_read_as_it_was_written() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import socket
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from clients.addresses import Address, AddressError, Target, parse_address
 from clients.conversations import exchanges, work_size
 from clients.plan import LoadPlan, PlanError
-from clients.ports import check_ports, port_count, reused_soon
+from clients.ports import port_count, reused_soon, sources_for
 from clients.records import ROW, Rows
 from clients.spec import Spec, divide
 
@@ -95,7 +97,7 @@ def test_the_warm_up_is_a_tenth_of_the_duration_and_at_most_a_second() -> None:
 def test_clients_and_requests_are_shared_out_without_rest() -> None:
     """Every client has one process, and the requests add up."""
     plan = LoadPlan(HERE, connections=10, requests=101, processes=3)
-    specs = divide(plan, [Target(2, ("127.0.0.1", 9000))])
+    specs = divide(plan, [Target(2, ("127.0.0.1", 9000))], ())
     numbers = [spec.first_client + index for spec in specs for index in range(spec.clients)]
     assert numbers == list(range(10))
     assert sum(spec.requests or 0 for spec in specs) == 101
@@ -140,14 +142,48 @@ def test_rows_grow_and_stay_in_order() -> None:
     assert [row[0] for row in ROW.iter_unpack(data)] == list(range(100_000))
 
 
-def test_a_counted_churn_that_needs_more_ports_than_there_are_is_refused() -> None:
-    """Unless the kernel gives lingering ports away again, or none lingers."""
+def test_a_run_that_needs_more_ports_than_there_are_is_refused() -> None:
+    """Connections that are open at a time, and with a connection per request those that linger for a minute."""
     far = [Target(2, ("192.0.2.1", 80))]
     ports = port_count()
     if ports is None or reused_soon(far):
         pytest.skip("this system does not tell its ports, or gives them away at once")
-    with pytest.raises(PlanError, match="ports of this machine"):
-        check_ports(LoadPlan(HERE, churn=True, requests=ports + 1), far)
-    check_ports(LoadPlan(HERE, churn=True, requests=ports), far)
-    check_ports(LoadPlan(HERE, churn=True, requests=ports + 1, close="reset"), far)
-    check_ports(LoadPlan(HERE, requests=ports + 1), far)
+    too_many = (
+        LoadPlan(HERE, connections=ports + 1, processes=64),
+        LoadPlan(HERE, hold=ports, processes=4) if ports < 15_000 else LoadPlan(HERE, connections=ports, processes=64),
+        LoadPlan(HERE, churn=True, requests=ports),
+        LoadPlan(HERE, churn=True, rate=ports / 60, duration=600),
+    )
+    for plan in too_many:
+        with pytest.raises(PlanError, match="ports would be in use at a time, more than"):
+            sources_for(plan, far)
+    for enough in (
+        LoadPlan(HERE, churn=True, requests=ports // 2),
+        LoadPlan(HERE, churn=True, requests=ports, close="reset"),
+        LoadPlan(HERE, churn=True, rate=ports / 60, duration=10),
+        LoadPlan(HERE, requests=ports),
+    ):
+        assert sources_for(enough, far) == ()
+
+
+def test_over_loopback_several_addresses_have_ports_enough() -> None:
+    """Each of 127.0.0.0/8 has all ports; of ::1 there is but one address."""
+    ports = port_count()
+    if ports is None:
+        pytest.skip("this system does not tell its ports")
+    plan = LoadPlan(HERE, connections=2 * ports, processes=64)
+    assert sources_for(plan, [Target(socket.AF_INET, ("127.0.0.1", 80))]) == ("127.0.0.2", "127.0.0.3", "127.0.0.4")
+    with pytest.raises(PlanError, match="ports would be in use"):
+        sources_for(plan, [Target(socket.AF_INET6, ("::1", 80, 0, 0))])
+    with pytest.raises(PlanError, match="ports would be in use"):
+        sources_for(replace(plan, sources=("127.0.0.9",)), [Target(socket.AF_INET, ("127.0.0.1", 80))])
+
+
+@pytest.mark.parametrize(
+    ("sources", "complaint"),
+    [(("192.0.2.77",), "cannot connect from 192.0.2.77"), (("::1",), "no address that could be reached from ::1")],
+)
+def test_a_source_that_cannot_be_one_is_refused(sources: tuple[str, ...], complaint: str) -> None:
+    """It must be an address of this machine, and of the server's kind."""
+    with pytest.raises(PlanError, match=complaint):
+        sources_for(LoadPlan(HERE, sources=sources), [Target(socket.AF_INET, ("127.0.0.1", 80))])
