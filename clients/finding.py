@@ -47,10 +47,10 @@ def find_rate(
     window = plan.duration - plan.warmup_seconds
     assert plan.rate is not None
     result = search(probe_with(plan, objective, run), objective, start_rate=plan.rate, window=window, on_trial=tell)
-    if folder is not None:
+    if folder is not None and last:
         save(last[0], folder, formats=export)
-        save_search(result, header(last[0]), folder)
-    found = {**last[0].summary(), "find_rate": result.to_json()}
+        save_search(result, header(last[0], export), folder)
+    found = {**(last[0].summary() if last else {}), "find_rate": result.to_json()}
     print(json.dumps(found) if as_json else "\n".join(describe_found(result)), flush=True)
     return 0 if result.confirmed else 1
 

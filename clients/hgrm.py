@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clients.percentiles import percentiles
+from clients.percentiles import of_sorted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,29 +30,31 @@ _MILLISECONDS = 1e3
 
 def hgrm_lines(seconds: NDArray[np.float64]) -> Iterator[str]:
     """The lines, without newlines, of sorted samples in seconds; of no sample, a file that says so."""
-    milliseconds = seconds * _MILLISECONDS
-    total = len(milliseconds)
-    mean, deviation, most = (milliseconds.mean(), milliseconds.std(), milliseconds[-1]) if total else (0.0, 0.0, 0.0)
+    total = len(seconds)
+    figures = (seconds.mean(), seconds.std(), seconds[-1]) if total else (0.0, 0.0, 0.0)
+    mean, deviation, most = (_MILLISECONDS * float(figure) for figure in figures)
     yield f"{'Value':>12} {'Percentile':>14} {'TotalCount':>10} {'1/(1-Percentile)':>14}"
     yield ""
     if total:
-        yield from _steps(milliseconds)
+        yield from _steps(seconds)
     yield f"{most:12.6f} {1:14.12f} {total:10d} {math.inf:14.2f}"
     yield f"#[Mean    = {mean:12.6f}, StdDeviation   = {deviation:12.6f}]"
     yield f"#[Max     = {most:12.6f}, Total count    = {total:12d}]"
     yield f"#[Buckets = {0:12d}, SubBuckets     = {0:12d}]"  # the samples were never put into buckets
 
 
-def _steps(milliseconds: NDArray[np.float64]) -> Iterator[str]:
+def _steps(seconds: NDArray[np.float64]) -> Iterator[str]:
     """A line for each share, from 0 on, up to the first whose value is the largest sample."""
-    shares = [
-        1 - (1 - tick / (2 * TICKS_PER_HALF_DISTANCE)) / 2**halvings
-        for halvings in range(len(milliseconds).bit_length() + 1)
-        for tick in range(TICKS_PER_HALF_DISTANCE)
-    ]
-    values = percentiles(milliseconds, shares)
-    counts = np.searchsorted(milliseconds, values, side="right")
-    for share, value, count in zip(shares, values, counts, strict=True):
-        yield f"{value:12.6f} {share:14.12f} {count:10d} {1 / (1 - share):14.2f}"
-        if value >= milliseconds[-1]:
+    for share in _shares(len(seconds)):
+        value = of_sorted(seconds, share)
+        count = int(np.searchsorted(seconds, value, side="right"))
+        yield f"{value * _MILLISECONDS:12.6f} {share:14.12f} {count:10d} {1 / (1 - share):14.2f}"
+        if count == len(seconds):
             return
+
+
+def _shares(samples: int) -> Iterator[float]:
+    """Shares as far as so many samples can tell."""
+    for halvings in range(samples.bit_length() + 1):
+        for tick in range(TICKS_PER_HALF_DISTANCE):
+            yield 1 - (1 - tick / (2 * TICKS_PER_HALF_DISTANCE)) / 2**halvings

@@ -44,7 +44,7 @@ class Reading:
 
     def line(self) -> str:
         """The reading as it is printed where there is no terminal."""
-        return f"{whole_seconds(self.elapsed):>5}  {self.words()}"
+        return f"{whole_seconds(int(self.elapsed)):>5}  {self.words()}"
 
 
 class LastSecond:

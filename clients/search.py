@@ -31,7 +31,9 @@ NEARLY_HELD = 1.5  # so is one whose percentile is at most so many times the obj
 CONFIRMING_RUNS = 3
 STEP_DOWN = 0.9  # twice the bracket: a smaller step would fail by the same noise again
 MOST_STEPS_DOWN = 5
-LONGEST_WINDOW = 300.0  # seconds: a rate so low that a percentile takes longer is not searched
+LONGEST_WINDOW = (
+    60.0  # seconds: a rate so low that the percentile takes longer is tried only if trials are to be longer
+)
 HIGHEST_RATE = 10_000_000.0
 START_RATE = 1000.0
 
@@ -83,10 +85,6 @@ class SearchResult:
         }
 
 
-class _Interrupted(Exception):
-    pass
-
-
 @dataclass(slots=True)
 class _Search:
     """The state of one search: the bracket, and the trials so far."""
@@ -100,7 +98,12 @@ class _Search:
     @property
     def lowest(self) -> float:
         """The lowest rate at which the percentile can be told in the longest trial."""
-        return self.objective.requests / LONGEST_WINDOW
+        return self.objective.requests / self.longest
+
+    @property
+    def longest(self) -> float:
+        """The seconds of the longest trial, unless that turns out to have too few samples."""
+        return max(LONGEST_WINDOW, self.window)
 
     def confirm(self, rate: float) -> Trial:
         """Make one run, longer where there were too few samples."""
@@ -114,7 +117,7 @@ class _Search:
     def _run(self, rate: float, phase: Phase) -> Trial:
         window = max(self.window, self.objective.requests / rate)
         trial = self._once(rate, window, phase)
-        while not trial.held and trial.why == too_few(self.objective) and window < LONGEST_WINDOW:
+        while not trial.held and trial.why == too_few(self.objective) and window < self.longest:
             window *= 2
             trial = self._once(rate, window, phase)
         return trial
@@ -122,8 +125,8 @@ class _Search:
     def _once(self, rate: float, window: float, phase: Phase) -> Trial:
         findings = self.probe(rate, window)
         if findings.interrupted:
-            raise _Interrupted
-        trial = judge(findings, self.objective, rate, window, phase)
+            raise KeyboardInterrupt
+        trial = trial_of(findings, self.objective, rate, window, phase)
         self.trials.append(trial)
         self.on_trial(trial)
         return trial
@@ -143,7 +146,8 @@ def search(
 
     A trial measures for `window` seconds, or for as long as the percentile needs at its rate. Where `start_rate`
     fails, it is halved. `on_trial` hears of each trial as it ends. It always ends: after at most 34 trials of
-    doubling or halving, 16 of bisection at 5 %, 18 that confirm, each at most twice as long as LONGEST_WINDOW.
+    doubling or halving, 16 of bisection at 5 %, 18 that confirm, each at most twice as long as the longer of
+    LONGEST_WINDOW and `window`. An interrupt ends it early.
     """
     if not 0.005 <= precision <= 1:
         raise ValueError(f"the precision of a search is from 0.005 to 1, not {precision:g}")
@@ -155,7 +159,7 @@ def search(
             return _result(state, None, precision, confirmed=False, limit=_limit(state.trials[-1]))
         low, high = _narrow(state, low, high, precision)
         rate, confirmed = _confirmed(state, low)
-    except _Interrupted:
+    except KeyboardInterrupt:
         return _result(state, _highest_held(state.trials), precision, confirmed=False, limit="interrupted")
     limit = _limit_above(state.trials, rate, confirmed)
     return _result(state, rate, precision, confirmed=confirmed, limit=limit)
@@ -211,7 +215,7 @@ def rounded(rate: float) -> float:
     return float(f"{rate:.4g}")
 
 
-def judge(findings: Findings, objective: Objective, rate: float, window: float, phase: Phase) -> Trial:
+def trial_of(findings: Findings, objective: Objective, rate: float, window: float, phase: Phase) -> Trial:
     """Say whether a run held the objective, and if not, why."""
     why = reasons(findings, objective)
     return Trial(
@@ -263,7 +267,7 @@ def describe_trial(trial: Trial) -> str:
     """Tell one trial in a line."""
     response = "-" if trial.response is None else in_words(trial.response)
     verdict = "held" if trial.held else trial.why
-    suspect = ", the client was busy" if trial.client_limited else ""
+    suspect = ", the client may have been the limit" if trial.client_limited else ""
     return (
         f"{trial.phase:<10} {trial.rate:>12,.6g}/s  achieved {trial.achieved:>6.1%}  "
         f"response {response:>7}  {verdict}{suspect}"

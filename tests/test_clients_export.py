@@ -5,23 +5,29 @@ from __future__ import annotations
 import json
 import math
 import re
+import subprocess
+import sys
 import tracemalloc
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from clients.export import MEANINGS, request_lines
+from clients.folder import save
 from clients.formats import read_formats
 from clients.hgrm import hgrm_lines
 from clients.percentiles import percentiles
-from clients.records import Outcome
+from clients.plan import LoadPlan
+from clients.records import REQUEST_COLUMNS, REQUEST_FORMATS, Outcome
+from clients.swarm import run_load
+from tests.known_servers import corrupt_every, known_server
 
-TIMES = ("due_ns", "ready_ns", "sent_ns", "first_byte_ns", "done_ns")
-REQUESTS = np.dtype(
-    [(name, "i8") for name in TIMES]
-    + [(name, "i4") for name in ("connection", "sequence", "bytes")]
-    + [(name, "i2") for name in ("outcome", "part")]
-)
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMAND = [sys.executable, "-m", "clients", "load"]
+REQUESTS = np.dtype(list(zip(REQUEST_COLUMNS, REQUEST_FORMATS, strict=True)))
 
 
 def plotted(text: str) -> list[tuple[float, float]]:
@@ -127,3 +133,56 @@ def test_an_export_names_formats() -> None:
     assert read_formats("hgrm, jsonl,hgrm") == ("hgrm", "jsonl")
     with pytest.raises(ValueError, match="jsonl,npy,hgrm, not 'csv'"):
         read_formats("npy,csv")
+
+
+def test_a_run_is_saved_in_every_format(tmp_path: Path) -> None:
+    """As JSON Lines with a header that explains them, as numpy arrays, as percentiles; all tell the same requests."""
+    with known_server(corrupt_every(50)) as server:
+        result = run_load(LoadPlan(server.address, connections=3, rate=2000, requests=200))
+    save(result, str(tmp_path))
+    head, *rows = map(json.loads, (tmp_path / "requests.jsonl").read_text().splitlines())
+    assert (head["record"], head["format"], head["version"], head["requests"]) == ("header", "serverlab load", 2, 200)
+    assert list(head["columns"]) == list(REQUEST_COLUMNS) == list(rows[0])
+    assert head["command"]
+    assert [row["done_ns"] for row in rows] == result.request("done_ns").tolist()
+    assert sorted({row["outcome"] for row in rows}) == ["answered", "wrong-bytes"]
+    assert len(np.load(tmp_path / "requests.npy")) == 200
+    for name in ("response", "service", "lateness"):
+        text = (tmp_path / f"{name}.hgrm").read_text()
+        assert f"Max     = {getattr(result, name)()[-1] * 1e3:12.6f}, Total count    =          200]" in text
+        assert plotted(text)
+    files = {path.name for path in tmp_path.iterdir()}
+    assert files == {*head["files"], "load.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("formats", "files"),
+    [
+        ("jsonl", {"requests.jsonl"}),
+        ("npy", {"requests.npy", "connections.npy"}),
+        ("hgrm", {"response.hgrm", "service.hgrm", "lateness.hgrm"}),
+    ],
+)
+def test_the_command_line_names_the_formats(formats: str, files: set[str], tmp_path: Path) -> None:
+    """No other file is written, but for the summary, nor is it named in the header."""
+    with known_server() as server:
+        options = ["--requests", "50", "--output", str(tmp_path), "--export", formats]
+        done = subprocess.run(
+            [*COMMAND, str(server.address), *options], capture_output=True, text=True, timeout=50, check=False
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {path.name for path in tmp_path.iterdir()} == files | {"load.jsonl"}
+    head = json.loads((tmp_path / "load.jsonl").read_text().splitlines()[0])
+    assert set(head["files"]) == files
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [(["--export", "csv", "--output", "x"], "jsonl,npy,hgrm, not 'csv'"), (["--export", "npy"], "give both")],
+)
+def test_a_wrong_export_is_refused(arguments: list[str], complaint: str) -> None:
+    """In one line, with status 2."""
+    command = [*COMMAND, "127.0.0.1:1", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert complaint in done.stderr

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import json
 import random
+import signal
+import subprocess
+import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from clients.addresses import Address
 from clients.objective import Findings, Objective, read_objective, reasons
+from clients.plan import LoadPlan
+from clients.probing import findings_of, probe_with
+from clients.records import CONNECTION_COLUMNS, REQUEST_COLUMNS, REQUEST_FORMATS, Outcome
+from clients.result import LoadResult
 from clients.search import LONGEST_WINDOW, Trial, describe_search, search
 from clients.steadiness import in_flight, in_flight_grew
+from tests.known_servers import known_server
+from tests.serving import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from clients.search import Probe
 
-P99_50MS = Objective(0.99, 0.05)
+P99_50MS, P99_20MS = Objective(0.99, 0.05), Objective(0.99, 0.02)
 MOST_TRIALS = 100
 
 
@@ -43,7 +55,7 @@ def test_what_is_no_objective_is_refused_in_one_line(text: str) -> None:
 
 def test_a_trial_asks_for_what_the_percentile_needs() -> None:
     """Ten beyond the percentile and half as many again, but never fewer than edges allow."""
-    assert [Objective(p, 1).requests for p in (0.5, 0.9, 0.99, 0.999)] == [1500, 1500, 1500, 15_000]
+    assert [Objective(p, 1).requests for p in (0.5, 0.9, 0.99, 0.999)] == [750, 750, 1500, 15_000]
 
 
 @pytest.mark.parametrize(
@@ -229,7 +241,7 @@ def test_what_is_never_confirmed_is_told_as_that() -> None:
     assert "but not in three runs" in describe_search(result)[-2]
 
 
-@pytest.mark.parametrize(("start", "least_window"), [(1000, 1.5), (100, 15), (20, 75)])
+@pytest.mark.parametrize(("start", "least_window"), [(1000, 1.5), (100, 15), (25, 60)])
 def test_a_trial_is_as_long_as_its_percentile_needs(start: float, least_window: float) -> None:
     """At a low rate a percentile takes longer."""
     windows: dict[float, float] = {}
@@ -265,6 +277,17 @@ def test_a_busy_client_is_named_beside_what_failed() -> None:
     assert result.limit.endswith("the client may have been the limit")
 
 
+def raise_interrupt(rate: float) -> Findings:
+    """Be interrupted between two runs."""
+    raise KeyboardInterrupt(rate)
+
+
+def test_an_interrupt_between_runs_is_one_too() -> None:
+    """Ctrl-C in the set-up of a run loses nothing of what was found before."""
+    result = search(lambda rate, _window: Findings(1.0, 0.001) if rate < 3000 else raise_interrupt(rate), P99_50MS)
+    assert (result.rate, result.confirmed, result.limit) == (2000, False, "interrupted")
+
+
 def test_an_interrupt_keeps_what_was_found() -> None:
     """The highest rate that had held, unconfirmed."""
     result = search(lambda rate, _window: Findings(1.0, 0.001, interrupted=rate > 3000), P99_50MS)
@@ -285,6 +308,93 @@ def test_the_whole_way_is_in_the_result() -> None:
     assert len(lines) == len(heard) + 2
     assert lines[-2].endswith("per second hold p99 within 50 ms in 3 runs")
     assert max(map(len, lines)) <= 140
+
+
+def simulated(service_ns: int) -> Callable[[LoadPlan], LoadResult]:
+    """Stand in for run_load: Poisson arrivals at one server that takes each request `service_ns`, in their order."""
+
+    def run_load(plan: LoadPlan) -> LoadResult:
+        assert plan.rate is not None
+        count = int(plan.rate * plan.duration * 1.2) + 100
+        gaps = np.random.default_rng(plan.seed).exponential(1e9 / plan.rate, count).astype(np.int64)
+        due = SECOND_NS + np.cumsum(gaps)
+        numbers = np.arange(count)
+        done = np.maximum.accumulate(due - numbers * service_ns) + (numbers + 1) * service_ns
+        opened = SECOND_NS + int(plan.warmup_seconds * 1e9)
+        closed = SECOND_NS + int(plan.duration * 1e9)
+        rows = np.zeros(count, list(zip(REQUEST_COLUMNS, REQUEST_FORMATS, strict=True)))
+        rows["due_ns"] = rows["ready_ns"] = due
+        rows["sent_ns"], rows["first_byte_ns"], rows["done_ns"] = done - service_ns, done, done
+        mine = rows[due <= closed]
+        mine["done_ns"][mine["done_ns"] > closed] = 0
+        mine["outcome"] = np.where(mine["done_ns"] > 0, Outcome.ANSWERED, Outcome.IN_FLIGHT)
+        return LoadResult(
+            plan=plan,
+            requests=mine,
+            connections=np.zeros((0, len(CONNECTION_COLUMNS)), np.int64),
+            opened_ns=opened,
+            closed_ns=closed,
+            ended_ns=closed,
+            errors={},
+            error_examples={},
+            client_cpu_seconds=0.1,
+            cpus=(0,),
+            interrupted=False,
+            gave_up=False,
+        )
+
+    return run_load
+
+
+def test_load_runs_are_probes() -> None:
+    """Of a server that takes exactly 1 ms, 99 % are answered in 20 ms up to 88 % of its capacity, by M/D/1."""
+    seeds: set[int] = set()
+    lengths: set[tuple[float, float]] = set()
+    run_load = simulated(1_000_000)
+
+    def run(plan: LoadPlan) -> LoadResult:
+        seeds.add(plan.seed)
+        lengths.add((plan.warmup_seconds, plan.duration))
+        assert (plan.final_rate, plan.steps, plan.connections) == (None, 0, 7)
+        return run_load(plan)
+
+    plan = LoadPlan(
+        Address("127.0.0.1", 9), connections=7, rate=50, final_rate=60, steps=2, duration=20, seed=2**63 - 2
+    )
+    result = search(probe_with(plan, P99_20MS, run), P99_20MS, start_rate=200, window=19)
+    assert result.rate is not None
+    assert 700 <= result.rate <= 930  # bursts within 20 s, and three runs that must hold
+    assert len(seeds) == len(result.trials)
+    assert lengths == {(1.0, 20.0)}
+    assert result.limit.startswith("p99 ")
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        (500, []),
+        (1100, ["achieved only", "in flight grew", "p99 "]),
+        (3000, ["achieved only", "in flight grew", "p99 "]),
+    ],
+)
+def test_findings_come_from_the_records(rate: float, expected: list[str]) -> None:
+    """A server that takes exactly 1 ms, below and above its capacity."""
+    plan = LoadPlan(Address("127.0.0.1", 9), rate=rate, duration=10)
+    why = reasons(findings_of(simulated(1_000_000)(plan), P99_20MS), P99_20MS)
+    assert len(why) == len(expected)
+    assert all(reason.startswith(start) for reason, start in zip(why, expected, strict=True))
+
+
+def test_what_was_shed_or_failed_is_among_the_findings() -> None:
+    """Each by its count; what was shed is not in flight."""
+    plan = LoadPlan(Address("127.0.0.1", 9), rate=500, duration=10)
+    result = simulated(1_000_000)(plan)
+    result.requests["outcome"][-1000:] = Outcome.SHED
+    result.requests["done_ns"][-1000:] = 0
+    found = findings_of(replace(result, errors={"timeout": 2, "reset": 1}), P99_20MS)
+    assert (found.errors, found.shed, found.growing) == (3, 1000, False)
+    assert findings_of(replace(result, gave_up=True), P99_20MS).errors == 1
+    assert findings_of(replace(result, interrupted=True), P99_20MS).interrupted
 
 
 SECOND_NS = 1_000_000_000
@@ -335,3 +445,45 @@ def test_what_is_never_done_stays_in_flight() -> None:
     many = np.arange(0, 6 * SECOND_NS, 1_000_000, dtype=np.int64)
     assert in_flight_grew(many, np.zeros_like(many), SECOND_NS, 5 * SECOND_NS)
     assert not in_flight_grew(many[:0], many[:0], SECOND_NS, 5 * SECOND_NS)
+
+
+COMMAND = [sys.executable, "-m", "clients", "load"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--find-rate", "p98=5ms"], "an objective is a percentile and a time with its unit, as p99=50ms"),
+        (["--find-rate", "p99=5ms", "--requests", "5"], "--find-rate tries one rate after the other"),
+        (["--find-rate", "p99=5ms", "--rate", "5..10"], "--find-rate tries one rate after the other"),
+        (["--find-rate", "p99=5ms", "--think", "1"], "think"),
+    ],
+)
+def test_a_search_that_makes_no_sense_is_refused(arguments: list[str], complaint: str) -> None:
+    """In one line, with status 2, before anything runs."""
+    command = [*COMMAND, "127.0.0.1:1", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert complaint in done.stderr
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_search_tells_of_trials_and_ends_when_it_is_interrupted(as_json: bool, tmp_path: Path) -> None:
+    """Trials by and by; then what had held, its path as JSON Lines, and status 1."""
+    with known_server() as server:
+        options = ["--find-rate", "p50=4s", "--rate", "500", "--duration", "0.2", "--output", str(tmp_path)]
+        command = [*COMMAND, str(server.address), *options, *(["--json"] if as_json else [])]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as searching:
+            wait_until(lambda: server.requests > 900)  # the first trial asks for 750: the second is under way
+            searching.send_signal(signal.SIGINT)
+            told, complaints = searching.communicate(timeout=50)
+    assert (searching.returncode, complaints) == (1, "")
+    head, *trials, found = map(json.loads, (tmp_path / "search.jsonl").read_text().splitlines())
+    assert (head["format"], head["version"]) == ("serverlab search", 2)
+    assert (found["record"], found["confirmed"], found["limit"]) == ("found", False, "interrupted")
+    assert trials[0]["rate"] == 500
+    if as_json:
+        assert json.loads(told)["find_rate"]["trials"][0]["phase"] == "doubling"
+    else:
+        assert "doubling            500/s  achieved" in told
+        assert told.splitlines()[-1] == "  limit: interrupted"

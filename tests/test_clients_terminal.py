@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
+import re
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -9,6 +16,9 @@ from clients.events import Progress
 from clients.histogram import bin_edges, can_show_blocks, counts_between, histogram_lines
 from clients.readings import LastSecond, Pace, Reading, told, whole_seconds
 from clients.words import duration
+from tests.known_servers import known_server
+
+COMMAND = [sys.executable, "-m", "clients", "load"]
 
 
 def lognormal(count: int, spread: float = 0.5) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -130,3 +140,55 @@ def test_lines_come_each_second_and_then_each_ten() -> None:
     pace = Pace()
     printed = [elapsed for elapsed in (0.21 * n for n in range(1, 200)) if pace.is_due(elapsed)]
     assert [int(elapsed) for elapsed in printed] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40]
+
+
+def test_a_run_without_a_terminal_prints_plain_lines() -> None:
+    """One a second on standard error; the histogram and its title on standard output, plain where it must be."""
+    with known_server() as server:
+        command = [*COMMAND, str(server.address), "--rate", "400", "--duration", "2.5", "--no-ceiling"]
+        environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False, env=environment)
+    lines = done.stderr.splitlines()
+    assert lines
+    assert {line[:5] for line in lines} <= {"  1 s", "  2 s"}
+    assert all("/s  p50 " in line and line.endswith(" left") for line in lines)
+    assert "response, from due to done (" in done.stdout
+    assert "#" in done.stdout
+    assert done.stdout.isascii()
+
+
+def test_a_run_for_a_program_prints_nothing_on_the_way() -> None:
+    """With --json standard error is empty however long the run."""
+    with known_server() as server:
+        command = [*COMMAND, str(server.address), "--duration", "1.5", "--no-ceiling", "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)
+
+
+def test_a_terminal_shows_a_bar_and_a_live_line() -> None:
+    """On standard error alone, which is taken away at the end; standard output is as ever."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    with known_server() as server:
+        command = [*COMMAND, str(server.address), "--rate", "2000", "--duration", "2", "--no-ceiling"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, env=environment) as running:
+            os.close(theirs)
+            seen = read_terminal(ours)
+            told = running.stdout.read() if running.stdout is not None else b""
+    words = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen)
+    assert running.returncode == 0
+    assert re.search(
+        r"load [━╸╺ ]+ +[0-9,]+/s  p50 +[0-9.]+ [um]?s  p99 +[0-9.-]+( [um]?s)?  0 errors  [012] s left", words
+    )
+    assert b"right answers in" in told
+    assert "right answers in" not in words
+
+
+def read_terminal(descriptor: int) -> str:
+    """All that is written to a terminal until nobody can write to it any more."""
+    seen = b""
+    with contextlib.suppress(OSError):  # EIO is the end
+        while data := os.read(descriptor, 1 << 16):
+            seen += data
+    os.close(descriptor)
+    return seen.decode()
