@@ -11,9 +11,10 @@ from clients.folder import header, save
 from clients.probing import probe_with
 from clients.process import LoadError
 from clients.progress import bar, no_bar
-from clients.search import SearchResult, Trial, describe_found, describe_trial, search
+from clients.search import search
 from clients.summary import describe_plan
 from clients.swarm import run_load
+from clients.trials import SearchResult, Trial, describe_found, describe_trial
 
 if TYPE_CHECKING:
     from clients.objective import Objective

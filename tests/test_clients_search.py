@@ -19,8 +19,9 @@ from clients.plan import LoadPlan
 from clients.probing import findings_of, probe_with
 from clients.records import CONNECTION_COLUMNS, REQUEST_COLUMNS, REQUEST_FORMATS, Outcome
 from clients.result import LoadResult
-from clients.search import LONGEST_WINDOW, Trial, describe_search, search
+from clients.search import LONGEST_WINDOW, search
 from clients.steadiness import in_flight, in_flight_grew
+from clients.trials import Trial, describe_search
 from tests.known_servers import known_server
 from tests.serving import wait_until
 
