@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from clients.addresses import Address, AddressError, parse_address
 from clients.formats import read_formats
+from clients.hostile import read_hostile
 from clients.objective import Objective, read_objective
 from clients.pacing import read_rate
 
@@ -122,3 +123,11 @@ def cpu_list(text: str) -> tuple[int, ...]:
     if not cpus or min(cpus) < 0:
         raise argparse.ArgumentTypeError(f"CPUs are given as 0,2 or 0-3, not {text!r}")
     return tuple(sorted(cpus))
+
+
+def hostile(text: str) -> tuple[str, int]:
+    """Read a kind of hostile clients and their count, as in `silent=30`."""
+    try:
+        return read_hostile(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -14,6 +14,7 @@ from clients.arguments import (
     check_transport,
     cpu_list,
     formats,
+    hostile,
     objective,
     rate,
     tell_insecure,
@@ -21,6 +22,7 @@ from clients.arguments import (
 from clients.conversations import PROTOCOLS
 from clients.distributions import FORMS
 from clients.formats import FORMATS
+from clients.hostile import HOSTILE_KINDS
 from clients.mixes import read_mix
 from clients.pacing import ARRIVALS
 from clients.plan import DATAGRAM_TIMEOUT, MAX_WAITING, TIMEOUT, LoadPlan, PlanError
@@ -140,6 +142,15 @@ def _add_discipline(group: argparse._ArgumentGroup) -> None:
 def _add_guests(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--hold", type=int, default=0, metavar="N", help="N more connections that are opened and stay silent")
+    add(
+        "--hostile",
+        type=hostile,
+        action="append",
+        default=[],
+        metavar="KIND[=N]",
+        help="N more clients (default 1) that do their worst; may be given for each kind: "
+        + "; ".join(f"{kind} {what}" for kind, what in HOSTILE_KINDS.items()),
+    )
 
 
 def _add_measuring(group: argparse._ArgumentGroup) -> None:
@@ -218,6 +229,7 @@ def plan_of(options: argparse.Namespace, parser: Parser) -> LoadPlan:
             pipeline=options.pipeline,
             mix=options.mix,
             hold=options.hold,
+            hostile=tuple(options.hostile),
             sources=options.sources,
         )
     except ValueError as error:  # PlanError among them

@@ -148,7 +148,7 @@ class Connections:
             endpoint.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._spec.close == "reset":
             endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        if source := source_of(self._sources, target, self._opened):
+        if self._sources and (source := source_of(self._sources, target, self._opened)):
             try:
                 bind_source(endpoint, source)
             except OSError:

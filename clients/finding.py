@@ -44,7 +44,8 @@ def find_rate(
             print(f"  {describe_trial(trial)}", flush=True)
 
     if not as_json:
-        print(describe_plan(plan), flush=True)
+        print(describe_plan(plan))
+        print(f"  in search of the highest rate that holds {objective}, from {plan.rate:,g} on:", flush=True)
     window = plan.duration - plan.warmup_seconds
     assert plan.rate is not None
     result = search(probe_with(plan, objective, run), objective, start_rate=plan.rate, window=window, on_trial=tell)

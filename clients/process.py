@@ -61,6 +61,7 @@ class LoadProcess:
         self.completed = self.errors = 0
         self.recent: deque[list[int]] = deque(maxlen=_PROGRESS_A_SECOND)
         self.finished = False
+        self.asks = spec.clients > 0  # else it has guests alone, which end with those who ask
         self.tell(spec.to_json())
 
     def __enter__(self) -> Self:

@@ -23,14 +23,11 @@ from dataclasses import dataclass, field
 from clients.objective import Findings, Objective, too_few
 from clients.trials import CONFIRMING_RUNS, Phase, SearchResult, Trial, trial_of
 
-
 NEARLY_ACHIEVED = 0.97  # a failing trial as good as this is made once more
 NEARLY_HELD = 1.5  # so is one whose percentile is at most so many times the objective
 STEP_DOWN = 0.9  # twice the bracket: a smaller step would fail by the same noise again
 MOST_STEPS_DOWN = 5
-LONGEST_WINDOW = (
-    60.0  # seconds: a rate so low that the percentile takes longer is tried only if trials are to be longer
-)
+LONGEST_WINDOW = 60.0  # seconds: a rate so low that the percentile takes longer is tried in longer trials alone
 HIGHEST_RATE = 10_000_000.0
 START_RATE = 1000.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clients.guest_words import describe_guests
 from clients.percentiles import figures
 from clients.verdict import judge
 from clients.words import duration
@@ -31,6 +32,7 @@ def describe(result: LoadResult, ceiling: KnownCeiling | None = None, spread: Se
         f"  in flight {_describe_in_flight(result)}",
         *_of_datagrams(result),
         *_of_connections(result),
+        *describe_guests(result.guests),
     ]
     return [*lines, *spread, *(f"  {finding}" for finding in findings(result, ceiling))]
 

@@ -146,6 +146,8 @@ class _Run:
         if closed:
             self._closed = True
             self._ended_ns = now if self._end_ns is None else min(now, self._end_ns)
+            if self._end_ns is None and not self._interrupted:
+                self._stop_guests()
             self._on_event(WindowClosed(self._ended_ns))
         if now >= self._progress_ns:
             self._progress_ns = now + _PROGRESS_NS
@@ -158,7 +160,13 @@ class _Run:
     def _is_closed(self, now: int) -> bool:
         if self._end_ns is not None and now >= self._end_ns:
             return True
-        return all(process.finished for process in self._processes)
+        return all(process.finished for process in self._processes if process.asks)
+
+    def _stop_guests(self) -> None:
+        """End those that have no end of their own: all requests that count are answered."""
+        for process in self._processes:
+            if not process.asks:
+                process.tell("stop")
 
     def _interrupt(self) -> None:
         if self._interrupted:

@@ -79,7 +79,7 @@ def describe_trial(trial: Trial) -> str:
     """Tell one trial in a line."""
     response = "-" if trial.response is None else in_words(trial.response)
     verdict = "held" if trial.held else trial.why
-    suspect = ", the client may have been the limit" if trial.client_limited else ""
+    suspect = "; the client may have been the limit" if trial.client_limited and not trial.held else ""
     return (
         f"{trial.phase:<10} {trial.rate:>12,.6g}/s  achieved {trial.achieved:>6.1%}  "
         f"response {response:>7}  {verdict}{suspect}"

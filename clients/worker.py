@@ -16,11 +16,17 @@ import os
 import resource
 import select
 import sys
+from typing import TYPE_CHECKING
 
 from clients.datagram_loop import DatagramLoop
 from clients.failures import UnreachableError
 from clients.loop import LoadLoop
 from clients.spec import Spec
+
+if TYPE_CHECKING:
+    from clients.guest_loop import GuestLoop
+
+    Loop = LoadLoop | DatagramLoop | GuestLoop
 
 INPUT, OUTPUT = 0, 1
 
@@ -58,10 +64,18 @@ class Orders:
         return bool(self._heard or select.select([INPUT], [], [], 0)[0])
 
 
-def loop_for(spec: Spec, orders: Orders) -> LoadLoop | DatagramLoop:
-    """The loop for what is to be carried: streams or datagrams."""
-    Loop = DatagramLoop if spec.udp else LoadLoop  # noqa: N806 - a class
-    return Loop(
+def kind_of_loop(spec: Spec) -> type[Loop]:
+    """The loop for what is to be done: measured requests over streams or datagrams, or guests."""
+    if spec.hold or spec.hostile:
+        from clients.guest_loop import GuestLoop  # noqa: PLC0415 - those who measure need not have it in memory
+
+        return GuestLoop
+    return DatagramLoop if spec.udp else LoadLoop
+
+
+def loop_for(spec: Spec, orders: Orders) -> Loop:
+    """The loop that carries out `spec`, talking to the parent."""
+    return kind_of_loop(spec)(
         spec,
         stop_ordered=orders.stop_ordered,
         on_progress=lambda completed, errors, recent: say(
@@ -71,7 +85,7 @@ def loop_for(spec: Spec, orders: Orders) -> LoadLoop | DatagramLoop:
     )
 
 
-def prepare(spec: Spec, orders: Orders) -> LoadLoop | DatagramLoop:
+def prepare(spec: Spec, orders: Orders) -> Loop:
     """Set the process up for the run and connect."""
     if spec.cpus:
         os.sched_setaffinity(0, spec.cpus)
@@ -93,7 +107,7 @@ def make_timers_exact() -> None:
         slack.write("1")
 
 
-def deliver(loop: LoadLoop | DatagramLoop) -> None:
+def deliver(loop: Loop) -> None:
     """Hand everything that was recorded to the parent."""
     ledger = loop.ledger
     requests, connections = ledger.rows.chunks(), loop.connection_rows.chunks()
@@ -108,7 +122,7 @@ def deliver(loop: LoadLoop | DatagramLoop) -> None:
         idle_closed=ledger.idle_closed,
         ended_ns=loop.ended_ns,
         gave_up=loop.course.gave_up,
-        guests={},
+        guests=getattr(loop, "guests", {}),
         evidence=loop.course.evidence.to_json(),
     )
     for chunk in requests + connections:
