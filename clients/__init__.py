@@ -13,8 +13,11 @@ look at the answers, or it is slower than what it measures. So here
   closed is counted too. Nothing is dropped because it is awkward. A datagram that is lost is in the distribution,
   too, and has a count of its own, because it is nobody's error.
 
-Reading order: `plan` (what is asked), `conversations` (what is sent and what a right answer is), `answers` and
-`http_answers` (who says so), `loop` with `entrance` and `dialogues` (how, over streams; `secure` is TLS under them),
-`datagram_loop` (how, over UDP), `course` (when), `swarm` (together), `result` (what it means), `command` (the words
-on the terminal), `talk` (the interactive client).
+Reading order: `plan` (what is asked), `pacing` and `demand` (when, and by whom), `conversations` and `scripts` (what is
+sent and what a right answer is; `mixes` and `distributions` where requests differ), `answers` and `http_answers` (who
+says so), `loop` with `entrance` and `dialogues` (how, over streams; `secure` is TLS under them), `datagram_loop` (how,
+over UDP), `guest_loop` and `hostile` (who else is there), `course` (from the start to the end), `swarm` (together; `cluster`
+from many machines), `gathering`, `population` and `result` (what it means), `verdict` and `ceiling` (was it the client?),
+`search` (how much can it take?), `command`, `summary` and `progress` (the words on the terminal), `talk` (the interactive
+client).
 """

@@ -39,6 +39,10 @@ class Clients(Protocol):
     def busy(self) -> bool:
         """Whether a request may still begin or end."""
 
+    @property
+    def idle(self) -> bool:
+        """Whether all is well and nothing under way: that nothing is answered is nobody's fault."""
+
     def time_out(self, now: int) -> None:
         """End what has taken longer than the timeout."""
 
@@ -136,7 +140,7 @@ class Course:
             return True
         if self._end_ns is not None:
             return now >= self._end_ns
-        if self._clients.ledger.completed > self._answered:
+        if self._clients.ledger.completed > self._answered or self._clients.idle:
             self._answered, self._answered_ns = self._clients.ledger.completed, now
         # Three timeouts without a right answer: a count that will never be reached must not mean a run
         # without end.

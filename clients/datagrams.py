@@ -133,6 +133,11 @@ class Callers:
             return self.outstanding > 0 or self.demand.pending
         return self._not_done > 0
 
+    @property
+    def idle(self) -> bool:
+        """Whether all is well and nothing under way: clients think, or nothing is due."""
+        return self.demand.thinks and not (self.outstanding or self.demand.waiting or self.paused)
+
     def start(self, start_ns: int) -> None:
         """Everybody is free to ask."""
         self.demand.begin(start_ns)

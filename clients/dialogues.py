@@ -82,6 +82,13 @@ class Dialogues:
             return self.outstanding > 0 or self.demand.pending
         return self._not_done > 0
 
+    @property
+    def idle(self) -> bool:
+        """Whether all is well and nothing under way: clients think, or nothing is due."""
+        if not self.demand.thinks or self.outstanding or self.demand.waiting or self.paused:
+            return False
+        return not self.connections.pending()
+
     def start(self, start_ns: int) -> None:
         """Tell of all free places, and let those begin to connect that never tried."""
         self.running = True

@@ -35,10 +35,10 @@ _READING = select.EPOLLIN | select.EPOLLRDHUP
 class Guests:
     """All guests of a load process (a `course.Clients`), in `tallies` by kind.
 
-    They stay until the course is over: `busy` tells no less. What is an error of the run is in the ledger, too.
+    They stay until the course is over: `busy` tells no less, and `idle` that nobody waits for what they do. What is an error of the run is in the ledger, too.
     """
 
-    busy = True
+    busy = idle = True
     area_ns = 0  # of measured requests, in flight
 
     def __init__(self, spec: Spec) -> None:
