@@ -35,7 +35,8 @@ _READING = select.EPOLLIN | select.EPOLLRDHUP
 class Guests:
     """All guests of a load process (a `course.Clients`), in `tallies` by kind.
 
-    They stay until the course is over: `busy` tells no less, and `idle` that nobody waits for what they do. What is an error of the run is in the ledger, too.
+    They stay until the course is over: `busy` tells no less, and `idle` that nobody waits for what they do. What is an
+    error of the run is in the ledger, too.
     """
 
     busy = idle = True
