@@ -8,7 +8,9 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from clients.addresses import Address, AddressError, parse_address
+from clients.formats import read_formats
 from clients.hostile import read_hostile
+from clients.objective import Objective, read_objective
 from clients.pacing import read_rate
 
 if TYPE_CHECKING:
@@ -89,6 +91,22 @@ def rate(text: str) -> tuple[float, float | None]:
     """Read a rate, or the two ends of one that changes: see `clients.pacing`."""
     try:
         return read_rate(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def objective(text: str) -> Objective:
+    """Read what a rate must hold: see `clients.objective`."""
+    try:
+        return read_objective(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def formats(text: str) -> tuple[str, ...]:
+    """Read the formats to save in: see `clients.formats`."""
+    try:
+        return read_formats(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -1,4 +1,4 @@
-"""A load run as files: `load.jsonl` (a header, then the summary), and the records as numpy arrays."""
+"""A load run as files: `load.jsonl` (a header, then the summary), and the records in the formats that were asked."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clients.export import DISTRIBUTIONS, write_hgrm, write_jsonl
+from clients.formats import FORMATS
 from clients.process import LoadError
 from clients.records import CONNECTION_COLUMNS, REQUEST_COLUMNS, REQUEST_FORMATS, Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from clients.result import LoadResult
     from clients.verdict import KnownCeiling
 
@@ -31,20 +35,39 @@ def prepare_folder(folder: str) -> None:
         raise LoadError(f"cannot write to {folder}: Permission denied")
 
 
-def save(result: LoadResult, folder: str, ceiling: KnownCeiling | None = None) -> None:
-    """Write `load.jsonl`, `requests.npy` and `connections.npy` into `folder`; LoadError where that fails."""
+def save(
+    result: LoadResult, folder: str, ceiling: KnownCeiling | None = None, formats: Sequence[str] = FORMATS
+) -> None:
+    """Write `load.jsonl` into `folder`, and the records in each of `formats`; LoadError where that fails.
+
+    "npy": `requests.npy` and `connections.npy`; "jsonl": `requests.jsonl`; "hgrm": `response.hgrm`, `service.hgrm` and
+    `lateness.hgrm`.
+    """
     place = Path(folder)
     try:
-        np.save(place / "requests.npy", result.requests)
-        np.save(place / "connections.npy", result.connections)
-        lines = (json.dumps(header(result)), json.dumps({"record": "summary", **result.summary(ceiling)}))
+        if "npy" in formats:
+            np.save(place / "requests.npy", result.requests)
+            np.save(place / "connections.npy", result.connections)
+        if "jsonl" in formats:
+            write_jsonl(result, header(result, formats), place / "requests.jsonl")
+        if "hgrm" in formats:
+            write_hgrm(result, place)
+        lines = (json.dumps(header(result, formats)), json.dumps({"record": "summary", **result.summary(ceiling)}))
         (place / "load.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     except OSError as error:
         raise LoadError(f"cannot write to {folder}: {error.strerror}") from error
 
 
-def header(result: LoadResult) -> dict[str, object]:
+def header(result: LoadResult, formats: Sequence[str] = FORMATS) -> dict[str, object]:
     """Return what a reader needs to make sense of the files."""
+    files: dict[str, dict[str, object]] = {
+        "jsonl": {"requests.jsonl": {"records": "a header, then a request a line"}},
+        "npy": {
+            "requests.npy": {"columns": REQUEST_COLUMNS, "dtypes": REQUEST_FORMATS},
+            "connections.npy": {"columns": CONNECTION_COLUMNS, "dtype": "int64"},
+        },
+        "hgrm": {f"{name}.hgrm": {"unit": "ms"} for name in DISTRIBUTIONS},
+    }
     return {
         "record": "header",
         "format": "serverlab load",
@@ -54,9 +77,6 @@ def header(result: LoadResult) -> dict[str, object]:
         "interpreter": f"{platform.python_implementation()} {platform.python_version()}",
         "command": sys.argv,
         "window_ns": [result.opened_ns, result.closed_ns],
-        "files": {
-            "requests.npy": {"columns": REQUEST_COLUMNS, "dtypes": REQUEST_FORMATS},
-            "connections.npy": {"columns": CONNECTION_COLUMNS, "dtype": "int64"},
-        },
+        "files": {name: what for form in formats for name, what in files[form].items()},
         "outcomes": {int(outcome): outcome.kind for outcome in Outcome},
     }

@@ -119,6 +119,7 @@ class LoadLoop:
         while (left_ns := start_ns - clock()) > START_NS:
             self._note((left_ns - START_NS) / SECOND_NS)
         course.begin(start_ns, warm_ns, end_ns)
+        self._note(0)  # who was left waiting for too long may have been closed
         dialogues.start(start_ns)
         look_ns = in_flight = 0
         last = start_ns

@@ -39,14 +39,37 @@ class Recorded:
     shift_ns: int = 0
 
 
-class LoadProcess:
-    """A started `clients.worker` with its spec; `fileno` is ready when it said something, `hear` tells what.
+class Told:
+    """What a load process has said of itself so far: how far it has come, and whether nothing counts any more.
 
-    `done` holds once the records are complete: then `recorded` has them. `recent` are samples of response times in
-    nanoseconds, of the last second. A context manager: on the way out the process is ended, whatever it does.
+    `recent` are samples of response times in nanoseconds, of the last second; `asks` tells whether it has clients that
+    ask, and not guests alone, which end with those who ask.
     """
 
     def __init__(self, spec: Spec) -> None:
+        self.asks = spec.clients > 0
+        self.completed = self.errors = 0
+        self.recent: deque[list[int]] = deque(maxlen=_PROGRESS_A_SECOND)
+        self.finished = False
+
+    def note(self, event: dict[str, Any]) -> None:
+        """Take in one of its events."""
+        if event["event"] == "progress":
+            self.completed, self.errors = event["completed"], event["errors"]
+            self.recent.append(event["recent"])
+        elif event["event"] == "finished":
+            self.finished = True
+
+
+class LoadProcess(Told):
+    """A started `clients.worker` with its spec; `fileno` is ready when it said something, `hear` tells what.
+
+    `done` holds once the records are complete: then `recorded` has them. A context manager: on the way out the process
+    is ended, whatever it does.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
         paths = [str(_CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "clients.worker"],
@@ -58,10 +81,6 @@ class LoadProcess:
         )
         self._heard = bytearray()
         self.report: dict[str, Any] | None = None
-        self.completed = self.errors = 0
-        self.recent: deque[list[int]] = deque(maxlen=_PROGRESS_A_SECOND)
-        self.finished = False
-        self.asks = spec.clients > 0  # else it has guests alone, which end with those who ask
         self.tell(spec.to_json())
 
     def __enter__(self) -> Self:
@@ -96,16 +115,13 @@ class LoadProcess:
         while self.report is None and (end := self._heard.find(b"\n")) >= 0:
             event: dict[str, Any] = json.loads(self._heard[:end])
             del self._heard[: end + 1]
-            self._note(event)
+            self.note(event)
             yield event
 
-    def _note(self, event: dict[str, Any]) -> None:
-        if event["event"] == "progress":
-            self.completed, self.errors = event["completed"], event["errors"]
-            self.recent.append(event["recent"])
-        elif event["event"] == "finished":
-            self.finished = True
-        elif event["event"] == "records":
+    def note(self, event: dict[str, Any]) -> None:
+        """Take in one of its events, the last of which is its report."""
+        super().note(event)
+        if event["event"] == "records":
             self.report = event
 
     @property

@@ -10,13 +10,18 @@ from clients.verdict import judge
 from clients.words import duration
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from clients.plan import LoadPlan
     from clients.result import LoadResult
     from clients.verdict import KnownCeiling
 
 
-def describe(result: LoadResult, ceiling: KnownCeiling | None = None) -> list[str]:
-    """Tell a result in a few lines: what was done, how fast, how long it took, who was the limit, what went wrong."""
+def describe(result: LoadResult, ceiling: KnownCeiling | None = None, spread: Sequence[str] = ()) -> list[str]:
+    """Tell a result in a few lines: what was done, how fast, how long it took, who was the limit, what went wrong.
+
+    `spread` is more lines, of how the latencies were spread; what went wrong comes after them, last and in sight.
+    """
     lines = [
         describe_plan(result.plan),
         f"  {_describe_throughput(result)}",
@@ -29,7 +34,7 @@ def describe(result: LoadResult, ceiling: KnownCeiling | None = None) -> list[st
         *_of_connections(result),
         *describe_guests(result.guests),
     ]
-    return lines + [f"  {finding}" for finding in findings(result, ceiling)]
+    return [*lines, *spread, *(f"  {finding}" for finding in findings(result, ceiling))]
 
 
 def _rate(rate: float) -> str:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import resource
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from tools.accounting.cgroups import Cgroup
     from tools.accounting.meters import Meter
 
 LAUNCHER_NAME = "serverlab-start"
@@ -33,7 +32,7 @@ LAUNCHER = f'echo {LAUNCHER_NAME} > /proc/self/comm; echo $$ > "$1" && shift && 
 """What moves itself into a cgroup (`$1` is its cgroup.procs) and then becomes the command; nothing else of
 ours is charged to the cgroup. Its name tells, even after its death, that it did not become the command."""
 
-EXEC_PATIENCE = 1.0
+EXEC_PATIENCE = 10.0
 """Seconds to wait for the launcher to become the command; it takes a millisecond or two."""
 
 EXEC_INTERVAL = 0.0002
@@ -66,7 +65,7 @@ class Child:
         self._meter = meter
         if meter:
             if meter.cgroup:
-                self._await_exec(meter.cgroup)
+                self._await_exec()
             meter.attach(self.pid)
 
     def wait(self, timeout: float) -> bool:
@@ -127,10 +126,18 @@ class Child:
         """Tell, as long as it is not reaped, whether it is still the launcher, or ended as that."""
         return read_file(f"/proc/{self.pid}/comm") == f"{LAUNCHER_NAME}\n".encode()
 
-    def _await_exec(self, cgroup: Cgroup) -> None:
+    def _is_launcher(self) -> bool:
+        """Tell whether it has not yet become the command, which it does once it has entered the cgroup.
+
+        Its arguments tell; a look at the cgroup would not, for a command may leave at once.
+        """
+        arguments = read_file(f"/proc/{self.pid}/cmdline")
+        return arguments is not None and arguments.startswith(b"/bin/sh\0-c\0" + LAUNCHER.encode())
+
+    def _await_exec(self) -> None:
         """Wait until the launcher has entered the cgroup and has become the command, or has failed to."""
         deadline = time.monotonic() + EXEC_PATIENCE
-        while not self.wait(0) and (self.pid not in cgroup.pids() or self.never_started()):
+        while not self.wait(0) and self._is_launcher():
             if time.monotonic() > deadline:
                 return
             time.sleep(EXEC_INTERVAL)

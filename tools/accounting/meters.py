@@ -71,7 +71,6 @@ class CgroupMeter:
         self._before = cgroup.used()  # the trial that showed that it can be entered
         self.pid = 0
         self._used = NOTHING
-        self._entered = False
         self._escaped = False
 
     def attach(self, pid: int, *, ours: bool = True) -> None:
@@ -79,14 +78,11 @@ class CgroupMeter:
         if not ours:
             raise Failure("a cgroup cannot tell what a process had used before it entered it: start it as a command")
         self.pid = pid
-        self._entered = pid in self._cgroup.pids()
 
     def look(self) -> Look:
         """Look at the members of the cgroup, and at the command itself, which as a zombie is no member."""
         members = self._cgroup.pids()
-        if self.pid in members:
-            self._entered = True
-        elif self._entered:
+        if self.pid not in members:
             self._escaped |= self._cgroup.left_by(self.pid)
         return Look(self.read(), list(read_all({*members, self.pid}).values()))
 
