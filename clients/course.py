@@ -79,7 +79,8 @@ class Course:
         self._timeout_ns = int(timeout * SECOND_NS)
         self._stop_ordered, self._on_progress, self._on_finished = stop_ordered, on_progress, on_finished
         self._warm_ns = self._progress_ns = self._answered_ns = self._answered = self._looked_ns = 0
-        self._grace_ns = max(GRACE_NS, min(OPEN_GRACE_NS, self._timeout_ns)) if drains else GRACE_NS
+        # Two looks more than a timeout, so that what was sent last is told to have timed out, too.
+        self._grace_ns = max(GRACE_NS, min(OPEN_GRACE_NS, self._timeout_ns + 2 * LOOK_NS)) if drains else GRACE_NS
         self._end_ns: int | None = None
         self._expected_ns = 0
 
