@@ -78,15 +78,17 @@ class Course:
         self._clients = clients
         self._timeout_ns = int(timeout * SECOND_NS)
         self._stop_ordered, self._on_progress, self._on_finished = stop_ordered, on_progress, on_finished
-        self._warm_ns = self._progress_ns = self._answered_ns = self._answered = 0
-        self._grace_ns = max(GRACE_NS, min(OPEN_GRACE_NS, self._timeout_ns)) if drains else GRACE_NS
+        self._warm_ns = self._progress_ns = self._answered_ns = self._answered = self._looked_ns = 0
+        # Two looks more than a timeout, so that what was sent last is told to have timed out, too.
+        self._grace_ns = max(GRACE_NS, min(OPEN_GRACE_NS, self._timeout_ns + 2 * LOOK_NS)) if drains else GRACE_NS
         self._end_ns: int | None = None
         self._expected_ns = 0
 
     def begin(self, start_ns: int, warm_ns: int, end_ns: int | None) -> None:
         """Sleep until `start_ns`; evidence counts from `warm_ns`, the end comes at `end_ns` or when all is asked."""
         self._warm_ns, self._end_ns = warm_ns, end_ns
-        self._progress_ns, self._answered_ns, self._expected_ns = start_ns + PROGRESS_NS, start_ns, start_ns
+        self._answered_ns = self._looked_ns = self._expected_ns = start_ns
+        self._progress_ns = start_ns + PROGRESS_NS
         time.sleep(max(0, start_ns - time.monotonic_ns()) / SECOND_NS)
 
     def look(self, now: int) -> int:
@@ -102,6 +104,7 @@ class Course:
             ledger = self._clients.ledger
             self._on_progress(ledger.completed, sum(ledger.errors.values()), ledger.recent())
         if self.grace_ends_ns is None and self._is_over(now):
+            self.evidence.end(now, self._clients.area_ns)  # what ending takes is not of the window
             self._clients.ask_no_more()
             self.finish(now)
         self._expected_ns = self._next_moment(now)
@@ -140,8 +143,11 @@ class Course:
             return True
         if self._end_ns is not None:
             return now >= self._end_ns
-        if self._clients.ledger.completed > self._answered or self._clients.idle:
+        if self._clients.ledger.completed > self._answered:
             self._answered, self._answered_ns = self._clients.ledger.completed, now
+        elif self._clients.idle:  # what was in vain before still counts
+            self._answered_ns += now - self._looked_ns
+        self._looked_ns = now
         # Three timeouts without a right answer: a count that will never be reached must not mean a run
         # without end.
         self.gave_up = now - self._answered_ns > 3 * self._timeout_ns

@@ -133,10 +133,25 @@ class ClosedLoop(Generic[Asker]):
         return []
 
 
+class _Idle(Generic[Asker]):
+    """A client with free `places` on a connection."""
+
+    __slots__ = ("client", "connection", "places")
+
+    def __init__(self, client: Asker) -> None:
+        self.client, self.connection, self.places = client, client.connection, 1
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is gone, and the places with it."""
+        return self.connection != self.client.connection or not self.client.can_ask
+
+
 class OpenLoop(Generic[Asker]):
     """Requests are due when the schedule says so, whatever the server does; see `clients.pacing`.
 
-    Of the schedule that all load processes make alike, each takes its share. Who is free longest asks next. What finds
+    Of the schedule that all load processes make alike, each takes its share. Who is free longest asks next; clients
+    with several places take turns, so that requests do not queue on one connection while others are idle. What finds
     nobody free waits, first come, first served, and is sent late, though its response counts from when it was due;
     where `max_waiting` wait, it is shed.
     """
@@ -153,7 +168,8 @@ class OpenLoop(Generic[Asker]):
         whole = due_times(spec.segments, spec.arrivals, spec.seed)
         self._schedule: Iterator[int] = islice(whole, spec.index, None, spec.processes)
         self._start_ns = 0
-        self._idle: deque[tuple[Asker, int]] = deque()
+        self._idle: deque[_Idle[Asker]] = deque()
+        self._idle_of: dict[Asker, _Idle[Asker]] = {}
         self._waiting: deque[tuple[int, int]] = deque()
         self._ended = False
 
@@ -188,45 +204,50 @@ class OpenLoop(Generic[Asker]):
         if self._waiting:
             due_ns, ready_ns = self._waiting.popleft()
             self._askers.ask(client, due_ns, ready_ns)
+        elif (idle := self._idle_of.get(client)) and not idle.is_lost:
+            idle.places += 1
         else:
-            self._idle.append((client, client.connection))
+            self._idle_of[client] = idle = _Idle(client)
+            self._idle.append(idle)
 
     def tick(self, now: int) -> None:
         """Ask what has become due by now; much at a time goes on with the next tick."""
         for _ in range(_MOST_AT_ONCE):
-            due_ns = self.next_ns
-            if due_ns > now:
+            if self.next_ns > now:
                 return
-            self._advance()
-            ready_ns = time.monotonic_ns()
-            if (client := self._free_client()) is not None:
-                self._askers.ask(client, due_ns, ready_ns)
-            else:
-                self._keep(due_ns, ready_ns)
+            self._begin_next()
 
-    def _keep(self, due_ns: int, ready_ns: int) -> None:
-        """Have a request that finds nobody free wait, where there is room."""
-        if len(self._waiting) < self._max_waiting:
+    def _begin_next(self) -> None:
+        """Have somebody free ask what is due next; where there is nobody it waits, as far as there is room."""
+        due_ns, ready_ns = self.next_ns, time.monotonic_ns()
+        self._advance()
+        if (client := self._free_client()) is not None:
+            self._askers.ask(client, due_ns, ready_ns)
+        elif len(self._waiting) < self._max_waiting:
             self._waiting.append((due_ns, ready_ns))
         else:
             self._askers.shed(due_ns, ready_ns)
 
     def _free_client(self) -> Asker | None:
         while self._idle:
-            client, connection = self._idle.popleft()
-            if client.connection == connection and client.can_ask:
-                return client
+            idle = self._idle.popleft()
+            if idle.places > 1 and not idle.is_lost:
+                idle.places -= 1
+                self._idle.append(idle)
+            elif self._idle_of.get(idle.client) is idle:
+                del self._idle_of[idle.client]
+            if not idle.is_lost:
+                return idle.client
         return None
 
     def end(self) -> None:
         """Nothing becomes due from now on; what waits is still asked, and who is free is dismissed.
 
-        What became due before, and the loop was too late to see, waits too.
+        What became due before, and the loop was too late to see, is asked too.
         """
         now = time.monotonic_ns()
         while self.next_ns <= now:
-            self._keep(self.next_ns, now)
-            self._advance()
+            self._begin_next()
         self._ended, self.next_ns = True, NEVER
         while (client := self._free_client()) is not None:
             self._askers.dismiss(client)

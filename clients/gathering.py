@@ -41,7 +41,7 @@ def gather(
     _note_admission(requests, connections)
     _note_sequence(requests, connections)
     errors, examples = _errors(recorded)
-    closed_ns = window[1] if plan.requests is None else _last_done(requests, window[1])
+    closed_ns = window[1] if plan.requests is None else _last_moment(plan, requests, window[1])
     # Over UDP nobody waits to the end: what is not answered in time is lost.
     waited = {} if plan.udp or plan.requests is not None else _unanswered(plan, requests, connections, closed_ns)
     if waited:
@@ -126,9 +126,11 @@ def _joined(parts: list[Any], kind: np.dtype[Any], rest: tuple[int, ...]) -> Any
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _last_done(requests: Requests, otherwise: int) -> int:
-    done = requests["done_ns"]
-    return int(done.max()) if len(done) and done.max() else otherwise
+def _last_moment(plan: LoadPlan, requests: Requests, otherwise: int) -> int:
+    """When a counted run ended: with its last answer, or where that never came, when the last request was due."""
+    columns = ("done_ns",) if plan.rate is None else ("due_ns", "done_ns")
+    last = max((int(requests[name].max()) for name in columns if len(requests)), default=0)
+    return last or otherwise
 
 
 def _blocks(requests: Requests) -> Iterator[Requests]:

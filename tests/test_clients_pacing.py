@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from clients.pacing import ARRIVALS, Segment, count, due_times, read_rate, segments
+from tests.exponential import distance_from_exponential
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,15 +23,6 @@ SECOND = 1000 * MS
 def times(parts: Sequence[Segment], arrivals: str = "constant", seed: int = 1) -> list[int]:
     """Return all due times."""
     return list(due_times(parts, arrivals, seed))
-
-
-def distance_from_exponential(gaps_ns: Sequence[int], mean_ns: float) -> float:
-    """Return the statistic of Kolmogorov and Smirnov times the root of the count: above 1.95 one time in 1000."""
-    ordered = np.sort(np.array(gaps_ns))
-    expected = 1 - np.exp(-ordered / mean_ns)
-    ranks = np.arange(len(ordered) + 1) / len(ordered)
-    furthest = max(np.abs(expected - ranks[1:]).max(), np.abs(expected - ranks[:-1]).max())
-    return float(furthest * len(ordered) ** 0.5)
 
 
 @pytest.mark.parametrize(
