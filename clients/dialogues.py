@@ -1,4 +1,4 @@
-"""What the clients of a load process say and hear: everything but the fast path, which is `loop`.
+"""What becomes of the clients of a load process: everything but the fast path, which is `loop`.
 
 `entrance` -> free place -> [`demand`] -> ask -> take ... take -> finish -> free place ...     kept alive
                                                                   -> close, free place         churn
@@ -6,44 +6,40 @@
 whatever goes wrong -> fail: count it, write it down, close, pause, `entrance`
 nothing left to ask -> leave: half-close, wait for the server's end
 
-`demand` decides when a client that has a free place asks. With several in flight on a connection, the client's own
-fields are of the request whose answer is next, and `behind` has the others in their order.
+`sending` and `hearing` are how requests go out and answers come in; `demand` decides when a client that has a free place
+asks. With several in flight on a connection, the client's own fields are of the request whose answer is next, and
+`behind` has the others in their order.
 """
 
 from __future__ import annotations
 
 import contextlib
-import select
 import socket
 import time
 from typing import TYPE_CHECKING
 
-from clients.answers import is_answer_to
 from clients.client import (
-    CHUNK_BYTES,
-    CONNECTING,
     FRESH,
     GONE,
     GREETING,
     LEAVING,
     READY,
     RESTING,
-    SHAKING,
     WAITING,
     Asked,
     Client,
 )
-from clients.connections import READING, WRITING, Connections
+from clients.connections import Connections
 from clients.demand import demand_for
 from clients.entrance import PAUSE_NS, Entrance
-from clients.failures import WrongAnswerError, detail_of, outcome_of, too_much
+from clients.failures import detail_of, outcome_of
+from clients.hearing import Hearing
 from clients.ledger import Ledger
 from clients.records import Outcome
 from clients.scripts import Script
+from clients.sending import Sending
 
 if TYPE_CHECKING:
-    from clients.client import Turn
-    from clients.conversations import Exchange
     from clients.demand import Demand
     from clients.spec import Spec
 
@@ -62,6 +58,8 @@ class Dialogues:
         self.connections = Connections(spec)
         self.demand: Demand[Client] = demand_for(spec, self)
         self.entrance = Entrance(spec, self)
+        self.sending = Sending(self)
+        self.hearing = Hearing(self)
         self.paused = self.entrance.paused
         self.present = self._not_done = len(self.clients)
         self.outstanding = self.area_ns = 0
@@ -73,7 +71,7 @@ class Dialogues:
         asks_at_once = not self.demand.thinks and spec.pipeline == 1 and script.is_ring
         self.has_fast_path = asks_at_once and not spec.churn and not spec.tls
         # Where clients ask as soon as they can, a request is due when it is sent: nothing else says when.
-        self._is_due_when_sent = not self.demand.thinks and not spec.churn
+        self.is_due_when_sent = not self.demand.thinks and not spec.churn
 
     @property
     def busy(self) -> bool:
@@ -147,7 +145,7 @@ class Dialogues:
         """Send a request of a client that has a free place, or begin a connection for it."""
         self.outstanding += 1
         if client.phase == WAITING:
-            self._ask_behind(client, due_ns, ready_ns)
+            self.sending.send_behind(client, due_ns, ready_ns)
             return
         client.due_ns, client.ready_ns = due_ns, ready_ns
         if client.phase == RESTING:
@@ -155,162 +153,16 @@ class Dialogues:
             return
         if not client.ring:
             self.connections.turns[client.fd] = client.drawn_turn()
-        self.send_request(client)
+        self.sending.send(client)
 
     def shed(self, due_ns: int, now: int) -> None:
         """A request that was due is never asked."""
         self.ledger.unanswered((due_ns, now, 0), 0, Outcome.SHED)
 
-    def send_request(self, client: Client) -> None:
-        """Send; where the connection does not stand yet, the kernel says so, and the request waits for it.
+    # Going on
 
-        Over loopback a connect that is "in progress" has in truth ended, so this spares churn a round of
-        polling.
-        """
-        fd = client.fd
-        turn = self.connections.turns[fd]
-        self.connections.since_ns[fd] = now = time.monotonic_ns()
-        try:
-            count = turn.send(turn.request)
-        except BlockingIOError:
-            if client.phase != CONNECTING:
-                client.phase = WAITING
-            self.leave_unsent(client, 0)
-            return
-        except OSError as error:
-            self.fail_with(client, error, time.monotonic_ns())
-            return
-        if client.phase == CONNECTING:
-            client.connected_ns = now
-        client.phase = WAITING
-        if count != turn.request_size:
-            self.leave_unsent(client, count)
-            return
-        self.connections.awaited[fd] = turn.answer if self.has_fast_path else None
-        self.connections.watch(client, READING)
-
-    def _ask_behind(self, client: Client, due_ns: int, ready_ns: int) -> None:
-        """Send a request though the one before is not answered."""
-        last = client.behind[-1].turn if client.behind else self.connections.turns[client.fd]
-        turn = client.turn_after(last)
-        sent_ns = time.monotonic_ns()
-        if self._is_due_when_sent:
-            due_ns = ready_ns = sent_ns
-        client.behind.append(Asked(turn, due_ns, ready_ns, sent_ns))
-        if client.unsent is not None:
-            client.queued.append(turn.request)
-            return
-        try:
-            count = turn.send(turn.request)
-        except BlockingIOError:
-            count = 0
-        except OSError as error:
-            self.fail_with(client, error, time.monotonic_ns())
-            return
-        if count != turn.request_size:
-            self._keep_unsent(client, turn.request, count)
-
-    def leave_unsent(self, client: Client, count: int) -> None:
-        """Only the first `count` bytes of the request could be sent; the rest follows when there is room."""
-        self._keep_unsent(client, self.connections.turns[client.fd].request, count)
-
-    def _keep_unsent(self, client: Client, request: bytes, count: int) -> None:
-        client.unsent = memoryview(request)[count:]
-        self.connections.awaited[client.fd] = None
-        self.connections.watch(client, WRITING)
-
-    def _send_rest(self, client: Client) -> None:
-        while client.unsent is not None:
-            try:
-                count = self.connections.turns[client.fd].send(client.unsent)
-            except BlockingIOError:
-                return
-            except OSError as error:
-                self.fail_with(client, error, time.monotonic_ns())
-                return
-            client.unsent = client.unsent[count:] or None
-            if client.unsent is None and client.queued:
-                client.unsent = memoryview(client.queued.popleft())
-        self.connections.watch(client, READING)
-
-    # Hearing
-
-    def notice(self, client: Client, event: int, now: int) -> None:
-        """Deal with an event that is more, or other, than bytes to read."""
-        endpoint = client.endpoint
-        assert endpoint is not None
-        if client.phase == SHAKING:
-            self.entrance.shake(client)
-            return
-        if client.phase == CONNECTING:
-            self.entrance.see_connected(client, now)
-        elif client.unsent is not None and event & select.EPOLLOUT:
-            self._send_rest(client)
-        if client.endpoint is endpoint and event & ~select.EPOLLOUT:
-            self.read(client)
-
-    def read(self, client: Client) -> None:
-        """Read until nothing is left, because no edge will tell again of what is there now."""
-        endpoint = client.endpoint
-        while endpoint is not None and client.endpoint is endpoint:
-            try:
-                data = endpoint.recv(CHUNK_BYTES)
-            except BlockingIOError:
-                return
-            except OSError as error:
-                self.fail_with(client, error, time.monotonic_ns())
-                return
-            self.take(client, data, time.monotonic_ns())
-
-    def take(self, client: Client, data: bytes, now: int) -> None:
-        """Compare what arrived with the answers that are due; no bytes are the server's end."""
-        if not data:
-            self._hung_up(client, now)
-            return
-        if client.phase == GREETING:
-            self.entrance.greeted(client, data, now)
-            return
-        endpoint, taken = client.endpoint, 0
-        while taken < len(data) and client.endpoint is endpoint:
-            if client.phase != WAITING:
-                wrong = too_much(data[taken:], "the last answer")
-                self._fail_wrong(client, data[taken:], wrong, now)
-                return
-            taken = self._hear(client, data, taken, now)
-
-    def _hear(self, client: Client, data: bytes, begin: int, now: int) -> int:
-        """Hear `data` from `begin` on, as far as it belongs to the answer that is next; return how far that is."""
-        turn = self.connections.turns[client.fd]
-        if not client.got:
-            client.first_byte_ns = now
-            if client.behind and turn.answer and data.startswith(turn.answer, begin):
-                client.got = turn.answer_size
-                self._finish(client, now)
-                return begin + turn.answer_size
-        return self._judge(client, turn, data[begin:] if begin else data, now) + begin
-
-    def _judge(self, client: Client, turn: Turn, data: bytes, now: int) -> int:
-        """Have the judge of the answer that is next take `data`; return how many bytes of it were that answer's."""
-        begin, client.got = client.got, client.got + len(data)
-        try:
-            whole = turn.judge.hear(begin, data)
-        except WrongAnswerError as wrong:
-            if wrong.extra and client.behind:
-                client.got -= len(wrong.extra)
-                self._finish(client, now)
-                return len(data) - len(wrong.extra)
-            self._fail_wrong(client, b"" if begin else data, wrong, now)
-            return len(data)
-        if not whole:
-            self.connections.awaited[client.fd] = None
-            return len(data)
-        if self.has_fast_path and not (begin or turn.judge.last or turn.answer == data):
-            turn.learn(data)
-        self._finish(client, now)
-        return len(data)
-
-    def _finish(self, client: Client, now: int) -> None:
-        """The answer is whole and right: write it down and go on."""
+    def finish(self, client: Client, now: int) -> None:
+        """The answer that was next is whole and right: write it down and go on."""
         turn = self.connections.turns[client.fd]
         self.record(client, now, Outcome.ANSWERED)
         client.got = 0
@@ -342,7 +194,8 @@ class Dialogues:
         """A system call ended the connection."""
         self.fail(client, outcome_of(error), detail_of(error), now)
 
-    def _hung_up(self, client: Client, now: int) -> None:
+    def hung_up(self, client: Client, now: int) -> None:
+        """The server has ended the connection, or its half of it, in an orderly way."""
         if client.phase == LEAVING:
             self._depart(client, now, Outcome.ANSWERED)
             return
@@ -352,26 +205,6 @@ class Dialogues:
         if client.phase == GREETING:
             return "hung up before it had greeted"
         return f"hung up after {self.connections.turns[client.fd].judge.so_far(client.got)} of the answer"
-
-    def _fail_wrong(self, client: Client, beginning: bytes, wrong: WrongAnswerError, now: int) -> None:
-        """Fail with what is wrong, told as what it is: `beginning` are the bytes where an answer should begin."""
-        exchange = self.connections.turns[client.fd].exchange
-        previous = self._previous(client)
-        if client.phase == WAITING and wrong.extra:
-            beginning, previous = wrong.extra, exchange
-        if not beginning or wrong.outcome not in _TOLD_APART:
-            outcome, detail = wrong.outcome, str(wrong)
-        elif previous is not None and is_answer_to(previous, beginning):
-            outcome, detail = Outcome.DOUBLED, f"the answer before came a second time: {wrong}"
-        elif client.behind and is_answer_to(client.behind[0].turn.exchange, beginning):
-            outcome, detail = Outcome.SKIPPED, f"the answer to the next request came in its place: {wrong}"
-        else:
-            outcome, detail = wrong.outcome, str(wrong)
-        self.fail(client, outcome, detail, now)
-
-    def _previous(self, client: Client) -> Exchange | None:
-        """The exchange that was answered last; the fast path, which does not note it, goes round a ring of two."""
-        return self.connections.turns[client.fd].following.exchange if self.has_fast_path else client.previous
 
     def fail(self, client: Client, outcome: Outcome, detail: str, now: int) -> None:
         """Count it, write it down, hang up; the client tries again after a pause."""
@@ -411,7 +244,7 @@ class Dialogues:
         if client.phase == WAITING:
             sent_ns = self.connections.since_ns[client.fd]
             part = self.connections.turns[client.fd].exchange.part
-        if self._is_due_when_sent:
+        if self.is_due_when_sent:
             client.due_ns = client.ready_ns = sent_ns
         self.ledger.request_ended(client, sent_ns, done_ns, outcome, part)
 
@@ -462,4 +295,3 @@ class Dialogues:
 
 _ENDS = (Outcome.CLOSED, Outcome.RESET)
 _TOO_MUCH = (Outcome.EXTRA_BYTES, Outcome.DOUBLED)
-_TOLD_APART = (Outcome.WRONG_BYTES, Outcome.EXTRA_BYTES)

@@ -64,7 +64,7 @@ class Entrance:
             client.unsent = None
             client.connected_ns = now
             client.phase = WAITING
-            self._dialogues.send_request(client)
+            self._dialogues.sending.send(client)
 
     def connected(self, client: Client, now: int) -> None:
         """The socket is connected; TLS, the greeting and the first request follow, as far as there are such."""
@@ -96,7 +96,7 @@ class Entrance:
         client.secured_ns = time.monotonic_ns()
         self.stands(client, client.secured_ns)
         if client.endpoint is stream:  # what came with the end of the handshake will make no event
-            self._dialogues.read(client)
+            self._dialogues.hearing.read(client)
 
     def stands(self, client: Client, now: int) -> None:
         """The connection stands; the first request follows once the server has greeted and the run has begun."""
@@ -120,7 +120,7 @@ class Entrance:
         client.phase = READY
         self._connections.since_ns[client.fd] = 0
         if client.begun:
-            self._dialogues.send_request(client)
+            self._dialogues.sending.send(client)
         elif self._dialogues.running:
             self._dialogues.free_places(client, now)
 
@@ -163,7 +163,7 @@ class Entrance:
         elif code:
             self._dialogues.fail_with(client, OSError(code, os.strerror(code)), now)
         elif self._at_once and self._dialogues.running:
-            self._dialogues.send_request(client)
+            self._dialogues.sending.send(client)
         else:
             self._connections.watch(client, WRITING)
 

@@ -83,7 +83,7 @@ class LoadLoop:
         first, *waiting = dialogues.clients
         dialogues.connections.open_first(first)
         dialogues.entrance.stands(first, time.monotonic_ns())
-        dialogues.read(first)  # what came with the end of a TLS handshake will make no event
+        dialogues.hearing.read(first)  # what came with the end of a TLS handshake will make no event
         if self._churn:
             return
         now = time.monotonic_ns()
@@ -108,7 +108,7 @@ class LoadLoop:
     def _note(self, seconds: float) -> None:
         """See to what happens within so many seconds, before the run."""
         for fd, event in self.dialogues.connections.epoll.poll(seconds, MOST_EVENTS):
-            self.dialogues.notice(self.dialogues.connections.owner[fd], event, time.monotonic_ns())
+            self.dialogues.hearing.notice(self.dialogues.connections.owner[fd], event, time.monotonic_ns())
 
     def run(self, start_ns: int, warm_ns: int, end_ns: int | None) -> None:
         """Carry the run out; see `Course.begin`."""
@@ -197,18 +197,18 @@ class LoadLoop:
         dialogues = self.dialogues
         client = dialogues.connections.owner[fd]
         if event:
-            dialogues.notice(client, event, now)
+            dialogues.hearing.notice(client, event, now)
         elif isinstance(what, bytes):
             endpoint = client.endpoint
             limit = dialogues.connections.turns[fd].limit
             may_be_more = self._tls or len(what) == limit
             if may_be_more and limit < CHUNK_BYTES:  # a byte too many is there: what it begins tells more
                 what += _at_hand(client)
-            dialogues.take(client, what, now)
+            dialogues.hearing.take(client, what, now)
             if may_be_more and client.endpoint is endpoint:
-                dialogues.read(client)
+                dialogues.hearing.read(client)
         elif isinstance(what, int):
-            dialogues.leave_unsent(client, what)
+            dialogues.sending.leave_unsent(client, what)
         elif not isinstance(what, BlockingIOError):
             dialogues.fail_with(client, what, now)
         elif client.phase == SHAKING:

@@ -129,10 +129,11 @@ class Child:
     def _is_launcher(self) -> bool:
         """Tell whether it has not yet become the command, which it does once it has entered the cgroup.
 
-        Its arguments tell; a look at the cgroup would not, for a command may leave at once.
+        Its arguments tell; a look at the cgroup would not, for a command may leave at once. In the midst of becoming
+        one or the other it has none.
         """
         arguments = read_file(f"/proc/{self.pid}/cmdline")
-        return arguments is not None and arguments.startswith(b"/bin/sh\0-c\0" + LAUNCHER.encode())
+        return arguments == b"" or (arguments or b"").startswith(b"/bin/sh\0-c\0" + LAUNCHER.encode())
 
     def _await_exec(self) -> None:
         """Wait until the launcher has entered the cgroup and has become the command, or has failed to."""
