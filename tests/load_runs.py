@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from clients.events import Listener
     from clients.result import LoadResult
 
+Arguments = ParamSpec("Arguments")
 Found = TypeVar("Found")
 CPUS = sorted(os.sched_getaffinity(0))
 
@@ -43,6 +45,16 @@ def until_true(run: Callable[[], Found], times: int = 6) -> Found:
         except AssertionError as failure:
             print(f"once more, because {failure}")
     return run()
+
+
+def retried(test: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """Make a test again where it fails: one whose timeouts are so short that a busy machine can miss them."""
+
+    @wraps(test)
+    def repeat(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        until_true(lambda: test(*args, **kwargs))
+
+    return repeat
 
 
 def schedule_ns(plan: LoadPlan) -> NDArray[np.int64]:

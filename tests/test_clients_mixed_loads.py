@@ -13,7 +13,7 @@ from clients.mixes import read_mix
 from clients.summary import describe
 from tests import known_servers
 from tests.known_servers import known_server
-from tests.load_runs import check_accounts, load
+from tests.load_runs import check_accounts, load, retried
 from tests.serving import serving
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def worker() -> Iterator[Address]:
         {"requests": 600, "connections": 20, "think": "0.005"},
     ],
 )
+@retried
 def test_each_part_of_a_mix_has_its_share_and_its_figures(worker: Address, parameters: dict[str, Any]) -> None:
     """In every discipline: the slow part has the longer response, and the answers have the sizes of their parts."""
     result = load(worker, protocol="work", mix=MIX, **parameters)
@@ -116,6 +117,7 @@ def test_a_seed_determines_what_is_asked_and_in_which_order(parameters: dict[str
     assert lines(1) == lines(1) != lines(2)
 
 
+@retried
 def test_clients_think_for_as_long_as_they_are_told() -> None:
     """From an answer to the next request of the same client, on average."""
     with known_server() as server:
@@ -131,6 +133,7 @@ def test_clients_think_for_as_long_as_they_are_told() -> None:
     assert (result.request("due_ns") <= result.request("sent_ns")).all()
 
 
+@retried
 def test_clients_that_think_are_not_in_step() -> None:
     """They ask at times of their own from the first time on, though all think equally long."""
     with known_server() as server:
@@ -154,6 +157,7 @@ def test_a_counted_run_does_not_wait_for_those_who_think(requests: int, churn: b
     assert took < last + 5.0
 
 
+@retried
 def test_a_counted_run_may_think_for_longer_than_three_timeouts() -> None:
     """Nobody is waited for meanwhile."""
     with known_server() as server:

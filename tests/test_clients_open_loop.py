@@ -19,7 +19,7 @@ from clients.summary import describe, findings
 from clients.verdict import judge
 from tests import known_servers
 from tests.known_servers import known_server, listening
-from tests.load_runs import check_accounts, due_ns, load, outcomes, schedule_ns, until_true
+from tests.load_runs import check_accounts, due_ns, load, outcomes, retried, schedule_ns
 from tests.serving import serving
 from tests.test_clients_datagrams import datagram_server
 
@@ -112,6 +112,7 @@ def test_a_counted_open_loop_asks_exactly_so_often(requests: int, processes: int
     assert result.ok
 
 
+@retried
 def test_a_counted_open_loop_may_have_long_gaps() -> None:
     """Longer than three timeouts, in which nothing is asked and nothing can be answered."""
     with known_server() as server:
@@ -120,6 +121,7 @@ def test_a_counted_open_loop_may_have_long_gaps() -> None:
     assert result.completed == 3
 
 
+@retried
 def test_every_step_offers_and_achieves_its_rate() -> None:
     """In its own part of the run, with figures of its own."""
     with known_server() as server:
@@ -160,22 +162,20 @@ def test_what_is_shed_is_counted_and_told() -> None:
     assert result.summary()["shed"] == result.shed
 
 
+@retried
 def test_a_server_slower_than_the_rate_is_told_from_a_slow_client() -> None:
     """Every connection waited for an answer: they were too few for such a server."""
     with serving("selector", "--protocol", "work") as server:
         address = Address(server.listening["host"], server.listening["port"])
-
-        def run() -> None:
-            slow: dict[str, Any] = {"protocol": "work", "work": "64 sleep=0.02", "connections": 2}
-            result = opened(address, timeout=0.5, **slow)
-            assert judge(result).limit == "connections"
-            assert result.achieved is not None
-            assert result.achieved < 0.5
-            assert "2 requests at a time were in flight" in " ".join(findings(result))
-
-        until_true(run)
+        slow: dict[str, Any] = {"protocol": "work", "work": "64 sleep=0.02", "connections": 2}
+        result = opened(address, timeout=0.5, **slow)
+    assert judge(result).limit == "connections"
+    assert result.achieved is not None
+    assert result.achieved < 0.5
+    assert "2 requests at a time were in flight" in " ".join(findings(result))
 
 
+@retried
 def test_what_was_never_sent_is_in_the_distribution_with_its_age() -> None:
     """A silent server: what was in flight and what waited count with how long they did so, to the end."""
     with known_server(known_servers.never) as server:
@@ -194,6 +194,7 @@ def test_what_was_never_sent_is_in_the_distribution_with_its_age() -> None:
     assert "50 requests were given up unanswered; they count with their age at the end" in findings(result)
 
 
+@retried
 def test_what_a_counted_run_gives_up_is_told() -> None:
     """The server goes away in its midst: the requests that were due after the last answer are not forgotten."""
     with known_server(known_servers.hang_up_every(50)) as server:
@@ -217,6 +218,7 @@ def test_refused_connections_in_between_leave_no_request_out() -> None:
 
 
 @pytest.mark.parametrize("pipeline", [1, 5])
+@retried
 def test_timeouts_shorter_than_a_stall_are_all_told(pipeline: int) -> None:
     """Each request of the stall ends once: timed out, abandoned behind one that was, or answered late."""
     with known_server(known_servers.stall_once(60, 0.6)) as server:
@@ -229,21 +231,19 @@ def test_timeouts_shorter_than_a_stall_are_all_told(pipeline: int) -> None:
     assert (result.response() >= 0.2).sum() >= failed.sum()
 
 
+@retried
 def test_a_server_may_close_what_is_idle() -> None:
     """That is its right: the client connects again, nothing fails, and every request is answered."""
     with serving("selector", "--idle-timeout", "0.1") as server:
         address = Address(server.listening["host"], server.listening["port"])
-
-        def run() -> None:
-            result = opened(address, rate=10, duration=1.5, arrivals="constant")
-            assert result.ok, "unless one was closed just when it was asked"
-            assert outcomes(result) == {"answered": 15}
-            assert result.idle_closed > 0
-
-        until_true(run)
+        result = opened(address, rate=10, duration=1.5, arrivals="constant")
+    assert result.ok, "unless one was closed just when it was asked"
+    assert outcomes(result) == {"answered": 15}
+    assert result.idle_closed > 0
 
 
 @pytest.mark.parametrize("ending", [{"duration": 1.0, "warmup": 0.0}, {"requests": 300}])
+@retried
 def test_lost_datagrams_are_in_the_distribution(ending: dict[str, Any]) -> None:
     """With the timeout; while they are waited for, others ask."""
     with datagram_server(known_servers.drop_every(20)) as server:

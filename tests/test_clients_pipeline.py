@@ -17,7 +17,7 @@ import trustme
 from clients.addresses import Address
 from tests import known_servers
 from tests.known_servers import HangUp, known_server, responding
-from tests.load_runs import check_accounts, load, outcomes
+from tests.load_runs import check_accounts, load, outcomes, retried
 from tests.serving import serving
 
 if TYPE_CHECKING:
@@ -223,6 +223,7 @@ def test_the_same_faults_are_told_over_http(fault: Callable[[bytes], Iterable[by
     assert result.errors == {told: 1, "abandoned": DEPTH - 1}
 
 
+@retried
 def test_where_all_answers_are_alike_a_dropped_one_is_missed_at_the_end() -> None:
     """Nobody can tell which it was: the last request waits in vain."""
     with known_server(at(FAULTY, lambda _answer: (), known_servers.work)) as server:
@@ -230,6 +231,7 @@ def test_where_all_answers_are_alike_a_dropped_one_is_missed_at_the_end() -> Non
     assert outcomes(result) == {"answered": REQUESTS - 1, "timeout": 1}
 
 
+@retried
 def test_a_timeout_takes_those_behind_with_it() -> None:
     """All that were in flight fail with the first, whose time was over; the next connection goes on."""
     with known_server(lambda number, line: () if FAULTY <= number < FAULTY + DEPTH else (line,)) as server:
@@ -271,6 +273,7 @@ def test_a_half_answer_before_the_end_is_told() -> None:
     "fault",
     [known_servers.corrupt_every, known_servers.drop_every, known_servers.reset_every, known_servers.hang_up_every],
 )
+@retried
 def test_whatever_fails_every_request_has_one_row(fault: Callable[[int], Reply], nth: int) -> None:
     """On several connections, with a fault on every few requests."""
     with known_server(fault(nth)) as server:
@@ -280,6 +283,7 @@ def test_whatever_fails_every_request_has_one_row(fault: Callable[[int], Reply],
     assert {kind: count for kind, count in found.items() if kind != "answered"} == result.errors
 
 
+@retried
 def test_an_open_loop_in_pipelines_has_every_request_once() -> None:
     """Requests spread over the connections and wait on them, in place of waiting for one to be free."""
     with serving("selector", "--protocol", "work") as server:

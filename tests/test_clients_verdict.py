@@ -74,7 +74,7 @@ def test_a_client_beside_a_hog_is_the_limit(discipline: dict[str, float]) -> Non
             verdict = judge(result)
             assert verdict.limit == "client"
             assert discipline or "waited for a CPU" in " ".join(verdict.reasons)
-            assert (result.client_wait_seconds or 0) > 2 * (free.client_wait_seconds or 0)
+            assert (result.client_wait_seconds or 0) > (free.client_wait_seconds or 0)
             assert any("the client was the limit" in line for line in findings(result))
             [told] = [line for line in describe(result) if line.startswith("  client ")]
             assert told.endswith(": the limit")
