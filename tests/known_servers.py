@@ -118,6 +118,16 @@ def never(_number: int, _line: bytes) -> tuple[bytes, ...]:
     return ()
 
 
+def at_request(faulty: int, fault: Callable[[bytes], Iterable[bytes]], reply: Reply = echo) -> Reply:
+    """Reply rightly, but to one request with what `fault` makes of the answer."""
+
+    def answer(number: int, data: bytes) -> Iterable[bytes]:
+        right = reply(number, data)
+        return fault(b"".join(right)) if number == faulty else right
+
+    return answer
+
+
 def drop_every(nth: int) -> Reply:
     """Leave every nth request unanswered."""
     return lambda number, line: () if number % nth == 0 else (line,)

@@ -26,12 +26,28 @@ if TYPE_CHECKING:
 
 Arguments = ParamSpec("Arguments")
 Found = TypeVar("Found")
+DEPTH = 8  # of a pipeline
+REQUESTS = 400
 CPUS = sorted(os.sched_getaffinity(0))
 
 
 def load(address: Address, on_event: Listener | None = None, **parameters: Any) -> LoadResult:
     """Run a small plan against `address`."""
     return run_load(LoadPlan(address, **{"connections": 4, **parameters}), on_event)
+
+
+def opened(address: Address, **parameters: Any) -> LoadResult:
+    """An open loop of a second, whose requests all have one row."""
+    result = load(address, **{"rate": 300, "duration": 1.0, "warmup": 0.0, **parameters})
+    check_accounts(result)
+    return result
+
+
+def piped(address: Address, **parameters: Any) -> LoadResult:
+    """A counted run on one connection, whose requests all have a row."""
+    result = load(address, **{"connections": 1, "pipeline": DEPTH, "requests": REQUESTS, **parameters})
+    check_accounts(result)
+    return result
 
 
 def until_true(run: Callable[[], Found], times: int = 6) -> Found:
