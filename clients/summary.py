@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clients.guest_words import describe_guests
+from clients.guests.words import describe_guests
 from clients.percentiles import figures
 from clients.verdict import judge
 from clients.words import duration
