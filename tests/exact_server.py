@@ -33,7 +33,7 @@ class ExactServer:
         self._epoll = select.epoll()
         self._epoll.register(listener, select.EPOLLIN)
         self._epoll.register(sys.stdin, select.EPOLLIN)
-        self._arrived: deque[tuple[socket.socket, int]] = deque()
+        self._arrived: deque[tuple[socket.socket, bytes, int]] = deque()
         self._over = False
 
     def serve(self) -> None:
@@ -43,18 +43,12 @@ class ExactServer:
             if not self._arrived:
                 self._note()  # without sleeping: to wake up takes a virtual machine a tenth of a millisecond
                 continue
-            connection, arrived_ns = self._arrived.popleft()
+            connection, line, arrived_ns = self._arrived.popleft()
             end_ns = max(arrived_ns, end_ns) + self._service_ns
             self._wait(end_ns)
-            self._answer(connection)
-
-    @staticmethod
-    def _answer(connection: socket.socket) -> None:
-        with suppress(OSError):  # a client may go at any time, and its end may be told twice
-            if line := connection.recv(LINE_BYTES):
+            with suppress(OSError):  # a client may go at any time
                 connection.send(line)
-            else:
-                connection.close()
+            self._note()
 
     def _wait(self, end_ns: int) -> None:
         """Wait until then, and note meanwhile what arrives."""
@@ -63,18 +57,25 @@ class ExactServer:
             self._note()
         while time.monotonic_ns() < end_ns:
             pass
-        self._note()
 
     def _note(self) -> None:
-        """Note who has sent something, in the order in which it came: edges are told in that order."""
+        """Note what has arrived, in the order in which it came: edges are told in that order."""
         events, now = self._epoll.poll(0), time.monotonic_ns()
         for fd, _ in events:
             if fd == self._listener.fileno():
                 self._accept()
             elif fd == sys.stdin.fileno():
                 self._over = True
-            else:
-                self._arrived.append((self._connections[fd], now))
+            elif connection := self._connections.get(fd):  # else it has gone already
+                self._read(connection, now)
+
+    def _read(self, connection: socket.socket, now: int) -> None:
+        with suppress(OSError):
+            if line := connection.recv(LINE_BYTES):
+                self._arrived.append((connection, line, now))
+                return
+        del self._connections[connection.fileno()]
+        connection.close()
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()

@@ -72,7 +72,7 @@ def test_a_pool_of_connections_is_asked_at_poisson_times() -> None:
             assert result.throughput == pytest.approx(5000, rel=0.01)
             due, sent = due_ns(result), np.sort(result.request("sent_ns"))
             assert distance_from_exponential(np.diff(due), 200_000) < ONE_IN_A_HUNDRED
-            assert distance_from_exponential(np.diff(sent), 200_000) / len(sent) ** 0.5 < 0.1
+            assert distance_from_exponential(np.diff(sent), 200_000) / len(sent) ** 0.5 < 0.15
             counts = np.histogram(sent - sent[0], bins=np.arange(0, 3_950_000_000, 10_000_000))[0]
             assert counts.var() / counts.mean() == pytest.approx(1, abs=0.25), "and their counts are Poisson's, too"
 
@@ -110,8 +110,9 @@ def test_a_queue_is_as_long_as_theory_says(share: float, seed: int) -> None:
             result = load(Address("127.0.0.1", port), cpus=(mine,), **plan)
             check_accounts(result)
             assert result.ok
-            assert result.latency()["mean"] == pytest.approx(of_schedule, rel=0.05)
-            assert result.latency()["mean"] == pytest.approx(expected, rel=0.1)
+            assert result.response().mean() == pytest.approx(expected, rel=0.1)
+            # More closely, it is what the very schedule asks for, but for the client's own lateness, which it tells.
+            assert result.response().mean() - result.lateness().mean() == pytest.approx(of_schedule, rel=0.05)
 
         until_true(run)
 
