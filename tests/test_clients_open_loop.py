@@ -131,7 +131,7 @@ def test_every_step_offers_and_achieves_its_rate() -> None:
     assert [step.seconds for step in found] == [0.5, 0.5, 0.5]
     assert sum(step.throughput for step in found) == pytest.approx(900, abs=20)  # an answer may be of the next
     assert all(step.failed == 0 for step in found)
-    assert all((step.response["p50"] or 0) > 0 for step in steps)
+    assert all((step.response["p50"] or 0) > 0 for step in found)
     assert [line.split()[1] for line in describe(result) if line.startswith("  at ")] == ["100/s:", "300/s:", "500/s:"]
 
 
