@@ -15,9 +15,9 @@ look at the answers, or it is slower than what it measures. So here
 
 Reading order: `plan` (what is asked), `pacing` and `demand` (when, and by whom), `conversations` and `scripts` (what is
 sent and what a right answer is; `mixes` and `distributions` where requests differ), `answers` and `http_answers` (who
-says so), `loop` with `entrance` and `dialogues` (how, over streams; `secure` is TLS under them), `datagram_loop` (how,
-over UDP), `guest_loop` and `hostile` (who else is there), `course` (from the start to the end), `swarm` (together;
-`cluster` from many machines), `gathering`, `population` and `result` (what it means), `verdict` and `ceiling` (was it
-the client?), `search` and `finding` (how much can the server take?), `options`, `command`, `summary` and `progress`
-(the words on the terminal), `talk` (the interactive client).
+says so), `loop` with `entrance`, `dialogues`, `sending` and `hearing` (how, over streams; `secure` is TLS under them),
+`datagram_loop` (how, over UDP), `course` (from the start to the end), `swarm` (together), `gathering`, `population` and
+`result` (what it means), `verdict` and `ceiling` (was it the client?), `options`, `command`, `summary` and `progress`
+(the words on the terminal), `talk` (the interactive client). Folders of their own: `guests` (who else is there),
+`cluster` (from many machines), `searching` (how much can the server take?).
 """

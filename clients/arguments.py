@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 from clients.addresses import Address, AddressError, parse_address
 from clients.formats import read_formats
-from clients.hostile import read_hostile
-from clients.objective import Objective, read_objective
+from clients.guests.hostile import read_hostile
 from clients.pacing import read_rate
+from clients.searching.objective import Objective, read_objective
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -96,7 +96,7 @@ def rate(text: str) -> tuple[float, float | None]:
 
 
 def objective(text: str) -> Objective:
-    """Read what a rate must hold: see `clients.objective`."""
+    """Read what a rate must hold: see `clients.searching.objective`."""
     try:
         return read_objective(text)
     except ValueError as error:

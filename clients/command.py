@@ -40,10 +40,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def _carry_out(plan: LoadPlan, options: argparse.Namespace) -> int:
     # Imported after the command line was read, whose complaints and help need not wait for numpy.
-    from clients.finding import find_rate  # noqa: PLC0415
     from clients.folder import prepare_folder, save  # noqa: PLC0415
     from clients.formats import FORMATS  # noqa: PLC0415
     from clients.progress import shown  # noqa: PLC0415
+    from clients.searching.finding import find_rate  # noqa: PLC0415
 
     run, export = _runner(options), options.export or FORMATS
     if options.output is not None:
@@ -60,7 +60,7 @@ def _carry_out(plan: LoadPlan, options: argparse.Namespace) -> int:
 
 
 def _words(result: LoadResult, known: Ceiling | None) -> str:
-    from clients.cluster_result import describe_shares  # noqa: PLC0415
+    from clients.cluster.result import describe_shares  # noqa: PLC0415
     from clients.histogram import spread_of  # noqa: PLC0415
     from clients.summary import describe  # noqa: PLC0415
 
@@ -74,7 +74,7 @@ def _runner(options: argparse.Namespace) -> Run:
 
         return run_load
     try:
-        from clients.cluster import run_on_cluster  # noqa: PLC0415 - Dask is for those who have many machines
+        from clients.cluster.run import run_on_cluster  # noqa: PLC0415 - Dask is for those who have many machines
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] not in {"distributed", "dask"}:
             raise

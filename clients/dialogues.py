@@ -6,7 +6,7 @@
 whatever goes wrong -> fail: count it, write it down, close, pause, `entrance`
 nothing left to ask -> leave: half-close, wait for the server's end
 
-`sending` and `hearing` are how requests go out and answers come in; `demand` decides when a client that has a free place
+`sending` and `hearing` are how requests go out and answers come in; `demand` decides when a client with a free place
 asks. With several in flight on a connection, the client's own fields are of the request whose answer is next, and
 `behind` has the others in their order.
 """

@@ -19,11 +19,11 @@ from clients.arguments import (
 from clients.conversations import PROTOCOLS
 from clients.distributions import FORMS
 from clients.formats import FORMATS
-from clients.hostile import HOSTILE_KINDS
+from clients.guests.hostile import HOSTILE_KINDS
 from clients.mixes import read_mix
 from clients.pacing import ARRIVALS
 from clients.plan import DATAGRAM_TIMEOUT, MAX_WAITING, TIMEOUT, LoadPlan, PlanError
-from clients.search import START_RATE
+from clients.searching.search import START_RATE
 
 if TYPE_CHECKING:
     import argparse

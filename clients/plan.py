@@ -41,8 +41,8 @@ class LoadPlan:
     authorities of the file `ca` in place of the system's, and anybody where `insecure`.
 
     `hold` more connections are opened and stay silent, and `hostile` clients, so many of each kind
-    (`clients.hostile`), do their worst meanwhile. `sources` are the addresses to connect from; empty leaves that to
-    the system, or to `clients.ports` where one address has not ports enough.
+    (`clients.guests.hostile`), do their worst meanwhile. `sources` are the addresses to connect from; empty leaves that
+    to the system, or to `clients.ports` where one address has not ports enough.
     """
 
     address: Address

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from clients.conversations import DATAGRAM_PROTOCOLS, LARGEST_LINE, PROTOCOLS, SMALLEST_FRAME
 from clients.datagram_lines import LARGEST_DATAGRAM, SMALLEST_DATAGRAM, largest_answer
 from clients.distributions import read_distribution
-from clients.hostile import HOSTILE_KINDS
+from clients.guests.hostile import HOSTILE_KINDS
 from clients.pacing import ARRIVALS, HIGHEST_RATE
 
 if TYPE_CHECKING:

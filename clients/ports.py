@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _SYSTEM = Path("/proc/sys/net/ipv4")
 _LINGERING_SECONDS = 60  # in TIME_WAIT
+_REUSED_SECONDS = 1  # until a port that lingers is given to a new connection, where the kernel does that
+_CHURN_RATE = 15_000.0  # connections a second that a load process opens and closes at most
 _SPARE = 0.1  # of the ports are left to others on this machine
 _MOST_SOURCES = 250  # 127.0.0.2 to 127.0.0.251
 
@@ -35,40 +37,40 @@ def sources_for(plan: LoadPlan, targets: list[Target]) -> tuple[str, ...]:
     if targets[0].family == socket.AF_UNIX:
         return ()
     _check_sources(plan, targets)
-    ports, needed = port_count(), ports_needed(plan, targets)
+    ports = port_count()
     if ports is None:
         return plan.sources
-    usable = int(ports * (1 - _SPARE))
-    if needed <= usable * max(1, len(plan.sources)):
+    open_at_once = plan.connections + plan.hold + sum(count for _, count in plan.hostile)
+    sure = open_at_once + _lingering(plan, targets, _highest_rate(plan))
+    most = len(plan.sources) or (_MOST_SOURCES if all(map(_is_ipv4_loopback, targets)) else 1)
+    if _addresses(sure, ports) > most:
+        raise PlanError(_too_many(sure, ports, most, plan))
+    likely = open_at_once + _lingering(plan, targets, _highest_rate(plan) or _CHURN_RATE * plan.processes)
+    count = min(most, _addresses(likely, ports))
+    if plan.sources or count == 1:
         return plan.sources
-    if plan.sources or not all(_is_ipv4_loopback(target) for target in targets):
-        raise PlanError(_too_many(needed, ports, len(plan.sources) or 1, plan))
-    count = -(-needed // usable)
-    if count > _MOST_SOURCES:
-        raise PlanError(_too_many(needed, ports, _MOST_SOURCES, plan))
     return tuple(f"127.0.0.{number}" for number in range(2, 2 + count))
 
 
-def ports_needed(plan: LoadPlan, targets: list[Target]) -> int:
-    """How many ports are in use at a time, at most, as far as that can be told before the run.
-
-    Held clients and hostile ones have theirs all the time. With a connection per request, ports that linger are in use
-    for a minute unless the kernel gives them to new connections; a closed loop without a count of requests has no
-    number that could be told.
-    """
-    open_at_once = plan.connections + plan.hold + sum(count for _, count in plan.hostile)
-    lingers = plan.churn and plan.close != "reset" and not plan.udp and not reused_soon(targets)
-    if not lingers:
-        return open_at_once
-    return open_at_once + (_requests_in(plan, _LINGERING_SECONDS) or 0)
+def _addresses(needed: int, ports: int) -> int:
+    """How many addresses have so many ports, a few left to others."""
+    return -(-needed // max(1, int(ports * (1 - _SPARE))))
 
 
-def _requests_in(plan: LoadPlan, seconds: float) -> int | None:
-    """How many requests there are at most in so many seconds; None where only the server knows."""
-    if plan.rate is not None:
-        highest = max(plan.rate, plan.final_rate or 0.0)
-        return int(min(highest * seconds, sum(segment.expected for segment in plan.segments)))
-    return plan.requests
+def _highest_rate(plan: LoadPlan) -> float | None:
+    """Requests a second at most; None in a closed loop, where the server decides."""
+    return None if plan.rate is None else max(plan.rate, plan.final_rate or 0.0)
+
+
+def _lingering(plan: LoadPlan, targets: list[Target], rate: float | None) -> int:
+    """How many ports linger at a time after their connections, at most, at so many a second; None: nobody knows."""
+    if not plan.churn or plan.close == "reset" or plan.udp:
+        return 0
+    seconds = _REUSED_SECONDS if reused_soon(targets) else _LINGERING_SECONDS
+    if rate is None:
+        return 0 if seconds == _REUSED_SECONDS else plan.requests or 0
+    asked = rate * seconds
+    return int(min(asked, rate * plan.duration) if plan.requests is None else min(asked, plan.requests))
 
 
 def _too_many(needed: int, ports: int, addresses: int, plan: LoadPlan) -> str:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clients.mixes import describe as describe_part
+from clients.breakdown import parts, steps
 from clients.percentiles import figures
-from clients.population import Population, asked, ended_with, failed, of_part, was_sent, within
+from clients.population import Population, ended_with, failed
 from clients.records import CONNECTION_COLUMNS, Outcome
 from clients.verdict import judge
 
@@ -22,28 +22,6 @@ if TYPE_CHECKING:
 
     Rows = np.ndarray[tuple[int, int], np.dtype[np.int64]]
     Column = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of an open loop: rates per second, response and lateness in seconds (see `percentiles.figures`)."""
-
-    rate: float
-    seconds: float
-    offered: float
-    throughput: float
-    response: dict[str, float | None]
-    lateness: dict[str, float | None]
-    failed: int
-
-
-@dataclass(frozen=True, slots=True)
-class PartOfMix:
-    """One part of a mix, by its own words: how many requests it had, and their response in seconds."""
-
-    name: str
-    requests: int
-    response: dict[str, float | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +70,7 @@ class LoadResult:
         return (self.closed_ns - self.opened_ns) / 1e9
 
     @property
-    def _rows(self) -> Population:
+    def rows(self) -> Population:
         """The requests, and of which of them the figures are."""
         return Population(
             self.requests,
@@ -106,29 +84,29 @@ class LoadResult:
     @property
     def completed(self) -> int:
         """Requests whose right answer was whole within the window."""
-        return self._rows.count(self._rows.done_in_window, ended_with(Outcome.ANSWERED))
+        return self.rows.count(self.rows.done_in_window, ended_with(Outcome.ANSWERED))
 
     @property
     def lost(self) -> int:
         """Datagrams of the population given up, because no answer came within the timeout."""
-        return self._rows.count(self._rows.counts, ended_with(Outcome.LOST))
+        return self.rows.count(self.rows.counts, ended_with(Outcome.LOST))
 
     @property
     def failed(self) -> int:
         """Requests of the population that ended in any other way than by a right answer or a loss."""
-        return self._rows.count(self._rows.counts, failed)
+        return self.rows.count(self.rows.counts, failed)
 
     @property
     def shed(self) -> int:
         """Requests that were due in the window and were never asked, because too many waited already."""
-        return self._rows.count(self._rows.due_in_window, ended_with(Outcome.SHED))
+        return self.rows.count(self.rows.due_in_window, ended_with(Outcome.SHED))
 
     @property
     def offered(self) -> float | None:
         """Requests per second that were due in the window, by its real length; None in a closed loop."""
         if self.plan.rate is None or self.duration <= 0:
             return None
-        return self._rows.count(self._rows.due_in_window) / self.duration
+        return self.rows.count(self.rows.due_in_window) / self.duration
 
     @property
     def achieved(self) -> float | None:
@@ -138,7 +116,7 @@ class LoadResult:
     @property
     def loss(self) -> float | None:
         """The share of datagrams that was lost, of the population; None over streams."""
-        counted = self._rows.count(self._rows.counts) if self.plan.udp else 0
+        counted = self.rows.count(self.rows.counts) if self.plan.udp else 0
         return self.lost / counted if counted else None
 
     @property
@@ -165,17 +143,17 @@ class LoadResult:
     @property
     def in_flight(self) -> int:
         """Requests that were due or begun when the window closed, had not ended and were not shed."""
-        return self._rows.count(self._rows.in_flight)
+        return self.rows.count(self.rows.in_flight)
 
     @property
     def unsent(self) -> int:
         """Of these, the requests that had not been sent: they waited for a client that was free."""
-        return self._rows.count(self._rows.in_flight, self._rows.unsent)
+        return self.rows.count(self.rows.in_flight, self.rows.unsent)
 
     @property
     def given_up(self) -> int:
         """Requests of the population that were still under way, or had not been sent, when the run ended."""
-        return self._rows.count(self._rows.counts, ended_with(Outcome.IN_FLIGHT))
+        return self.rows.count(self.rows.counts, ended_with(Outcome.IN_FLIGHT))
 
     @property
     def connections_served(self) -> int:
@@ -205,15 +183,15 @@ class LoadResult:
         shed. What failed or was lost is in it with at least the timeout: a server that fails fast must not look fast.
         What an open loop gave up at the end is in it with its age by then, than which its response is longer.
         """
-        return self._rows.seconds("due_ns", self._rows.counts)
+        return self.rows.seconds("due_ns", self.rows.counts)
 
     def service(self) -> Seconds:
         """Seconds from sent to done, in the same way: what the server took. Without what was never sent."""
-        return self._rows.seconds("sent_ns", self._rows.counts)
+        return self.rows.seconds("sent_ns", self.rows.counts)
 
     def lateness(self) -> Seconds:
         """Seconds from due to ready, sorted, of the population: by how much the client itself was late."""
-        return self._rows.lateness(self._rows.counts)
+        return self.rows.lateness(self.rows.counts)
 
     def latencies(self) -> Seconds:
         """The response times: see `response`."""
@@ -226,48 +204,14 @@ class LoadResult:
         """
         return figures(self.response())
 
-    def steps(self) -> list[Step]:
-        """The figures of each step of an open loop whose rate goes up in steps, warm-up and all; empty for others."""
-        if not self.plan.steps:
-            return []
-        begin_ns, found = self.opened_ns - int(self.plan.warmup_seconds * 1e9), []
-        for segment in self.plan.segments:
-            end_ns = begin_ns + int(segment.seconds * 1e9)
-            found.append(self._step(segment.from_rate, begin_ns, end_ns))
-            begin_ns = end_ns
-        return found
-
-    def _step(self, rate: float, begin_ns: int, end_ns: int) -> Step:
-        rows, seconds = self._rows, (end_ns - begin_ns) / 1e9
-        due, done = within("due_ns", begin_ns, end_ns), within("done_ns", begin_ns, end_ns)
-        return Step(
-            rate=rate,
-            seconds=seconds,
-            offered=rows.count(due) / seconds,
-            throughput=rows.count(done, ended_with(Outcome.ANSWERED)) / seconds,
-            response=figures(rows.seconds("due_ns", due, asked)),
-            lateness=figures(rows.lateness(due, asked)),
-            failed=rows.count(due, asked, failed),
-        )
-
-    def parts(self) -> list[PartOfMix]:
-        """The figures of each part of a mix, in the population, as far as it was sent; empty where there is no mix."""
-        if len(self.plan.parts) < 2:
-            return []
-        found = []
-        for number, part in enumerate(self.plan.parts):
-            seconds = self._rows.seconds("due_ns", self._rows.counts, of_part(number), was_sent)
-            found.append(PartOfMix(describe_part(part), len(seconds), figures(seconds)))
-        return found
-
     def little(self) -> dict[str, float] | None:
         """Little's law: the mean number of requests in flight that the loops saw, against throughput by time in flight.
 
         None where there is too little to tell. What the loops saw more is time that an answer waited for the client.
         """
         total_ns = count = 0
-        for rows in self._rows.blocks():
-            mine = rows[self._rows.done_in_window(rows) & ended_with(Outcome.ANSWERED)(rows)]
+        for rows in self.rows.blocks():
+            mine = rows[self.rows.done_in_window(rows) & ended_with(Outcome.ANSWERED)(rows)]
             total_ns += int((mine["done_ns"] - self._begun_ns(mine)).sum())
             count += len(mine)
         if not self.outstanding or not total_ns:
@@ -312,8 +256,8 @@ class LoadResult:
             "response": self.latency(),
             "service": figures(self.service()),
             "lateness": figures(self.lateness()),
-            "steps": [asdict(step) for step in self.steps()],
-            "parts": [asdict(part) for part in self.parts()],
+            "steps": [asdict(step) for step in steps(self)],
+            "parts": [asdict(part) for part in parts(self)],
             "errors": self.errors,
             "error_examples": self.error_examples,
             "connections": self.plan.connections,

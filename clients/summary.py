@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clients.guest_words import describe_guests
+from clients.breakdown import parts, steps
+from clients.guests.words import describe_guests
 from clients.percentiles import figures
 from clients.verdict import judge
 from clients.words import duration
@@ -86,12 +87,12 @@ def _of_steps(result: LoadResult) -> list[str]:
     return [
         f"  at {_rate(step.rate)}/s: {_rate(step.throughput)} answers per second, {describe_latency(step.response)}"
         + (f", {step.failed} failed" if step.failed else "")
-        for step in result.steps()
+        for step in steps(result)
     ]
 
 
 def _of_parts(result: LoadResult) -> list[str]:
-    return [f"  {part.name}: {part.requests:,} requests, {describe_latency(part.response)}" for part in result.parts()]
+    return [f"  {part.name}: {part.requests:,} requests, {describe_latency(part.response)}" for part in parts(result)]
 
 
 def _describe_client(result: LoadResult, ceiling: KnownCeiling | None) -> str:

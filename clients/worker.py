@@ -24,7 +24,7 @@ from clients.loop import LoadLoop
 from clients.spec import Spec
 
 if TYPE_CHECKING:
-    from clients.guest_loop import GuestLoop
+    from clients.guests.loop import GuestLoop
 
     Loop = LoadLoop | DatagramLoop | GuestLoop
 
@@ -67,7 +67,7 @@ class Orders:
 def kind_of_loop(spec: Spec) -> type[Loop]:
     """The loop for what is to be done: measured requests over streams or datagrams, or guests."""
     if spec.hold or spec.hostile:
-        from clients.guest_loop import GuestLoop  # noqa: PLC0415 - those who measure need not have it in memory
+        from clients.guests.loop import GuestLoop  # noqa: PLC0415 - those who measure need not have it in memory
 
         return GuestLoop
     return DatagramLoop if spec.udp else LoadLoop

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 
 import psutil
 
-from clients.cluster_link import Link, link_to
+from clients.cluster.link import Link, link_to
 from tests.serving import PATIENCE, ROOT, wait_until
 
 if TYPE_CHECKING:

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from clients import cluster, cluster_link, cluster_task
 from clients.addresses import Address
-from clients.cluster import in_turn, run_on_cluster
-from clients.cluster_clock import Offset, offset_of
-from clients.cluster_result import ClusterResult, describe_shares
+from clients.cluster import link as cluster_link
+from clients.cluster import run as cluster_run
+from clients.cluster import task as cluster_task
+from clients.cluster.clock import Offset, offset_of
+from clients.cluster.result import ClusterResult, describe_shares
+from clients.cluster.run import in_turn, run_on_cluster
 from clients.events import Progress, WindowClosed, WindowOpened
 from clients.percentiles import percentiles
 from clients.plan import LoadPlan, PlanError
@@ -249,8 +251,8 @@ def test_a_worker_that_comes_back_at_its_address_does_not_begin_again(alone: Das
 
 def test_a_worker_that_falls_silent_is_missing(dask: DaskCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that hangs is not waited for."""
-    monkeypatch.setattr(cluster, "SILENCE", 3)
-    monkeypatch.setattr(cluster, "_PATIENCE", 0.5)
+    monkeypatch.setattr(cluster_run, "SILENCE", 3)
+    monkeypatch.setattr(cluster_run, "_PATIENCE", 0.5)
     worker = dask.workers[0]
     with known_server() as server:
         result = load(server, dask, in_progress(lambda: os.kill(worker.process.pid, signal.SIGSTOP)), duration=1)
@@ -443,7 +445,7 @@ def test_a_worker_without_serverlab_is_told(alone: DaskCluster, tmp_path: Path) 
 
 def test_a_worker_that_is_busy_is_not_waited_for(alone: DaskCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its one thread is taken by the work of others."""
-    monkeypatch.setattr(cluster, "SETUP_PATIENCE", 0.5)
+    monkeypatch.setattr(cluster_run, "SETUP_PATIENCE", 0.5)
     worker = alone.add_worker()
     alone.await_workers()
     with alone.link() as link, known_server() as server:

@@ -15,11 +15,11 @@ import pytest
 from clients.addresses import Address
 from clients.conversations import PROTOCOLS
 from clients.failures import UnreachableError
-from clients.garbage import garbage_of
-from clients.guest_loop import GuestLoop
-from clients.guest_tally import Spans, first_line
-from clients.guest_words import describe_guests
-from clients.hostile import HOSTILE_KINDS, MOST_UNREAD_BYTES, read_hostile
+from clients.guests.garbage import garbage_of
+from clients.guests.hostile import HOSTILE_KINDS, MOST_UNREAD_BYTES, read_hostile
+from clients.guests.loop import GuestLoop
+from clients.guests.tally import Spans, first_line
+from clients.guests.words import describe_guests
 from clients.plan import LoadPlan
 from clients.spec import divide
 from clients.swarm import run_load

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from clients.addresses import Address
+from clients.breakdown import parts
 from clients.mixes import read_mix
 from clients.summary import describe
 from tests import known_servers
@@ -48,7 +49,7 @@ def test_each_part_of_a_mix_has_its_share_and_its_figures(worker: Address, param
     result = load(worker, protocol="work", mix=MIX, **parameters)
     check_accounts(result)
     assert result.ok
-    often, seldom = result.parts()
+    often, seldom = parts(result)
     assert (often.requests, seldom.requests) == pytest.approx((540, 60), abs=20)
     assert often.requests + seldom.requests == 600
     assert (seldom.response["min"] or 0) >= 0.03
@@ -62,7 +63,7 @@ def test_each_part_of_a_mix_has_its_share_and_its_figures(worker: Address, param
 def test_shares_are_exact_over_many_requests(worker: Address) -> None:
     """As far as whole requests allow: over the 4096 that are drawn before the run."""
     result = load(worker, protocol="work", mix="75% work 1; 25% work 2", requests=4096)
-    assert [part.requests for part in result.parts()] == [3072, 1024]
+    assert [part.requests for part in parts(result)] == [3072, 1024]
 
 
 def test_a_mix_of_lines_goes_to_any_protocol() -> None:

@@ -11,6 +11,7 @@ import pytest
 import trustme
 
 from clients.addresses import Address
+from clients.breakdown import steps
 from clients.summary import describe
 from clients.verdict import judge
 from tests.known_servers import known_server
@@ -110,13 +111,13 @@ def test_every_step_offers_and_achieves_its_rate() -> None:
     """In its own part of the run, with figures of its own."""
     with known_server() as server:
         result = opened(server.address, rate=100, final_rate=500, steps=3, duration=1.5)
-    steps = result.steps()
-    assert [step.rate for step in steps] == [100, 300, 500]
-    assert [step.offered for step in steps] == [100, 300, 500]
-    assert [step.seconds for step in steps] == [0.5, 0.5, 0.5]
-    assert sum(step.throughput for step in steps) == pytest.approx(900, abs=20)  # an answer may be of the next
-    assert all(step.failed == 0 for step in steps)
-    assert all((step.response["p50"] or 0) > 0 for step in steps)
+    found = steps(result)
+    assert [step.rate for step in found] == [100, 300, 500]
+    assert [step.offered for step in found] == [100, 300, 500]
+    assert [step.seconds for step in found] == [0.5, 0.5, 0.5]
+    assert sum(step.throughput for step in found) == pytest.approx(900, abs=20)  # an answer may be of the next
+    assert all(step.failed == 0 for step in found)
+    assert all((step.response["p50"] or 0) > 0 for step in found)
     assert [line.split()[1] for line in describe(result) if line.startswith("  at ")] == ["100/s:", "300/s:", "500/s:"]
 
 

@@ -179,6 +179,17 @@ def test_over_loopback_several_addresses_have_ports_enough() -> None:
         sources_for(replace(plan, sources=("127.0.0.9",)), [Target(socket.AF_INET, ("127.0.0.1", 80))])
 
 
+def test_churn_as_fast_as_it_goes_gets_addresses_enough_beforehand() -> None:
+    """Nobody knows how fast it will go; so it is assumed that it goes as fast as load processes can."""
+    ports = port_count()
+    here = [Target(socket.AF_INET, ("127.0.0.1", 80))]
+    if ports is None or not reused_soon(here) or not 20_000 < ports < 60_000:
+        pytest.skip("this system has not the usual ports")
+    assert sources_for(LoadPlan(HERE, churn=True), here) == ()
+    assert len(sources_for(LoadPlan(HERE, churn=True, processes=4), here)) >= 2
+    assert sources_for(LoadPlan(HERE, churn=True, processes=4, close="reset"), here) == ()
+
+
 @pytest.mark.parametrize(
     ("sources", "complaint"),
     [(("192.0.2.77",), "cannot connect from 192.0.2.77"), (("::1",), "no address that could be reached from ::1")],

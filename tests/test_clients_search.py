@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 
 from clients.addresses import Address
-from clients.objective import Findings, Objective, read_objective, reasons
 from clients.plan import LoadPlan
-from clients.probing import findings_of, probe_with
 from clients.records import CONNECTION_COLUMNS, REQUEST_COLUMNS, REQUEST_FORMATS, Outcome
 from clients.result import LoadResult
-from clients.search import LONGEST_WINDOW, search
-from clients.steadiness import in_flight, in_flight_grew
-from clients.trials import Trial, describe_search
+from clients.searching.objective import Findings, Objective, read_objective, reasons
+from clients.searching.probing import findings_of, probe_with
+from clients.searching.search import LONGEST_WINDOW, search
+from clients.searching.steadiness import in_flight, in_flight_grew
+from clients.searching.trials import Trial, describe_search
 from tests.known_servers import known_server
 from tests.serving import wait_until
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from clients.search import Probe
+    from clients.searching.search import Probe
 
 P99_50MS, P99_20MS = Objective(0.99, 0.05), Objective(0.99, 0.02)
 MOST_TRIALS = 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from clients.objective import Findings, Objective, reasons
+from clients.searching.objective import Findings, Objective, reasons
 from clients.words import duration as in_words
 
 Phase = Literal["doubling", "bisection", "confirming"]

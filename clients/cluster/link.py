@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from distributed import Client, rpc
 
 from clients.addresses import AddressError, parse_address
-from clients.cluster_task import TOPIC, carry
+from clients.cluster.task import TOPIC, carry
 from clients.process import LoadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from clients.addresses import Address
-    from clients.cluster_task import Records
+    from clients.cluster.task import Records
 
 CONNECT_TIMEOUT = 8.0
 ANSWER_TIMEOUT = 10.0  # of a question to the scheduler or to workers, the first of which has them import this package

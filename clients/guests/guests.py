@@ -1,7 +1,7 @@
 """The guests of a load process: clients that hold, disturb or attack a server, and are no measured requests.
 
-`guest_entrance` -> `guest_visits` -> gone, closed or reset by the server or by itself
-                    -> after a pause, or at the next second: `guest_entrance`, unless the kind comes only once
+`entrance` -> `visits` -> gone, closed or reset by the server or by itself
+              -> after a pause, or at the next second: `entrance`, unless the kind comes only once
 
 They have a process of their own, so that they take no time from those who measure. Polling is level-triggered here:
 there are few events, and a guest that does not read must be told of nothing but the server's end.
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from clients.conversations import GREETINGS
 from clients.course import SECOND_NS
-from clients.guest import Guest
-from clients.guest_entrance import GuestEntrance
-from clients.guest_tally import Ending, Tally
-from clients.guest_visits import GuestVisits
-from clients.hostile import HOLD, KINDS
+from clients.guests.entrance import GuestEntrance
+from clients.guests.guest import Guest
+from clients.guests.hostile import HOLD, KINDS
+from clients.guests.tally import Ending, Tally
+from clients.guests.visits import GuestVisits
 from clients.ledger import Ledger
 from clients.records import Outcome
 

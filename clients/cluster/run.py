@@ -26,10 +26,10 @@ from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from clients import cluster_clock, cluster_task
-from clients.cluster_link import link_to
-from clients.cluster_part import Part
-from clients.cluster_result import ClusterResult, WorkerShare
+from clients.cluster import clock, task
+from clients.cluster.link import link_to
+from clients.cluster.part import Part
+from clients.cluster.result import ClusterResult, WorkerShare
 from clients.gathering import gather
 from clients.plan import PlanError
 from clients.process import LoadError
@@ -40,8 +40,8 @@ from clients.window import SECOND_NS, Window
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from clients.cluster_clock import Offset
-    from clients.cluster_link import Carried, Link
+    from clients.cluster.clock import Offset
+    from clients.cluster.link import Carried, Link
     from clients.events import Event, Listener
     from clients.plan import LoadPlan
     from clients.result import LoadResult
@@ -115,7 +115,7 @@ class _Run:
         self._submit()
         self._watcher.start()
         self._await_ready()
-        self._offsets = {worker: cluster_clock.measure(partial(self._clock_of, worker)) for worker in self._workers}
+        self._offsets = {worker: clock.measure(partial(self._clock_of, worker)) for worker in self._workers}
         window = self._window = self._start()
         while not all(part.over for part in self._parts):
             try:
@@ -132,7 +132,7 @@ class _Run:
                 part.carried.give_up()
         left = [part.worker for part in self._parts if not part.over]
         if left:
-            self._try_to_ask(list(dict.fromkeys(left)), cluster_task.end, self._name)
+            self._try_to_ask(list(dict.fromkeys(left)), task.end, self._name)
         if self._watcher.is_alive():
             self._watcher.join()
 
@@ -140,9 +140,9 @@ class _Run:
 
     def _introduce(self) -> tuple[int, ...]:
         """See that every worker speaks the same, and return the CPUs of all machines."""
-        here = cluster_task.introduce()["format"]
+        here = task.introduce()["format"]
         machines = {}
-        for worker, told in self._link.ask(self._workers, cluster_task.introduce).items():
+        for worker, told in self._link.ask(self._workers, task.introduce).items():
             if told["format"] != here:
                 raise LoadError(f"the Dask worker {worker} has another version of serverlab: install the same on both")
             machines[told["host"]] = self._plan.cpus or tuple(told["cpus"])
@@ -153,7 +153,7 @@ class _Run:
         for worker in self._workers:
             mine = [part for part in self._parts if part.worker == worker]
             specs = {part.number: part.spec.to_json() for part in mine}
-            self._link.ask([worker], cluster_task.deposit, self._name, specs)
+            self._link.ask([worker], task.deposit, self._name, specs)
             for part in mine:
                 wake = partial(self._calls.put, _nothing)
                 part.carried = self._link.submit(self._name, part.number, worker, wake)
@@ -181,7 +181,7 @@ class _Run:
         window = Window(self._plan, start_ns, self._parts, self._on_event)
         times = {part: window.times(self._offsets[part.worker].ahead_ns) for part in self._parts}
         orders = {part.number: json.dumps(times[part]) for part in self._parts}
-        answers = self._link.ask(self._workers, cluster_task.order, self._name, orders)
+        answers = self._link.ask(self._workers, task.order, self._name, orders)
         for part in self._parts:
             part.heard = time.monotonic()
             if answers[part.worker] > start_ns + self._offsets[part.worker].ahead_ns:
@@ -204,7 +204,7 @@ class _Run:
             if needed - there:
                 self._calls.put(partial(self._lose, needed - there, "the worker is gone"))
             if turn % _RENEWAL == 0:
-                self._try_to_ask(sorted(there), cluster_task.renew, self._name)
+                self._try_to_ask(sorted(there), task.renew, self._name)
 
     def _try_to_ask(self, workers: list[str], function: Callable[..., Any], *arguments: object) -> None:
         """Ask those who are there; who is not is found out elsewhere."""
@@ -263,7 +263,7 @@ class _Run:
 
     def _stop(self, parts: Iterable[Part]) -> None:
         left = {part.number: part.worker for part in parts if not part.over}
-        self._try_to_ask(sorted(set(left.values())), cluster_task.order, self._name, dict.fromkeys(left, "stop"))
+        self._try_to_ask(sorted(set(left.values())), task.order, self._name, dict.fromkeys(left, "stop"))
 
     # Putting together
 

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from clients.connections import bind_source, source_of
 from clients.course import SECOND_NS
 from clients.failures import UnreachableError, detail_of, outcome_of
-from clients.guest_tally import Ending
+from clients.guests.tally import Ending
 from clients.records import Outcome
 
 if TYPE_CHECKING:
     from clients.addresses import Target
-    from clients.guest import Guest
-    from clients.guests import Guests
+    from clients.guests.guest import Guest
+    from clients.guests.guests import Guests
     from clients.spec import Spec
 
 KNOCK_NS = 2_000_000  # before a full Unix backlog is tried again

@@ -6,10 +6,10 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
-from clients.objective import Findings, Objective
 from clients.percentiles import of_sorted
 from clients.records import Outcome
-from clients.steadiness import in_flight_grew
+from clients.searching.objective import Findings, Objective
+from clients.searching.steadiness import in_flight_grew
 from clients.verdict import judge
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from clients.plan import LoadPlan
     from clients.result import LoadResult
-    from clients.search import Probe
+    from clients.searching.search import Probe
 
 LARGEST_SEED = 2**63 - 1
 

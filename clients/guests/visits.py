@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 from clients.conversations import GREETINGS
 from clients.course import SECOND_NS
 from clients.failures import WrongAnswerError
-from clients.guest import Hearing
-from clients.guest_tally import Ending
-from clients.hostile import Ask, AskLast, Deafen, Move, Reset, Rouse, Send, Wait, Wire
+from clients.guests.guest import Hearing
+from clients.guests.hostile import Ask, AskLast, Deafen, Move, Reset, Rouse, Send, Wait, Wire
+from clients.guests.tally import Ending
 from clients.records import Outcome
 
 if TYPE_CHECKING:
-    from clients.guest import Guest
-    from clients.guests import Guests
+    from clients.guests.guest import Guest
+    from clients.guests.guests import Guests
     from clients.spec import Spec
 
 CHUNK_BYTES = 64 * 1024

@@ -8,7 +8,7 @@ A search that only raises its target never ends against a server that is flat at
 looks at a percentile believes a run too short for the queue to build up. So a trial fails where less than 99 % of
 what the schedule wanted was answered, or what is in flight grows, or something failed, as well as where the
 percentile is above the objective. Nothing here has a clock or a socket: a probe is a function, and
-`clients.probing` makes one of `run_load`.
+`clients.searching.probing` makes one of `run_load`.
 
 Noise: a trial that fails near the border while the rate is searched is made once more before it counts. A confirming
 run has no second chance: that is what it confirms.
@@ -20,8 +20,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from clients.objective import Findings, Objective, too_few
-from clients.trials import CONFIRMING_RUNS, Phase, SearchResult, Trial, trial_of
+from clients.searching.objective import Findings, Objective, too_few
+from clients.searching.trials import CONFIRMING_RUNS, Phase, SearchResult, Trial, trial_of
 
 NEARLY_ACHIEVED = 0.97  # a failing trial as good as this is made once more
 NEARLY_HELD = 1.5  # so is one whose percentile is at most so many times the objective

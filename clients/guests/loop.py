@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from clients.course import SECOND_NS, Course
-from clients.guests import Guests
+from clients.guests.guests import Guests
 from clients.records import CONNECTION_ROW, Rows
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class GuestLoop:
 
     @property
     def guests(self) -> dict[str, dict[str, object]]:
-        """What became of the guests, by kind; see `guest_tally.Tally.to_json`."""
+        """What became of the guests, by kind; see `tally.Tally.to_json`."""
         return {name: tally.to_json() for name, tally in self._guests.tallies.items()}
 
     def prepare(self) -> None:

@@ -17,7 +17,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from clients.conversations import exchanges
-from clients.garbage import garbage_of
+from clients.guests.garbage import garbage_of
 from clients.scripts import Script as Requests
 
 if TYPE_CHECKING:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clients.failures import WrongAnswerError
-from clients.guest_tally import SAID_BYTES
+from clients.guests.tally import SAID_BYTES
 from clients.records import Outcome
 
 if TYPE_CHECKING:
     import socket
 
     from clients.conversations import Exchange
-    from clients.guest_tally import Tally
-    from clients.hostile import Kind, Script
+    from clients.guests.hostile import Kind, Script
+    from clients.guests.tally import Tally
 
 
 class Hearing:

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clients.folder import header, save
-from clients.probing import probe_with
 from clients.process import LoadError
 from clients.progress import bar, no_bar
-from clients.search import search
+from clients.searching.probing import probe_with
+from clients.searching.search import search
+from clients.searching.trials import SearchResult, Trial, describe_found, describe_trial
 from clients.summary import describe_plan
-from clients.trials import SearchResult, Trial, describe_found, describe_trial
 
 if TYPE_CHECKING:
     from clients.command import Run
-    from clients.objective import Objective
     from clients.plan import LoadPlan
     from clients.result import LoadResult
+    from clients.searching.objective import Objective
 
 
 def find_rate(

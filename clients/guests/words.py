@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clients.hostile import HOLD
+from clients.guests.hostile import HOLD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,7 +13,7 @@ _LABEL_WIDTH = 9
 
 
 def describe_guests(guests: Mapping[str, Mapping[str, object]]) -> list[str]:
-    """Tell what became of each kind in a line; see `guest_tally.Tally.to_json` for what there is to tell."""
+    """Tell what became of each kind in a line; see `tally.Tally.to_json` for what there is to tell."""
     labels = ["held" if name == HOLD else name for name in guests]
     width = max(_LABEL_WIDTH, *map(len, labels)) if labels else _LABEL_WIDTH
     told = (_describe(name, what) for name, what in guests.items())

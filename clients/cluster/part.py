@@ -9,8 +9,8 @@ from clients.process import Recorded, Told
 from clients.window import SECOND_NS
 
 if TYPE_CHECKING:
-    from clients.cluster_link import Carried
-    from clients.cluster_task import Records
+    from clients.cluster.link import Carried
+    from clients.cluster.task import Records
     from clients.spec import Spec
 
 
