@@ -43,7 +43,9 @@ def steps(result: LoadResult) -> list[Step]:
         return []
     begin_ns, found = result.opened_ns - int(result.plan.warmup_seconds * 1e9), []
     for segment in result.plan.segments:
-        end_ns = begin_ns + int(segment.seconds * 1e9)
+        end_ns = min(begin_ns + int(segment.seconds * 1e9), result.closed_ns)
+        if end_ns <= begin_ns:  # it was interrupted before
+            break
         found.append(_step(result.rows, segment.from_rate, begin_ns, end_ns))
         begin_ns = end_ns
     return found

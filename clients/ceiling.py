@@ -46,6 +46,7 @@ _LEFT_OUT = (
     *("rate", "final_rate", "steps", "arrivals", "seed", "max_waiting"),
     *("think", "hold", "hostile", "sources", "requests", "timeout"),
 )
+_AT_ONCE = "0"  # thinking for no time: the same way through the loop as an open loop's, or a thinker's, and no waiting
 # What a client's throughput against a null server depends on, beside the number of connections.
 _KEYED = ("protocol", "churn", "close", "pipeline", "processes", "cpus")
 
@@ -128,6 +129,7 @@ def configuration(plan: LoadPlan) -> str:
     many = plan.connections > FEW_CONNECTIONS
     key["connections"] = 1 << (plan.connections - 1).bit_length() if many else plan.connections
     key["transport"] = plan.transport
+    key["waits"] = _waits(plan)
     key["usable_cpus"] = len(_client_cpus(plan))
     key["asked"] = _WAITS.sub("", plan.mix or plan.work) or plan.size
     return json.dumps(key, sort_keys=True)
@@ -174,9 +176,15 @@ def _is_undisturbed(plan: LoadPlan, client_busy: float, server_busy: float) -> b
     return max(client_busy, server_busy) >= UNDISTURBED or clients + server_busy >= UNDISTURBED * usable
 
 
+def _waits(plan: LoadPlan) -> bool:
+    """Whether requests are due at times of their own, which takes the loop more than to ask at once."""
+    return plan.rate is not None or bool(plan.think)
+
+
 def closed_loop(plan: LoadPlan, address: Address, seconds: float) -> LoadPlan:
-    """Return the plan as a closed loop against `address`, without all that waits, for so many seconds."""
+    """Return the plan as a closed loop against `address` that never waits, for so many seconds."""
     changes: dict[str, Any] = {field.name: field.default for field in fields(plan) if field.name in _LEFT_OUT}
+    changes["think"] = _AT_ONCE if _waits(plan) else ""
     return replace(plan, **changes, address=address, duration=seconds + WARMUP, warmup=WARMUP)
 
 

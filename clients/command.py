@@ -53,9 +53,9 @@ def _carry_out(plan: LoadPlan, options: argparse.Namespace) -> int:
     with shown(plan, as_json=options.json) as listener:
         result = run(plan, listener)
     known = _ceiling_of(result, options)
+    print(json.dumps(result.summary(known)) if options.json else _words(result, known), flush=True)
     if options.output is not None:
         save(result, options.output, known, export)
-    print(json.dumps(result.summary(known)) if options.json else _words(result, known), flush=True)
     return 0 if result.ok else 1
 
 
@@ -93,4 +93,7 @@ def _ceiling_of(result: LoadResult, options: argparse.Namespace) -> Ceiling | No
 
     if options.no_ceiling or options.cluster is not None or result.interrupted or result.duration < SHORTEST_SECONDS:
         return None
-    return ceiling(result.plan)
+    try:
+        return ceiling(result.plan)
+    except KeyboardInterrupt:  # the run itself is whole
+        return None

@@ -23,6 +23,7 @@ READING = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 WRITING = READING | select.EPOLLOUT
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _BIND_ADDRESS_NO_PORT = 24  # of Linux; `socket` has the name from Python 3.12 on
+KNOCK_SECONDS = 0.002  # before a full Unix backlog is tried again
 _ENTERING = (CONNECTING, SHAKING)
 _SPARE_DESCRIPTORS = 64  # more than a load process opens beside its connections
 
@@ -54,17 +55,33 @@ class Connections:
     def open_first(self, client: Client) -> None:
         """Try the server's addresses in order; the first that answers is everybody's. May raise UnreachableError."""
         failure = UnreachableError(Outcome.UNREACHABLE, "it has no address")
+        deadline = time.monotonic() + self._spec.timeout
         for target in self._spec.targets:
-            endpoint = self._endpoint(target)
             try:
-                self._connect(client, endpoint, target)
+                self._connect_in_time(client, target, deadline)
             except OSError as error:
-                endpoint.close()
                 failure = UnreachableError(outcome_of(error), detail_of(error))
                 continue
             self._target = target
             return
         raise failure
+
+    def _connect_in_time(self, client: Client, target: Target, deadline: float) -> None:
+        """Connect; where a Unix backlog is full, knock again until `deadline`. Raises OSError."""
+        while True:
+            endpoint = self._endpoint(target)
+            try:
+                self._connect(client, endpoint, target)
+            except BlockingIOError:
+                endpoint.close()
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(KNOCK_SECONDS)
+            except OSError:
+                endpoint.close()
+                raise
+            else:
+                return
 
     def _connect(self, client: Client, endpoint: socket.socket, target: Target) -> None:
         """Wait until the connection stands, its TLS handshake included. Raises OSError."""

@@ -78,7 +78,7 @@ def exchanges(
         return tuple(_post_echo(text.encode(), authority, close, part) for text in lines)
     if protocol == "upper":
         return tuple(Exchange(text.encode(), text.upper().encode(), part=part) for text in lines)
-    return tuple(Exchange(text.encode(), text.encode(), part=part) for text in lines)
+    return tuple(Exchange(data, data, part=part) for data in map(str.encode, lines))
 
 
 def line(letter: str, client: int, size_bytes: int) -> str:

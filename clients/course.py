@@ -21,7 +21,7 @@ LOOK_NS = 50_000_000  # how often timeouts and an order to stop are looked for
 PROGRESS_NS = 200_000_000
 GRACE_NS = 200_000_000  # after the end, for answers under way and orderly ends
 # The same in an open loop: what was due in the window is waited for, because its response counts from then.
-OPEN_GRACE_NS = 2_000_000_000
+OPEN_GRACE_NS = 5_000_000_000
 
 
 class Clients(Protocol):

@@ -35,7 +35,7 @@ from clients.entrance import PAUSE_NS, Entrance
 from clients.failures import detail_of, outcome_of
 from clients.hearing import Hearing
 from clients.ledger import Ledger
-from clients.records import Outcome
+from clients.records import NO_PART, Outcome
 from clients.scripts import Script
 from clients.sending import Sending
 
@@ -149,7 +149,7 @@ class Dialogues:
             return
         client.due_ns, client.ready_ns = due_ns, ready_ns
         if client.phase == RESTING:
-            self.entrance.begin_request(client, ready_ns)
+            self.entrance.begin_request(client, time.monotonic_ns())
             return
         if not client.ring:
             self.connections.turns[client.fd] = client.drawn_turn()
@@ -193,6 +193,13 @@ class Dialogues:
     def fail_with(self, client: Client, error: OSError, now: int) -> None:
         """A system call ended the connection."""
         self.fail(client, outcome_of(error), detail_of(error), now)
+
+    def fail_behind(self, client: Client, error: OSError) -> None:
+        """A request could not be sent behind others: what has been answered before the end is still there to read."""
+        endpoint = client.endpoint
+        self.hearing.read(client)
+        if client.endpoint is endpoint:
+            self.fail_with(client, error, time.monotonic_ns())
 
     def hung_up(self, client: Client, now: int) -> None:
         """The server has ended the connection, or its half of it, in an orderly way."""
@@ -240,10 +247,9 @@ class Dialogues:
     def record(self, client: Client, done_ns: int, outcome: Outcome) -> None:
         """Write down the request whose answer was next."""
         self.outstanding -= 1
-        sent_ns = part = 0
-        if client.phase == WAITING:
-            sent_ns = self.connections.since_ns[client.fd]
-            part = self.connections.turns[client.fd].exchange.part
+        sent_ns = self.connections.since_ns[client.fd] if client.phase == WAITING else 0
+        has_turn = client.endpoint is not None  # without a connection it had not come to what it would ask
+        part = self.connections.turns[client.fd].exchange.part if has_turn else NO_PART
         if self.is_due_when_sent:
             client.due_ns = client.ready_ns = sent_ns
         self.ledger.request_ended(client, sent_ns, done_ns, outcome, part)
@@ -281,6 +287,7 @@ class Dialogues:
 
     def close_all(self, now: int) -> None:
         """Write down what is still in flight, and what was due and never asked, and close everything."""
+        self.entrance.shut()
         for client in list(self.connections.owner.values()):
             outcome = Outcome.ANSWERED if client.phase == LEAVING else Outcome.IN_FLIGHT
             if client.phase == WAITING or (client.begun and client.phase != LEAVING):

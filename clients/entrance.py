@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING
 
 from clients.client import CONNECTING, GREETING, PAUSED, READY, SHAKING, WAITING, Client
-from clients.connections import READING, WRITING
+from clients.connections import KNOCK_SECONDS, READING, WRITING
 from clients.conversations import GREETINGS
 from clients.failures import difference
 from clients.records import Outcome
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from clients.spec import Spec
 
 PAUSE_NS = 50_000_000  # before a client that failed connects again: short, yet no storm
-KNOCK_NS = 2_000_000  # before a full Unix backlog is tried again
+KNOCK_NS = int(KNOCK_SECONDS * 1e9)
 
 
 class Entrance:

@@ -7,6 +7,7 @@ count of how long it was ready and did not run (schedstat), and in how late its 
 from __future__ import annotations
 
 import os
+import random
 import time
 from array import array
 
@@ -19,6 +20,7 @@ class Evidence:
 
     `cpu_seconds` is user and system. `runnable_wait_seconds` is None where the kernel does not tell. `outstanding` is
     the mean of requests in flight over the window; the loop keeps the sum behind it, requests by nanoseconds.
+    `late_seconds` is the time by which the loop was late, all in all: time in which it did not see what happened.
     """
 
     def __init__(self) -> None:
@@ -26,7 +28,8 @@ class Evidence:
         self.cpu_seconds = 0.0
         self.runnable_wait_seconds: float | None = None
         self.outstanding: float | None = None
-        self._late_ns = array("q")
+        self._late_ns, self._all_late_ns = array("q"), 0
+        self._random = random.Random(0)
         self._looks = self._began_ns = self._area_began_ns = 0
 
     def begin(self, now: int, area_ns: int) -> None:
@@ -39,10 +42,12 @@ class Evidence:
     def note(self, late_ns: int) -> None:
         """The loop looked at the clock `late_ns` later than it meant to."""
         self._looks += 1
+        late_ns = max(0, late_ns)
+        self._all_late_ns += late_ns
         if len(self._late_ns) < _MOST_SAMPLES:
-            self._late_ns.append(max(0, late_ns))
-        else:  # a run of hours: each sample stands for more looks
-            self._late_ns[self._looks * 2_654_435_761 % _MOST_SAMPLES] = max(0, late_ns)
+            self._late_ns.append(late_ns)
+        elif (place := self._random.randrange(self._looks)) < _MOST_SAMPLES:  # every look is as likely to be kept
+            self._late_ns[place] = late_ns
 
     def end(self, now: int, area_ns: int) -> None:
         """The window closes."""
@@ -61,6 +66,7 @@ class Evidence:
             "cpu_seconds": self.cpu_seconds,
             "runnable_wait_seconds": self.runnable_wait_seconds,
             "late_ns": self._late_ns.tolist(),
+            "late_seconds": self._all_late_ns / 1e9,
             "outstanding": self.outstanding,
         }
 

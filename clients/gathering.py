@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clients.records import CONNECTION_COLUMNS, NO_CONNECTION, REQUEST_COLUMNS, REQUEST_FORMATS, Outcome
-from clients.result import LoadResult, served
+from clients.result import ClientProcess, LoadResult, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -114,6 +114,9 @@ def _evidence(found: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "client_cpu_seconds": sum(each["cpu_seconds"] for each in found),
         "client_wait_seconds": None if None in waits else sum(waits),
+        "client_processes": tuple(
+            ClientProcess(each["cpu_seconds"], each["runnable_wait_seconds"], each["late_seconds"]) for each in found
+        ),
         "loop_late_ns": np.array([late for each in found for late in each["late_ns"]], np.int64),
         "outstanding": None if None in seen else sum(seen),
     }

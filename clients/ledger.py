@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from clients.records import NO_CONNECTION, Outcome, Rows
+from clients.records import NO_CONNECTION, NO_PART, Outcome, Rows
 
 _MOST_RECENT = 250  # five times a second: enough for a 99th percentile of the last second
 
@@ -60,7 +60,7 @@ class Ledger:
         done_ns: int,
         outcome: Outcome,
         connection: int = NO_CONNECTION,
-        part: int = 0,
+        part: int = NO_PART,
     ) -> None:
         """Write down a request of which no byte came back; `times` are due, ready and sent."""
         self.rows.add(*times, 0, done_ns, connection, 0, 0, outcome, part)

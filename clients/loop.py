@@ -89,7 +89,7 @@ class LoadLoop:
         now = time.monotonic_ns()
         deadline_ns = now + self._timeout_ns
         while (waiting or dialogues.connections.pending()) and now < deadline_ns:
-            room = PENDING_CONNECTS - dialogues.connections.pending()
+            room = max(0, PENDING_CONNECTS - dialogues.connections.pending())
             batch, waiting = waiting[:room], waiting[room:]
             for client in batch:
                 dialogues.entrance.begin(client, now)

@@ -39,7 +39,8 @@ def build_parser() -> Parser:
         "latency hides stalls, in which nobody asks. In an open loop requests are due whatever the server does, and "
         "the response counts from then: what users feel. A request that finds every client busy waits for one, and is "
         "sent as soon as one is free, in the order of the schedule. "
-        "In the JSON, `failed` counts the requests that ended in the window without a right answer; `errors` "
+        "In the JSON, `failed` counts the requests that ended in the window (open loop: were due in it) without a "
+        "right answer; `errors` "
         "counts all that went wrong, by kind, in the whole run: in the warm-up, in connects, and clients that were "
         "never answered. A failed request is in the latency with at least the timeout. Over UDP, `lost` counts the "
         "datagrams that were not answered within the timeout, which are no errors, and `loss` is their share.",
@@ -126,7 +127,7 @@ def _add_discipline(group: argparse._ArgumentGroup) -> None:
         choices=("fin", "reset"),
         default="fin",
         help="how --churn ends a connection: fin (default), as applications do; "
-        "reset leaves no port in TIME_WAIT, but some servers count it as an error",
+        "reset leaves no port in TIME_WAIT, but some servers count it as an error (kept ones end so, too)",
     )
 
 

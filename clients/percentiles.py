@@ -27,6 +27,11 @@ def of_sorted(samples: NDArray[np.float64], share: float) -> float:
     return float(samples[max(0, math.ceil(len(samples) * share - _ROUNDING) - 1)])
 
 
+def samples_for(share: float) -> float:
+    """How many samples it takes to tell a percentile: 10 / (1 - share), and one for the median."""
+    return 1 if share == 0.5 else 10 / (1 - share) - _ROUNDING
+
+
 def figures(seconds: NDArray[np.float64]) -> dict[str, float | None]:
     """Percentiles, min, max and mean of sorted samples; None where there are too few.
 
@@ -34,8 +39,7 @@ def figures(seconds: NDArray[np.float64]) -> dict[str, float | None]:
     """
     if not len(seconds):
         return dict.fromkeys((*PERCENTILES, "min", "max", "mean"))
-    enough = {name: len(seconds) >= (1 if p == 0.5 else 10 / (1 - p) - _ROUNDING) for name, p in PERCENTILES.items()}
     figures: dict[str, float | None] = {
-        name: of_sorted(seconds, p) if enough[name] else None for name, p in PERCENTILES.items()
+        name: of_sorted(seconds, p) if len(seconds) >= samples_for(p) else None for name, p in PERCENTILES.items()
     }
     return {**figures, "min": float(seconds[0]), "max": float(seconds[-1]), "mean": float(seconds.mean())}

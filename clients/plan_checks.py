@@ -123,7 +123,8 @@ def _check_discipline(plan: LoadPlan) -> None:
         return
     for rate in filter(None, (plan.rate, plan.final_rate)):
         _within("rate", rate, 1e-3, HIGHEST_RATE)
-    _within("steps", plan.steps, 0, MOST_STEPS)
+    if plan.steps:
+        _within("steps", plan.steps, 2, MOST_STEPS)
     if plan.steps and plan.final_rate is None:
         raise PlanError("steps go with a rate that changes, as 100..5000")
     if plan.requests is not None and plan.final_rate is not None:

@@ -43,7 +43,7 @@ CONNECTION_COLUMNS = (
 )
 
 ROW = struct.Struct("=5q3i2h")  # as REQUEST_FORMATS says: half of what ten 64-bit integers would take
-NO_CONNECTION = -1  # of a request that never had one
+NO_CONNECTION = NO_PART = -1  # of a request that never had one, or whose part was not drawn yet
 CONNECTION_ROW = struct.Struct(f"{len(CONNECTION_COLUMNS)}q")
 _ROWS_IN_CHUNK = 1 << 15
 
@@ -119,7 +119,7 @@ class Rows:
         """Up to `most` of the last `count` rows, evenly taken, as far as they are in the newest chunk."""
         size = self._row.size
         count = min(count, self.offset // size)
-        step = max(1, count // most) * size
+        step = max(1, -(-count // most)) * size
         return [self._row.unpack_from(self.buffer, at) for at in range(self.offset - count * size, self.offset, step)]
 
     def chunks(self) -> list[memoryview]:

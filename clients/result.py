@@ -24,6 +24,18 @@ if TYPE_CHECKING:
     Column = NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class ClientProcess:
+    """What a load process used in the window, how long it was ready and did not run, and how late its loop was.
+
+    In seconds; `late` is all in all. `waiting` is None where the kernel does not tell.
+    """
+
+    cpu: float
+    waiting: float | None
+    late: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadResult:
     """The outcome of one run of `plan`.
@@ -38,6 +50,7 @@ class LoadResult:
 
     `client_cpu_seconds` is what the load processes used, user and system, in the window; `cpus` where they could
     run; `client_wait_seconds` how long they were ready and did not run, None where the kernel does not tell;
+    `client_processes` has both for each;
     `loop_late_ns` samples how late their loops were, `outstanding` is the mean of requests in flight that they saw
     (None: too short a run). `guests` tells what became of held and hostile clients, `missing` in words what parts of
     the load were lost.
@@ -59,6 +72,7 @@ class LoadResult:
     duplicates: int = 0
     idle_closed: int = 0
     client_wait_seconds: float | None = None
+    client_processes: tuple[ClientProcess, ...] = ()
     loop_late_ns: Column = field(default_factory=lambda: np.empty(0, np.int64))
     outstanding: float | None = None
     guests: dict[str, dict[str, object]] = field(default_factory=dict)
@@ -127,18 +141,20 @@ class LoadResult:
     @property
     def client_busy(self) -> float:
         """The share of their CPUs that the load processes used in the window; each can use one."""
-        return self._share_of_cpus(self.client_cpu_seconds)
+        usable = min(self._process_count, len(self.cpus))
+        return self.client_cpu_seconds / (self.duration * usable) if self.duration > 0 else 0.0
 
     @property
     def client_waiting(self) -> float | None:
         """The share of the window for which load processes were ready to run, and something else ran in their place."""
         if self.client_wait_seconds is None or self.duration <= 0:
             return None
-        return self.client_wait_seconds / (self.duration * self.plan.processes)
+        return self.client_wait_seconds / (self.duration * self._process_count)
 
-    def _share_of_cpus(self, seconds: float) -> float:
-        usable = min(self.plan.processes, len(self.cpus))
-        return seconds / (self.duration * usable) if self.duration > 0 else 0.0
+    @property
+    def _process_count(self) -> int:
+        """How many load processes handed in what they found."""
+        return len(self.client_processes) or self.plan.processes
 
     @property
     def in_flight(self) -> int:
@@ -164,9 +180,12 @@ class LoadResult:
     def ok(self) -> bool:
         """Whether the run was whole, there were answers, nothing failed and nobody was left out.
 
-        A datagram that was lost did not fail, nor did a request that was shed.
+        A datagram that was lost did not fail, nor did a request that was shed; one that was given up in an open loop,
+        because it had no answer long after the end, did.
         """
-        return not (self.errors or self.gave_up or self.interrupted or self.missing) and self.completed > 0
+        unanswered = self.plan.rate is not None and self.given_up > 0
+        faults = self.errors or self.gave_up or self.interrupted or self.missing or unanswered
+        return not faults and self.completed > 0
 
     def request(self, column: str) -> Column:
         """One column of `requests` by its name."""
@@ -205,27 +224,29 @@ class LoadResult:
         return figures(self.response())
 
     def little(self) -> dict[str, float] | None:
-        """Little's law: the mean number of requests in flight that the loops saw, against throughput by time in flight.
+        """Little's law, N = X R: how many requests were in flight as the loops saw it, against what the records say.
 
-        None where there is too little to tell. What the loops saw more is time that an answer waited for the client.
+        The records say it by the time that each request was in flight in the window, whatever became of it. None where
+        there is too little to tell. What the loops saw more is time that an answer waited for the client.
         """
-        total_ns = count = 0
+        flown_ns = 0
         for rows in self.rows.blocks():
-            mine = rows[self.rows.done_in_window(rows) & ended_with(Outcome.ANSWERED)(rows)]
-            total_ns += int((mine["done_ns"] - self._begun_ns(mine)).sum())
-            count += len(mine)
-        if not self.outstanding or not total_ns:
+            begun, done = self._begun_ns(rows), rows["done_ns"]
+            ended = np.minimum(np.where(done > 0, done, self.ended_ns), self.closed_ns)
+            flown_ns += int(np.maximum(ended - np.maximum(begun, self.opened_ns), 0)[begun > 0].sum())
+        if not self.outstanding or not flown_ns:
             return None
-        expected = self.throughput * total_ns / count / 1e9
+        expected = flown_ns / (self.closed_ns - self.opened_ns)
         return {"seen": self.outstanding, "expected": expected, "ratio": self.outstanding / expected}
 
     def _begun_ns(self, rows: Requests) -> Column:
-        """When requests began to be in flight: with their connection, where each has one of its own."""
+        """When requests began to be in flight: with their connection, where each has one of its own; 0: never."""
         if not self.plan.churn or self.plan.udp:
             return rows["sent_ns"]
-        began = np.zeros(len(self.connections) + 1, np.int64)
+        began = np.zeros(len(self.connections) + 1, np.int64)  # the last is of those without a connection
         began[self.connection("connection")] = self.connection("began_ns")
-        found: Column = began[rows["connection"]]
+        mine = began[rows["connection"]]
+        found: Column = np.where(mine > 0, np.maximum(mine, rows["ready_ns"]), 0)
         return found
 
     def connect(self) -> dict[str, float | None]:
@@ -265,6 +286,7 @@ class LoadResult:
             "connections_served": self.connections_served,
             "in_flight": self.in_flight,
             "unsent": self.unsent,
+            "given_up": self.given_up,
             "idle_closed": self.idle_closed,
             "lost": self.lost,
             "loss": self.loss,
@@ -282,6 +304,7 @@ class LoadResult:
             "little": self.little(),
             "ceiling": ceiling.to_json() if ceiling else None,
             "limit": verdict.limit or None,
+            "limit_known": verdict.known,
             "limit_reasons": list(verdict.reasons),
             "guests": self.guests,
             "missing": list(self.missing),

@@ -7,6 +7,7 @@ is the how manieth of its process says the same in every run.
 from __future__ import annotations
 
 import random
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 from clients.conversations import exchanges
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from clients.spec import Spec
 
 _MOST_DRAWS = 1024  # exchanges made for a part whose requests differ: for a heavy tail, fewer miss its mean
-_LEAST_DRAWS = 16
 _DRAWN_BYTES = 32 * 1024 * 1024  # of requests, over all draws of a part: fewer draws where they are large
 _CHOICES = 4096  # parts drawn beforehand: their shares are exact over so many
 
@@ -36,7 +36,8 @@ class Script:
         self._only = parts[0] if len(parts) == 1 and parts[0].constant else None
         if self._only is None:
             self._random = random.Random(f"{spec.seed} {spec.index} script")
-            self._pools = [self._pool(number, part) for number, part in enumerate(parts)]
+            # In turn, not at random: then every run has its share of a heavy tail, as the draws have.
+            self._pools = [cycle(self._pool(number, part)) for number, part in enumerate(parts)]
             self._choices = _choices([part.share for part in parts], self._random)
             self._asked = 0
 
@@ -60,7 +61,7 @@ class Script:
         """The exchange that is next, whoever asks it."""
         part = self._choices[self._asked % len(self._choices)]
         self._asked += 1
-        return self._random.choice(self._pools[part])
+        return next(self._pools[part])
 
     def _pool(self, number: int, part: Part) -> list[Exchange]:
         """What a part may say: one exchange a draw, each with a name of its own."""
@@ -68,7 +69,7 @@ class Script:
         if part.size is None:
             lines = read_work(part.work).lines(1 if part.constant else _MOST_DRAWS, seed)
             return [self._exchanges(number, 0, 0, line, "a")[0] for line in lines]
-        draws = max(_LEAST_DRAWS, min(_MOST_DRAWS, int(_DRAWN_BYTES / max(1.0, part.size.mean))))
+        draws = max(1, min(_MOST_DRAWS, int(_DRAWN_BYTES / max(1.0, part.size.mean))))
         sizes = part.sizes(draws, seed)
         return [self._exchanges(number, name, size, "", "a")[0] for name, size in enumerate(sizes)]
 

@@ -67,7 +67,7 @@ class Sending:
         except BlockingIOError:
             count = 0
         except OSError as error:
-            self._dialogues.fail_with(client, error, time.monotonic_ns())
+            self._dialogues.fail_behind(client, error)
             return
         if count != turn.request_size:
             self._keep_unsent(client, turn.request, count)

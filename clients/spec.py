@@ -117,7 +117,7 @@ def _common(plan: LoadPlan, targets: list[Target], sources: tuple[str, ...]) -> 
         "segments": plan.segments,
         "arrivals": plan.arrivals,
         "seed": plan.seed,
-        "max_waiting": plan.max_waiting,
+        "max_waiting": -(-plan.max_waiting // plan.processes),
         "think": plan.think,
         "pipeline": plan.pipeline,
         "sources": sources,

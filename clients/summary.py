@@ -67,7 +67,10 @@ def _describe_throughput(result: LoadResult) -> str:
 def _distributions(result: LoadResult) -> list[str]:
     """Tell response, service and lateness together, and what each of them is."""
     if result.plan.rate is None:
-        asked = "from when the client had thought" if result.plan.think else "from sent: in a stall, nobody asks"
+        begins = "beginning to connect" if result.plan.churn else "sent"
+        asked = f"from {begins}: in a stall, nobody asks"
+        if result.plan.think:
+            asked = "from when the client had thought"
     else:
         asked = "from due: what a user feels"
     return [
@@ -79,7 +82,8 @@ def _distributions(result: LoadResult) -> list[str]:
 
 def _describe_lateness(result: LoadResult) -> str:
     if result.plan.rate is None and not result.plan.think:
-        return "none: in a closed loop a request is due when it is sent"
+        begins = "begins to connect" if result.plan.churn else "is sent"
+        return f"none: in a closed loop a request is due when it {begins}"
     return f"{describe_latency(figures(result.lateness()))}  (of the client itself)"
 
 
@@ -98,7 +102,7 @@ def _of_parts(result: LoadResult) -> list[str]:
 def _describe_client(result: LoadResult, ceiling: KnownCeiling | None) -> str:
     """Tell what the load processes used, and whether they were the limit."""
     waited = "" if result.client_waiting is None else f", waited for a CPU for {result.client_waiting:.0%} of it"
-    limit = "the limit" if judge(result, ceiling).limit == "client" else "not the limit"
+    limit = judge(result, ceiling).of_client
     most = f"; it can do {ceiling} against a server that does nothing" if ceiling else ""
     return f"{result.client_cpu_seconds:.2f} s of CPU in the window ({result.client_busy:.0%}){waited}: {limit}{most}"
 

@@ -35,9 +35,10 @@ def run_load(plan: LoadPlan, on_event: Listener | None = None) -> LoadResult:
     """Carry out `plan` and return what was recorded; `on_event` is told of the window and of progress.
 
     It ends within the set-up (at most the timeout), the duration and a fraction of a second, whatever the
-    server does. An interrupt (KeyboardInterrupt) once the load runs ends it early; the result says so. Raises
-    LoadError (NobodyListensError where nobody listens; PlanError where ports would run out) with one clear
-    line. No load process is left, whatever happens.
+    server does; an open loop waits for what was due as long as the timeout, at most 5 s. An interrupt
+    (KeyboardInterrupt) once the load runs ends it early; the result says so. Raises LoadError (NobodyListensError
+    where nobody listens; PlanError where ports would run out) with one clear line. No load process is left, whatever
+    happens.
     """
     targets = targets_of(plan)
     specs = divide(plan, targets, sources_for(plan, targets))

@@ -21,7 +21,9 @@ BUSY = 0.8  # of its CPUs: a client was seen to be the limit at 80 to 82 %, for 
 NEAR_CEILING = 0.9  # of what it can do: runs on a shared machine differ by as much
 LATE_SECONDS = 0.001  # of lateness at the 99th percentile that nobody need look at
 LATE_SHARE = 0.25  # of the response at the 99th percentile: more, and it is the client that is measured
+LOOP_LATE = 0.1  # of the window in which the loop did not look when it meant to
 MET = 0.99  # of what was offered
+MOSTLY = 0.5  # of the places that requests can be in flight at
 SHORTEST_SECONDS = 0.2  # of a window from which a share of the CPU can be told
 
 
@@ -45,18 +47,33 @@ class Verdict:
     """Who was the limit, and why, in words.
 
     `limit` is "client"; "connections", where requests were due and every connection was busy; or "" where the client
-    was neither: then it is the server, or nobody asked for more.
+    was neither: then it is the server, or nobody asked for more. `known` is false where the window was too short to
+    tell.
     """
 
     limit: str
     reasons: tuple[str, ...]
+    known: bool = True
+
+    @property
+    def of_client(self) -> str:
+        """What to say of the client."""
+        if not self.known:
+            return "too short to tell whether it was the limit"
+        return "the limit" if self.limit == "client" else "not the limit"
 
 
 def judge(result: LoadResult, ceiling: KnownCeiling | None = None) -> Verdict:
     """Say from its own evidence whether the client was the limit of a run; a window under 0.2 s has none."""
     if result.duration < SHORTEST_SECONDS:
-        return Verdict("", ())
-    reasons = [*_of_cpu(result), *_of_lateness(result), *_of_ceiling(result, ceiling)]
+        return Verdict("", (), known=False)
+    reasons = [
+        *_of_cpu(result),
+        *_of_one_process(result),
+        *_of_loop(result),
+        *_of_lateness(result),
+        *_of_ceiling(result, ceiling),
+    ]
     if reasons:
         return Verdict("client", tuple(reasons))
     if waited := _of_connections(result):
@@ -75,12 +92,36 @@ def _of_cpu(result: LoadResult) -> list[str]:
     return []
 
 
-def _of_lateness(result: LoadResult) -> list[str]:
-    """Where requests are due at given times, the client can be late with them: what follows is not the server's."""
-    late, response = figures(result.lateness())["p99"], figures(result.response())["p99"]
-    if late is None or response is None or late < LATE_SECONDS or late < LATE_SHARE * response:
+def _of_one_process(result: LoadResult) -> list[str]:
+    """Where one of several had no time left, which the mean of all does not show."""
+    if len(result.client_processes) < 2:
         return []
-    return [f"it was late itself with what was due: p99 {duration(late)}, of a response of {duration(response)}"]
+    busiest = max((process.cpu + (process.waiting or 0.0)) / result.duration for process in result.client_processes)
+    return [f"one of its processes worked or waited for a CPU for {busiest:.0%} of the time"] if busiest >= BUSY else []
+
+
+def _of_loop(result: LoadResult) -> list[str]:
+    """A loop that was late did not see what happened, in a closed loop, too, where nothing is due."""
+    late = max((process.late for process in result.client_processes), default=0.0)
+    if late < LOOP_LATE * result.duration:
+        return []
+    return [f"its loop stood still for {duration(late)} of {duration(result.duration)}"]
+
+
+def _of_lateness(result: LoadResult) -> list[str]:
+    """Where requests are due at given times, the client can be late with them: what follows is not the server's.
+
+    Told by the highest percentile that there are requests enough for.
+    """
+    lateness, response = figures(result.lateness()), figures(result.response())
+    for name in ("p99", "p90", "p50"):
+        late, felt = lateness[name], response[name]
+        if late is None or felt is None:
+            continue
+        if late < LATE_SECONDS or late < LATE_SHARE * felt:
+            return []
+        return [f"it was late itself with what was due: {name} {duration(late)}, of a response of {duration(felt)}"]
+    return []
 
 
 def _of_ceiling(result: LoadResult, ceiling: KnownCeiling | None) -> list[str]:
@@ -104,4 +145,6 @@ def _of_connections(result: LoadResult) -> str:
     if result.unsent + result.shed < (1 - MET) * result.offered * result.duration:
         return ""
     places = result.plan.connections * result.plan.pipeline
+    if (result.outstanding or 0.0) < MOSTLY * places:  # they were not busy: they could not connect, say
+        return ""
     return f"{places} requests at a time were in flight, and more were due: the server was slow for so few connections"

@@ -36,6 +36,7 @@ print(peak(), file=sys.stderr)
 PARENT = f"""{PEAK}
 import os, subprocess, sys
 from clients.addresses import Address
+from clients.evidence import Evidence
 from clients.gathering import gather
 from clients.plan import LoadPlan
 from clients.process import Recorded
@@ -47,7 +48,7 @@ with subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdout=subprocess.PIP
     while data := os.read(child.stdout.fileno(), 1 << 20):
         heard += data
 size = 1_000_000 * ROW.size
-evidence = {{"cpu_seconds": 1.0, "runnable_wait_seconds": 0.0, "late_ns": [1] * 20, "outstanding": 2.0}}
+evidence = Evidence().to_json() | {{"outstanding": 2.0}}
 report = {{
     "errors": {{}}, "examples": {{}}, "late": 0, "duplicates": 0, "idle_closed": 0, "ended_ns": 2_200_000_000,
     "gave_up": False, "guests": {{}}, "evidence": evidence,

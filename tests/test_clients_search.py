@@ -472,10 +472,10 @@ def test_a_search_that_makes_no_sense_is_refused(arguments: list[str], complaint
 def test_a_search_tells_of_trials_and_ends_when_it_is_interrupted(as_json: bool, tmp_path: Path) -> None:
     """Trials by and by; then what had held, its path as JSON Lines, and status 1."""
     with known_server() as server:
-        options = ["--find-rate", "p50=4s", "--rate", "500", "--duration", "0.2", "--output", str(tmp_path)]
+        options = ["--find-rate", "p50=400ms", "--rate", "500", "--duration", "0.2", "--output", str(tmp_path)]
         command = [*COMMAND, str(server.address), *options, *(["--json"] if as_json else [])]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as searching:
-            wait_until(lambda: server.requests > 900)  # the first trial asks for 750: the second is under way
+            wait_until(lambda: server.requests > 1100)  # the first trial asks for 950: the second is under way
             searching.send_signal(signal.SIGINT)
             told, complaints = searching.communicate(timeout=50)
     assert (searching.returncode, complaints) == (1, "")

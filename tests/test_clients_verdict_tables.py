@@ -61,6 +61,7 @@ def run_of(
         cpus=(0,),
         interrupted=False,
         gave_up=False,
+        outstanding=9.0,
     )
 
 
@@ -159,4 +160,4 @@ def test_littles_law_is_checked_from_the_rows(took_ms: float) -> None:
     assert little is not None
     assert little["expected"] == pytest.approx(expected, rel=0.05)
     assert little["ratio"] == pytest.approx(2, rel=0.05)
-    assert run_of().little() is None
+    assert replace(run_of(), outstanding=None).little() is None

@@ -22,6 +22,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from contextlib import suppress
 from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,8 @@ def run_on_cluster(plan: LoadPlan, scheduler: str, on_event: Listener | None = N
     """
     if plan.address.path:
         raise PlanError("--cluster needs HOST:PORT: a Unix socket is of one machine")
+    if plan.sources:
+        raise PlanError("--sources are addresses of one machine: with --cluster each worker has its own")
     specs = divide(plan, targets_of(plan))
     with link_to(scheduler) as link:
         workers = in_turn(link.workers())
@@ -217,20 +220,24 @@ class _Run:
     def _step(self, window: Window) -> None:
         """Wait for the next moment or message, whichever comes first, and tell the caller of it."""
         self._attend(min(_WATCH, window.seconds_to_next()))
+        self._do_calls()  # fetching may have taken long, and what was said meanwhile waits there
         for part in self._parts:
             if not part.over and time.monotonic() - part.heard > SILENCE:
                 self._lose_part(part, f"nothing was heard of it for {SILENCE:g} s")
         if window.tell() and self._plan.requests is not None and not self._interrupted:
             self._stop(part for part in self._parts if not part.asks)
 
-    def _attend(self, seconds: float) -> None:
-        """Do what other threads found out, waiting up to that long for the first, and fetch what is done."""
-        try:
-            self._calls.get(timeout=seconds)()
+    def _do_calls(self) -> None:
+        """Do what other threads have found out by now."""
+        with suppress(queue.Empty):
             while True:
                 self._calls.get_nowait()()
-        except queue.Empty:
-            pass
+
+    def _attend(self, seconds: float) -> None:
+        """Do what other threads found out, waiting up to that long for the first, and fetch what is done."""
+        with suppress(queue.Empty):
+            self._calls.get(timeout=seconds)()
+        self._do_calls()
         for part in self._parts:
             if not part.over and part.carried and part.carried.done():
                 self._fetch(part, part.carried)

@@ -75,4 +75,4 @@ def save_search(result: SearchResult, head: dict[str, object], folder: str) -> N
         lines = "\n".join(map(json.dumps, records))
         (Path(folder) / "search.jsonl").write_text(lines + "\n", encoding="utf-8")
     except OSError as error:
-        raise LoadError(f"cannot write to {folder}: {error.strerror}") from error
+        raise LoadError(f"cannot write to {folder}: {error.strerror or error}") from error

@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
+from clients.percentiles import samples_for
 from clients.words import duration as in_words
 
 NAMES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999, "p999": 0.999}
@@ -31,7 +32,7 @@ class Objective:
     @property
     def requests(self) -> int:
         """How many requests a trial asks for, so that the percentile can be told."""
-        return math.ceil(MARGIN * max(LEAST_REQUESTS, 10 / (1 - self.percentile) - 1e-6))
+        return math.ceil(MARGIN * max(LEAST_REQUESTS, samples_for(self.percentile)))
 
     def __str__(self) -> str:
         return f"{self.name}={in_words(self.seconds).replace(' ', '')}"

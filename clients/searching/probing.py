@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
-from clients.percentiles import of_sorted
+from clients.percentiles import of_sorted, samples_for
 from clients.records import Outcome
 from clients.searching.objective import Findings, Objective
 from clients.searching.steadiness import in_flight_grew
@@ -27,7 +27,9 @@ def probe_with(plan: LoadPlan, objective: Objective, run_load: Callable[[LoadPla
 
     With one seed the runs that confirm a rate would have the same arrivals, and confirm nothing.
     """
-    warmup = plan.warmup_seconds
+    # Answers to what was due in the warm-up stand in the window for those that come after it: so the warm-up is as long
+    # as an answer may take.
+    warmup = max(plan.warmup_seconds, objective.seconds)
     seeds = count(plan.seed)
 
     def probe(rate: float, window: float) -> Findings:
@@ -50,12 +52,12 @@ def findings_of(result: LoadResult, objective: Objective) -> Findings:
     """Take what the search looks at from the result of an open-loop run."""
     response = result.response()
     asked = result.requests[result.requests["outcome"] != Outcome.SHED]
-    enough = len(response) >= 10 / (1 - objective.percentile) - 1e-6
+    enough = len(response) >= samples_for(objective.percentile)
     return Findings(
         achieved=1.0 if result.achieved is None else result.achieved,
         response=of_sorted(response, objective.percentile) if enough else None,
         growing=in_flight_grew(asked["due_ns"], asked["done_ns"], result.opened_ns, result.closed_ns),
-        errors=sum(result.errors.values()) or int(result.gave_up),
+        errors=sum(result.errors.values()) or int(result.gave_up) or len(result.missing),
         shed=result.shed,
         client_limited=judge(result).limit == "client",
         interrupted=result.interrupted,

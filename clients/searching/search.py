@@ -166,7 +166,11 @@ def rounded(rate: float) -> float:
 
 
 def is_near(trial: Trial, objective: Objective) -> bool:
-    """Whether a trial failed by so little that noise may have done it."""
+    """Whether noise may have made a trial fail.
+
+    A stall of the machine spoils the percentile, and leaves nearly all answered; near its border a server spoils either
+    by little. What is far beyond it spoils both.
+    """
     if trial.held or trial.errors:
         return False
     nearly_held = trial.response is not None and trial.response <= NEARLY_HELD * objective.seconds

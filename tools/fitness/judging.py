@@ -205,7 +205,7 @@ def others(findings: Findings) -> Check:
         f"{named or 'none busy'}; load average {findings.load_average:g}",
         verdict,
         "their work is done in the time of what is measured",
-        f"wait until they are done, or end them: kill {findings.others[0].pid}"
+        "wait until they are done, or end those that are yours and need not run"
         if findings.others
         else "much was running in the last minute: wait until it has calmed down",
     )
