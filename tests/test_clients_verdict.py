@@ -13,8 +13,9 @@ from clients.addresses import Address
 from clients.summary import describe, findings
 from clients.verdict import judge
 from tests.known_servers import known_server
-from tests.load_runs import load, two_cpus, until_true
+from tests.load_runs import load, two_cpus
 from tests.measured import python
+from tests.quiet import until_true_in_quiet
 from tests.serving import serving
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def test_a_client_beside_a_hog_is_the_limit(discipline: dict[str, float]) -> Non
             assert told.endswith(": the limit")
             assert "waited for a CPU for" in told
 
-        until_true(run)
+        until_true_in_quiet(run)
 
 
 @alone
@@ -94,7 +95,7 @@ def test_a_slow_server_is_not_blamed_on_the_client(work: str, discipline: dict[s
             [told] = [line for line in describe(result) if line.startswith("  client ")]
             assert told.endswith("not the limit")
 
-        until_true(run)
+        until_true_in_quiet(run)
 
 
 @alone
@@ -112,7 +113,7 @@ def test_the_loop_sees_as_many_in_flight_as_littles_law_says() -> None:
             assert little["seen"] == pytest.approx(10, abs=0.2)
             assert little["expected"] == pytest.approx(10, abs=0.2)
 
-        until_true(run)
+        until_true_in_quiet(run)
 
 
 def test_what_a_real_run_shows_is_judged_by_what_it_has() -> None:
