@@ -7,8 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from clients.arguments import tell_insecure
-from clients.options import build_parser, plan_of
+from clients.options import build_parser
 from clients.plan import PlanError
+from clients.plan_options import plan_of
 from clients.process import LoadError
 
 if TYPE_CHECKING:
