@@ -30,7 +30,7 @@ def prepare_folder(folder: str) -> None:
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LoadError(f"cannot write to {folder}: {error.strerror or error}") from error
+        raise LoadError(f"cannot write to {folder}: {error.strerror or f'no room, it seems ({error})'}") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise LoadError(f"cannot write to {folder}: Permission denied")
 
@@ -56,7 +56,7 @@ def save(
         lines = (json.dumps(header(result, formats)), json.dumps({"record": "summary", **result.summary(ceiling)}))
         (place / "load.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     except OSError as error:
-        raise LoadError(f"cannot write to {folder}: {error.strerror or error}") from error
+        raise LoadError(f"cannot write to {folder}: {error.strerror or f'no room, it seems ({error})'}") from error
 
 
 def _remove_others(place: Path, written: object) -> None:
