@@ -7,8 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from clients.arguments import tell_insecure
-from clients.options import build_parser, plan_of
+from clients.options import build_parser
 from clients.plan import PlanError
+from clients.plan_options import plan_of
 from clients.process import LoadError
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ def main(arguments: Sequence[str]) -> int:
     tell_insecure(options, parser)
     try:
         return _carry_out(plan, options)
-    except (LoadError, PlanError) as error:
+    except PlanError as error:
+        print(f"serverlab load: {error}", file=sys.stderr)
+        return 2
+    except LoadError as error:
         print(f"serverlab load: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("serverlab load: interrupted before there was anything to report", file=sys.stderr)
@@ -79,7 +83,7 @@ def _runner(options: argparse.Namespace) -> Run:
         if error.name is None or error.name.split(".")[0] not in {"distributed", "dask"}:
             raise
         words = "--cluster needs the package distributed: pip install 'serverlab[cluster]'"
-        raise PlanError(words) from error
+        raise LoadError(words) from error
     return lambda plan, listener: run_on_cluster(plan, options.cluster, listener)
 
 

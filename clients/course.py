@@ -139,7 +139,10 @@ class Course:
         return min(moments)
 
     def _is_over(self, now: int) -> bool:
-        if self._stop_ordered() or not self._clients.busy:
+        if self._stop_ordered():
+            self._grace_ns = GRACE_NS  # who stops a run does not want to wait for what was due
+            return True
+        if not self._clients.busy:
             return True
         if self._end_ns is not None:
             return now >= self._end_ns

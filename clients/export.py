@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DISTRIBUTIONS = ("response", "service", "lateness")
 
 # Rows are turned into Python's numbers so many at a time: a million at once would be a gigabyte.
-_ROWS_AT_A_TIME = 1 << 14
+_ROWS_AT_A_TIME = 1 << 12
 
 MEANINGS = {
     "due_ns": "when the schedule wanted the request; in a closed loop, when the client was free to begin it",
@@ -44,7 +44,12 @@ def write_jsonl(result: LoadResult, header: dict[str, object], path: Path) -> No
     names = result.requests.dtype.names or ()
     columns = {name: MEANINGS[name] for name in names}
     with path.open("w", encoding="utf-8") as file:
-        file.write(json.dumps({**header, "columns": columns, "requests": len(result.requests)}) + "\n")
+        about = {
+            "columns": columns,
+            "times": "nanoseconds of the monotonic clock; 0: never",
+            "requests": len(result.requests),
+        }
+        file.write(json.dumps({**header, **about}) + "\n")
         file.writelines(request_lines(result.requests))
 
 

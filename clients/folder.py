@@ -30,7 +30,7 @@ def prepare_folder(folder: str) -> None:
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LoadError(f"cannot write to {folder}: {error.strerror or error}") from error
+        raise LoadError(f"cannot write to {folder}: {error.strerror or f'no room, it seems ({error})'}") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise LoadError(f"cannot write to {folder}: Permission denied")
 
@@ -52,10 +52,20 @@ def save(
             write_jsonl(result, header(result, formats), place / "requests.jsonl")
         if "hgrm" in formats:
             write_hgrm(result, place)
+        _remove_others(place, header(result, formats)["files"])
         lines = (json.dumps(header(result, formats)), json.dumps({"record": "summary", **result.summary(ceiling)}))
         (place / "load.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     except OSError as error:
-        raise LoadError(f"cannot write to {folder}: {error.strerror or error}") from error
+        raise LoadError(f"cannot write to {folder}: {error.strerror or f'no room, it seems ({error})'}") from error
+
+
+def _remove_others(place: Path, written: object) -> None:
+    """Remove what an earlier run left there in other formats: it would be taken for this one's."""
+    assert isinstance(written, dict)
+    names = ("requests.jsonl", "requests.npy", "connections.npy", *(f"{name}.hgrm" for name in DISTRIBUTIONS))
+    for name in names:
+        if name not in written:
+            (place / name).unlink(missing_ok=True)
 
 
 def header(result: LoadResult, formats: Sequence[str] = FORMATS) -> dict[str, object]:

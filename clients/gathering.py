@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clients.population import blocks_of
 from clients.records import CONNECTION_COLUMNS, NO_CONNECTION, REQUEST_COLUMNS, REQUEST_FORMATS, Outcome
 from clients.result import ClientProcess, LoadResult, served
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from clients.plan import LoadPlan
     from clients.population import Requests
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from clients.result import Rows
 
 REQUEST_TYPE = np.dtype({"names": REQUEST_COLUMNS, "formats": REQUEST_FORMATS})
-_BLOCK_ROWS = 1 << 14
 _TIMES = tuple(name for name in REQUEST_COLUMNS if name.endswith("_ns"))
 _CONNECTION_TIMES = [number for number, name in enumerate(CONNECTION_COLUMNS) if name.endswith("_ns")]
 
@@ -136,17 +136,11 @@ def _last_moment(plan: LoadPlan, requests: Requests, otherwise: int) -> int:
     return last or otherwise
 
 
-def _blocks(requests: Requests) -> Iterator[Requests]:
-    """The rows in their order, few at a time, because temporary arrays of them all would be as large as they are."""
-    for begin in range(0, len(requests), _BLOCK_ROWS):
-        yield requests[begin : begin + _BLOCK_ROWS]
-
-
 def _note_admission(requests: Requests, connections: Rows) -> None:
     """Write down when the first answer began on each connection that was answered at all."""
     order = np.argsort(connections[:, 0])
     numbers, column = connections[order, 0], CONNECTION_COLUMNS.index("first_answer_ns")
-    for rows in _blocks(requests):
+    for rows in blocks_of(requests):
         came = rows[rows["first_byte_ns"] > 0]
         answered, first = np.unique(came["connection"], return_index=True)  # of each the first in time
         places = order[np.searchsorted(numbers, answered)]
@@ -157,7 +151,7 @@ def _note_admission(requests: Requests, connections: Rows) -> None:
 def _note_sequence(requests: Requests, connections: Rows) -> None:
     """Number the requests of each connection, whose rows are in the order of time."""
     so_far = np.zeros(len(connections) + 1, np.int64)  # the last is of those without a connection
-    for rows in _blocks(requests):
+    for rows in blocks_of(requests):
         order = np.argsort(rows["connection"], kind="stable")
         numbers = rows["connection"][order]
         begins = np.flatnonzero(np.diff(numbers, prepend=NO_CONNECTION - 1))

@@ -52,7 +52,8 @@ def spread_of(result: LoadResult) -> list[str]:
     if len(response) < _FEWEST:
         return []
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDEST
-    since = "sent" if result.plan.rate is None else "due"
+    waits = result.plan.rate is not None or result.plan.think
+    since = "due" if waits else "beginning to connect" if result.plan.churn else "sent"
     title = f"  response, from {since} to done"
     return histogram_lines(title, response, width, can_show_blocks(sys.stdout.encoding))
 

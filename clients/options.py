@@ -1,4 +1,4 @@
-"""The command line of `serverlab load`: what can be asked, and the plan that follows from it."""
+"""The command line of `serverlab load`: what can be asked."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from clients.arguments import (
     Parser,
     add_address,
     add_transport,
-    address_of,
-    check_transport,
     cpu_list,
     formats,
     hostile,
@@ -20,10 +18,8 @@ from clients.conversations import PROTOCOLS
 from clients.distributions import FORMS
 from clients.formats import FORMATS
 from clients.guests.hostile import HOSTILE_KINDS
-from clients.mixes import read_mix
 from clients.pacing import ARRIVALS
-from clients.plan import DATAGRAM_TIMEOUT, MAX_WAITING, TIMEOUT, LoadPlan, PlanError
-from clients.searching.search import START_RATE
+from clients.plan import DATAGRAM_TIMEOUT, MAX_WAITING, TIMEOUT
 
 if TYPE_CHECKING:
     import argparse
@@ -106,13 +102,10 @@ def _add_discipline(group: argparse._ArgumentGroup) -> None:
         "each trial as long as --duration or as the percentile needs, then three that confirm it",
     )
     add("--steps", type=int, default=0, metavar="N", help="go from R to S in N steps of equal length")
-    add(
-        "--arrivals", choices=ARRIVALS, default="poisson", help="of the open loop (default poisson: as from many users)"
-    )
+    add("--arrivals", choices=ARRIVALS, help="of the open loop (default poisson: as from many users)")
     add(
         "--max-waiting",
         type=int,
-        default=MAX_WAITING,
         metavar="N",
         help="requests that are due and may wait for a client that is free; more are shed, and counted "
         f"(default {MAX_WAITING}; 0: nothing is sent late)",
@@ -185,71 +178,3 @@ def _add_measuring(group: argparse._ArgumentGroup) -> None:
         help=f"the formats of --output (default {','.join(FORMATS)}): JSON Lines, numpy, "
         "and HdrHistogram's percentiles of response, service and lateness",
     )
-
-
-def plan_of(options: argparse.Namespace, parser: Parser) -> LoadPlan:
-    """Return the plan that the options describe; ends with status 2 where they describe none."""
-    if options.export and options.output is None:
-        parser.error("--export says in which formats to save, and --output where: give both")
-    if (options.work or options.mix) and options.size is not None:
-        parser.error("--size is for what is echoed; a work line and a mix say their own sizes")
-    check_transport(options, parser)
-    default_timeout = DATAGRAM_TIMEOUT if options.udp else TIMEOUT
-    try:
-        return LoadPlan(
-            address=address_of(options, parser),
-            protocol=options.protocol or _protocol_of(options),
-            connections=options.connections,
-            duration=options.duration,
-            requests=options.requests,
-            churn=options.churn,
-            size=_size_of(options.size),
-            work=options.work,
-            warmup=options.warmup,
-            timeout=default_timeout if options.timeout is None else options.timeout,
-            processes=options.processes,
-            cpus=options.cpus,
-            close=options.close,
-            udp=options.udp,
-            tls=options.tls,
-            ca=options.ca,
-            insecure=options.insecure,
-            rate=_first_rate(options),
-            final_rate=options.rate[1],
-            steps=options.steps,
-            arrivals=options.arrivals,
-            seed=options.seed,
-            max_waiting=options.max_waiting,
-            think=options.think,
-            pipeline=options.pipeline,
-            mix=options.mix,
-            hold=options.hold,
-            hostile=tuple(options.hostile),
-            sources=options.sources,
-        )
-    except ValueError as error:  # PlanError among them
-        parser.error(str(error))
-
-
-def _first_rate(options: argparse.Namespace) -> float | None:
-    """The rate asked for, or the one to search from; PlanError where a search makes no sense."""
-    if options.find_rate is None:
-        rate: float | None = options.rate[0]
-        return rate
-    if options.requests is not None or options.rate[1] is not None or options.steps:
-        raise PlanError("--find-rate tries one rate after the other, each for --duration: no requests, ramp or steps")
-    return options.rate[0] or START_RATE
-
-
-def _size_of(text: str | None) -> int | str:
-    """A number of bytes, or the distribution that the text may be."""
-    if text is None:
-        return 64
-    return int(text) if text.isdecimal() else text
-
-
-def _protocol_of(options: argparse.Namespace) -> str:
-    """What a mix or a work line speaks, where the options do not say it."""
-    if options.mix:
-        return read_mix(options.mix)[0].protocol
-    return "work" if options.work else "echo"

@@ -81,6 +81,18 @@ def count(segments: Sequence[Segment]) -> int:
     return sum(number for _, _, number in _numbered(segments))
 
 
+def expected(segments: Sequence[Segment], begin: float, end: float) -> float:
+    """Return how many requests the rates promise between two times, in seconds from the start."""
+    total = began = 0.0
+    for segment in segments:
+        first, last = max(begin - began, 0.0), min(end - began, segment.seconds)
+        if last > first:
+            slope = (segment.to_rate - segment.from_rate) / segment.seconds
+            total += (last - first) * (segment.from_rate + slope * (first + last) / 2)
+        began += segment.seconds
+    return total
+
+
 def due_times(segments: Sequence[Segment], arrivals: str, seed: int) -> Iterator[int]:
     """Return when each request is due, in nanoseconds from the start: `count` of them, never decreasing, made lazily.
 

@@ -44,8 +44,7 @@ class Population:
 
     def blocks(self) -> Iterator[Requests]:
         """All rows, in their order."""
-        for begin in range(0, len(self.requests), _BLOCK_ROWS):
-            yield self.requests[begin : begin + _BLOCK_ROWS]
+        return blocks_of(self.requests)
 
     def count(self, *conditions: Which) -> int:
         """How many rows meet all `conditions`."""
@@ -108,6 +107,12 @@ class Population:
         sent = rows["sent_ns"]
         late: Mask = (sent == 0) | (sent > self.closed_ns)
         return late
+
+
+def blocks_of(requests: Requests) -> Iterator[Requests]:
+    """Rows in their order, few at a time."""
+    for begin in range(0, len(requests), _BLOCK_ROWS):
+        yield requests[begin : begin + _BLOCK_ROWS]
 
 
 def _all(conditions: tuple[Which, ...], rows: Requests) -> Mask:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 _CHECKOUT = Path(__file__).resolve().parent.parent
 _PIPE_BYTES = 1 << 20
 _PROGRESS_A_SECOND = 5
+_LAST_MOMENT = 0.5  # seconds for a process that has closed its output to end
 
 
 class LoadError(RuntimeError):
@@ -80,6 +83,7 @@ class LoadProcess(Told):
             process_group=0,  # a terminal's Ctrl-C is for the parent, which stops the run and reports it
         )
         self._heard = bytearray()
+        self.part = f"{spec.clients} clients" if spec.clients else "the held and hostile clients"
         self.report: dict[str, Any] | None = None
         self.tell(spec.to_json())
 
@@ -140,7 +144,13 @@ class LoadProcess(Told):
         return Recorded(heard[:size], heard[size:], self.report)
 
     def _last_words(self) -> str:
+        with suppress(subprocess.TimeoutExpired):  # how it ended is told by its end, not by ours
+            self._process.wait(_LAST_MOMENT)
         self._process.kill()
         _, errors = self._process.communicate()
         words = errors.decode(errors="replace").strip().splitlines()
-        return f"a load process ended early: {words[-1] if words else f'status {self._process.returncode}'}"
+        return f"a load process ended early: {words[-1] if words else _how_it_ended(self._process.returncode)}"
+
+
+def _how_it_ended(status: int) -> str:
+    return f"killed by {signal.Signals(-status).name}" if status < 0 else f"status {status}"

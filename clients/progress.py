@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from clients.events import Event, Listener, Progress
@@ -35,7 +35,8 @@ def plain_lines(plan: LoadPlan) -> Iterator[Listener | None]:
         if isinstance(event, Progress):
             reading = last_second.read(event)
             if pace.is_due(event.elapsed):
-                print(reading.line(), file=sys.stderr, flush=True)
+                with suppress(OSError):  # a line that cannot be written must not cost the run
+                    print(reading.line(), file=sys.stderr, flush=True)
 
     yield listen
 

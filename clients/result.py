@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clients.breakdown import parts, steps
+from clients.pacing import expected
 from clients.percentiles import figures
 from clients.population import Population, ended_with, failed
 from clients.records import CONNECTION_COLUMNS, Outcome
@@ -120,6 +121,11 @@ class LoadResult:
         """Requests per second that were due in the window, by its real length; None in a closed loop."""
         if self.plan.rate is None or self.duration <= 0:
             return None
+        if self.missing:  # what the lost ones should have asked was due, too
+            began = (self.opened_ns / 1e9) - self.plan.warmup_seconds
+            return (
+                expected(self.plan.segments, self.opened_ns / 1e9 - began, self.closed_ns / 1e9 - began) / self.duration
+            )
         return self.rows.count(self.rows.due_in_window) / self.duration
 
     @property

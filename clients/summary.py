@@ -109,7 +109,9 @@ def _describe_client(result: LoadResult, ceiling: KnownCeiling | None) -> str:
 
 def _describe_in_flight(result: LoadResult) -> str:
     unsent = f", {result.unsent:,} of them waiting for a free client" if result.unsent else ""
-    return f"{result.in_flight:,} requests when the window closed{unsent}"
+    little = result.little()
+    mean = f"; on average {little['seen']:.3g}, by the records {little['expected']:.3g} (Little)" if little else ""
+    return f"{result.in_flight:,} requests when the window closed{unsent}{mean}"
 
 
 def _describe_request(plan: LoadPlan) -> str:
@@ -152,7 +154,7 @@ def _of_connections(result: LoadResult) -> list[str]:
 def describe_latency(latency: dict[str, float | None]) -> str:
     """Tell the percentiles that there were enough requests for."""
     known = [f"{name} {duration(value)}" for name, value in latency.items() if value is not None]
-    return "  ".join(known) or "unknown: no request ended in the window"
+    return "  ".join(known) or "unknown: no request that counts ended"
 
 
 def findings(result: LoadResult, ceiling: KnownCeiling | None = None) -> list[str]:
@@ -203,6 +205,8 @@ def _of_the_limit(result: LoadResult, ceiling: KnownCeiling | None) -> list[str]
 
 def _of_the_run(result: LoadResult) -> list[str]:
     found = [f"missing: {part}" for part in result.missing]
+    if result.offered == 0:
+        found.append("nothing was due in the window: the rate is too low for its length")
     if result.gave_up:
         found.append(f"gave up: no right answer for three timeouts of {result.plan.timeout:g} s")
     if result.interrupted:

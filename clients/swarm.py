@@ -86,6 +86,7 @@ class _Run:
         self._on_event = on_event
         self._selector = selectors.DefaultSelector()
         self._interrupted = False
+        self._lost: dict[LoadProcess, str] = {}
 
     def carry_out(self) -> LoadResult:
         with self._selector:
@@ -93,13 +94,18 @@ class _Run:
                 self._selector.register(process, selectors.EVENT_READ)
             self._await_ready()
             window = self._start()
-            while not all(process.done for process in self._processes):
+            while not all(process.done for process in self._there()):
                 try:
                     self._step(window)
                 except KeyboardInterrupt:
                     self._interrupt()
-        recorded = [process.recorded for process in self._processes]
-        return gather(self._plan, recorded, window.bounds(), interrupted=self._interrupted)
+        recorded = [process.recorded for process in self._there()]
+        missing = tuple(f"{process.part}: {why}" for process, why in self._lost.items())
+        return gather(self._plan, recorded, window.bounds(), interrupted=self._interrupted, missing=missing)
+
+    def _there(self) -> list[LoadProcess]:
+        """The load processes that have not been lost."""
+        return [process for process in self._processes if process not in self._lost]
 
     def _await_ready(self) -> None:
         waiting = set(self._processes)
@@ -123,16 +129,27 @@ class _Run:
         for key, _ in self._selector.select(window.seconds_to_next()):
             process = key.fileobj
             assert isinstance(process, LoadProcess)
-            for _event in process.hear():
-                pass
+            try:
+                for _event in process.hear():
+                    pass
+            except LoadError as error:
+                self._lose(process, error)
             if process.done:
                 self._selector.unregister(process)
         if window.tell() and self._plan.requests is not None and not self._interrupted:
             self._stop_guests()
 
+    def _lose(self, process: LoadProcess, error: LoadError) -> None:
+        """Go on without a load process that has ended; LoadError where nobody is left who asks."""
+        self._lost[process] = str(error)
+        if not any(left.asks for left in self._there()):
+            raise error
+        self._selector.unregister(process)
+        process.finished = True
+
     def _stop_guests(self) -> None:
         """End those that have no end of their own: all requests that count are answered."""
-        for process in self._processes:
+        for process in self._there():
             if not process.asks:
                 process.tell("stop")
 
@@ -140,6 +157,6 @@ class _Run:
         if self._interrupted:
             raise KeyboardInterrupt
         self._interrupted = True
-        for process in self._processes:
+        for process in self._there():
             if process.report is None:
                 process.tell("stop")

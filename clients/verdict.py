@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from clients.result import LoadResult
 
 BUSY = 0.8  # of its CPUs: a client was seen to be the limit at 80 to 82 %, for it also waits to be run
+WAITED = 0.2  # of the time, for a CPU: in that time it could have asked, and was not let
 NEAR_CEILING = 0.9  # of what it can do: runs on a shared machine differ by as much
 LATE_SECONDS = 0.001  # of lateness at the 99th percentile that nobody need look at
 LATE_SHARE = 0.25  # of the response at the 99th percentile: more, and it is the client that is measured
@@ -60,7 +61,7 @@ class Verdict:
         """What to say of the client."""
         if not self.known:
             return "too short to tell whether it was the limit"
-        return "the limit" if self.limit == "client" else "not the limit"
+        return "the limit, or may have been" if self.limit == "client" else "not the limit"
 
 
 def judge(result: LoadResult, ceiling: KnownCeiling | None = None) -> Verdict:
@@ -83,21 +84,20 @@ def judge(result: LoadResult, ceiling: KnownCeiling | None = None) -> Verdict:
 
 def _of_cpu(result: LoadResult) -> list[str]:
     busy, waiting = result.client_busy, result.client_waiting or 0.0
-    if busy >= BUSY:
-        return [f"it used {busy:.0%} of its CPUs"]
-    if busy + waiting >= BUSY:
-        return [
-            f"it worked for {busy:.0%} of the time, and waited for a CPU for {waiting:.0%}: something else ran there"
-        ]
-    return []
+    if waiting >= WAITED:
+        return [f"it worked for {busy:.0%} of the time, and waited for a CPU for {waiting:.0%}: others ran there"]
+    return [f"it used {busy:.0%} of its CPUs"] if busy + waiting >= BUSY else []
 
 
 def _of_one_process(result: LoadResult) -> list[str]:
     """Where one of several had no time left, which the mean of all does not show."""
     if len(result.client_processes) < 2:
         return []
-    busiest = max((process.cpu + (process.waiting or 0.0)) / result.duration for process in result.client_processes)
-    return [f"one of its processes worked or waited for a CPU for {busiest:.0%} of the time"] if busiest >= BUSY else []
+    for process in result.client_processes:
+        busy, waiting = process.cpu / result.duration, (process.waiting or 0.0) / result.duration
+        if busy + waiting >= BUSY or waiting >= WAITED:
+            return [f"one of its processes worked for {busy:.0%} of the time, and waited for a CPU for {waiting:.0%}"]
+    return []
 
 
 def _of_loop(result: LoadResult) -> list[str]:

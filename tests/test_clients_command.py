@@ -152,6 +152,16 @@ def test_records_are_saved_with_a_header_that_explains_them(tmp_path: Path) -> N
     assert connections.shape == (10, len(header["files"]["connections.npy"]["columns"]))
 
 
+def test_a_second_run_leaves_nothing_of_the_first_in_its_folder(tmp_path: Path) -> None:
+    """Other formats of an earlier run would be taken for this one's."""
+    with known_server() as server:
+        for requests, formats in (("30", "jsonl,npy,hgrm"), ("10", "jsonl")):
+            folder = str(tmp_path / "run")
+            serverlab("load", str(server.address), "--requests", requests, "--output", folder, "--export", formats)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["load.jsonl", "requests.jsonl"]
+    assert len((tmp_path / "run" / "requests.jsonl").read_text().splitlines()) == 11
+
+
 def test_ctrl_c_ends_the_run_and_reports() -> None:
     """The interrupt of a terminal: what was measured is printed, with status 1, and no traceback."""
     with known_server() as server:

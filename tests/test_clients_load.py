@@ -206,6 +206,29 @@ def test_a_load_process_that_dies_is_told() -> None:
         killer.join()
 
 
+@pytest.mark.parametrize("guests", [0, 3])
+def test_a_run_goes_on_without_a_load_process_that_dies(guests: int) -> None:
+    """Its part is told as missing, and what it should have asked was due all the same."""
+    with known_server() as server:
+        server.enough = 50 + guests
+
+        def kill_the_last() -> None:
+            server.had_enough.wait(10)
+            children = psutil.Process().children()
+            max(children, key=lambda child: child.pid).kill()
+
+        killer = threading.Thread(target=kill_the_last)
+        killer.start()
+        result = load(server, duration=2.0, warmup=0, rate=200, processes=1 if guests else 2, hold=guests)
+        killer.join()
+    whose = "the held and hostile clients" if guests else "2 clients"
+    assert result.missing == (f"{whose}: a load process ended early: killed by SIGKILL",)
+    assert not result.ok
+    assert result.offered == pytest.approx(200)
+    assert result.achieved == pytest.approx(1.0 if guests else 0.5, abs=0.05)
+    assert psutil.Process().children() == []
+
+
 def test_an_interrupt_ends_the_run_and_reports_it() -> None:
     """What was measured until then is in the result."""
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from clients.pacing import ARRIVALS, Segment, count, due_times, read_rate, segments
+from clients.pacing import ARRIVALS, Segment, count, due_times, expected, read_rate, segments
 from tests.exponential import distance_from_exponential
 
 if TYPE_CHECKING:
@@ -250,3 +250,13 @@ def test_any_times_are_in_order_within_the_load_and_as_many_as_promised(
         end_ns += part.seconds * 1e9
         assert sum(one <= end_ns + 0.5 for one in due) >= count(parts[:index])
     assert not due or 0 <= due[0] <= due[-1] <= end_ns + 0.5
+
+
+def test_what_is_expected_between_two_times_follows_the_rates() -> None:
+    """Over plateaus and ramps, in parts and as a whole."""
+    up = [Segment(2.0, 100.0, 100.0), Segment(4.0, 100.0, 300.0)]
+    assert expected(up, 0.0, 6.0) == pytest.approx(1000)
+    assert expected(up, 0.5, 1.5) == pytest.approx(100)
+    assert expected(up, 1.0, 4.0) == pytest.approx(100 + 300)
+    assert expected(up, 5.0, 9.0) == pytest.approx(275)
+    assert expected(up, 6.0, 9.0) == 0

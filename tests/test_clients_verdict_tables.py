@@ -70,7 +70,8 @@ def run_of(
     [
         (1.58, 0.0, 1, (0,), "", ""),
         (1.62, 0.0, 1, (0,), "client", "it used 81% of its CPUs"),
-        (1.0, 0.5, 1, (0,), "", ""),
+        (1.0, 0.38, 1, (0,), "", ""),
+        (0.2, 0.42, 1, (0,), "client", "it worked for 10% of the time, and waited for a CPU for 21%"),
         (1.0, 0.7, 1, (0,), "client", "it worked for 50% of the time, and waited for a CPU for 35%"),
         (1.0, None, 1, (0,), "", ""),
         (1.62, 0.0, 2, (0, 1), "", ""),

@@ -27,7 +27,8 @@ def replace(name: str, arguments: list[str]) -> None:
     """
     checkout = Path(__file__).resolve().parent.parent
     safe_path = [] if Path.cwd() == checkout else ["-P"]
-    sys.stdout.flush()
+    if sys.stdout is not None:  # it was closed before we began
+        sys.stdout.flush()
     if name == "serve":  # until the server has its handlers, a signal to end it waits
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     os.execv(sys.executable, [sys.executable, *safe_path, *REPLACED_BY[name], *arguments])
