@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from clients.addresses import Address
@@ -14,10 +17,11 @@ NOBODY = Address("127.0.0.1", 9)
 def test_sources_of_a_cluster_are_refused() -> None:
     """They are addresses of one machine; nothing is asked of the scheduler."""
     pytest.importorskip("distributed")
-    from clients.cluster.run import run_on_cluster  # noqa: PLC0415 - not everybody has Dask
-
-    with pytest.raises(PlanError, match="--sources are addresses of one machine"):
-        run_on_cluster(LoadPlan(NOBODY, sources=("127.0.0.2",)), "127.0.0.1:9")
+    arguments = [str(NOBODY), "--cluster", "127.0.0.1:9", "--sources", "127.0.0.2"]
+    command = [sys.executable, "-m", "clients", "load", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("serverlab load: --sources are addresses of one machine")
 
 
 def test_one_step_is_refused() -> None:

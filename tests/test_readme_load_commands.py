@@ -8,7 +8,8 @@ import shlex
 
 import pytest
 
-from clients.options import build_parser, plan_of
+from clients.options import build_parser
+from clients.plan_options import plan_of
 from tools.readme import README
 
 COMMANDS = re.findall(r"^ +serverlab load (.+)$", README.read_text(encoding="utf-8"), re.MULTILINE)
