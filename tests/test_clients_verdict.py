@@ -72,7 +72,7 @@ def test_a_client_beside_a_hog_is_the_limit(discipline: dict[str, float]) -> Non
             assert (result.client_wait_seconds or 0) > (free.client_wait_seconds or 0)
             assert any("the client was the limit" in line for line in findings(result))
             [told] = [line for line in describe(result) if line.startswith("  client ")]
-            assert told.endswith(": the limit")
+            assert told.endswith(": the limit, or may have been")
             assert "waited for a CPU for" in told
 
         until_true_in_quiet(run)
