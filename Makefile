@@ -10,7 +10,7 @@ compare: setup
 	$(BIN)/serverlab compare
 
 test: setup
-	$(BIN)/python -m pytest -n 4 --dist worksteal -q -m "not alone"  # most of them wait, for a server or for a time to pass
+	$(BIN)/python -m pytest -n 6 --dist worksteal -q -m "not alone"  # most of them wait, for a server or for a time to pass
 	$(BIN)/python -m pytest -q -m alone
 
 setup: $(READY)

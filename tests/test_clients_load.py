@@ -264,7 +264,9 @@ def test_a_client_that_may_have_been_the_limit_is_told() -> None:
     with known_server() as server:
         result = load(server, duration=0.4)
     for share, told in ((0.79, False), (0.81, True)):
-        lines = findings(replace(result, client_cpu_seconds=share * result.duration, client_wait_seconds=0.0))
+        cpu_seconds = share * result.duration
+        alone = replace(result, client_cpu_seconds=cpu_seconds, client_wait_seconds=0.0, client_processes=())
+        lines = findings(alone)
         assert any("the client was the limit, or may have been" in line for line in lines) is told
 
 

@@ -30,6 +30,7 @@ def run(
         signal.signal(number, handler)  # at once, for a computation looks whether the server is ending
     try:
         look()  # the signal may have come before there was a loop to tell
+        loop.call_soon(look)  # or before it runs, from when on a signal wakes it
         loop.run_until_complete(until)
         loop.run_until_complete(let_all_go())
     finally:
