@@ -11,7 +11,7 @@ compare: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 6 --dist worksteal -q -m "not alone"  # most of them wait, for a server or for a time to pass
-	$(BIN)/python -m pytest -q -m alone
+	$(BIN)/python -m pytest -q -m alone $$(grep -l 'mark.alone' tests/test_*.py)
 
 setup: $(READY)
 
