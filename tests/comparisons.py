@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.cells import Cell, Cpu, Header, Load, ModelNote, Peaks
+from tools.cells import Cell, Cpu, Header, Load, Variant, Peaks
 from tools.machine import Division, Interpreter, Machine
 from tools.results import writing
 from tools.workloads import WORKLOADS
@@ -37,7 +37,7 @@ def header(**changes: object) -> Header:
         duration=1.0,
         warm_up=0.2,
         models=tuple(
-            ModelNote(name, summary, "its term", "its users", "its lesson", ROWS.get(name))
+            Variant(name, summary, "its term", "its users", "its lesson", ROWS.get(name))
             for name, summary in MODELS.items()
         ),
         left_out={},

@@ -13,7 +13,7 @@ import pytest
 
 from tests.comparisons import MODELS
 from tools import measuring
-from tools.cells import ModelNote
+from tools.cells import Variant
 from tools.choosing import DEFAULT
 from tools.comparing import Interruption, carried_out
 from tools.machine import Division, divided, parsed_cpu_list, usable_cpus
@@ -36,9 +36,9 @@ SHARED = Division((), (), "a test does not need them apart")
 KNOWN = replace(WORKLOADS["computing"], name="known", connections=1, work="8 cpu=0.005")
 
 
-def note(name: str, **options: int) -> ModelNote:
+def note(name: str, **options: int) -> Variant:
     """A model as a comparison names it."""
-    return ModelNote(name, "", "", "", "", options=options)
+    return Variant(name, "", "", "", "", options=options)
 
 
 def plan(rounds: int = 4, seed: int = 7, models: tuple[str, ...] = tuple(MODELS), *workloads: str) -> Plan:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.comparisons import MODELS, cell, header, made_up
-from tools.cells import ModelNote
+from tools.cells import Variant
 from tools.report.page import report_page, write_report
 from tools.results import read_results, writing
 from tools.summary import summarized
@@ -116,7 +116,7 @@ def test_the_report_is_the_same_when_it_is_drawn_again(folder: Path, page: str) 
 def test_the_words_of_a_server_are_escaped_everywhere(tmp_path: Path) -> None:
     """A model's name, an error's text and a kind of error cannot become markup, in the page or in a chart."""
     evil = "<img src=//x onerror=alert(1)></script><b>"
-    note = ModelNote(evil, evil, evil, evil, evil)
+    note = Variant(evil, evil, evil, evil, evil)
     load = replace(cell().load, errors={evil: 1}, examples={evil: evil})  # type: ignore[type-var]
     with writing(tmp_path / "results") as writer:
         writer.add_header(header(models=(note,), command=(evil,)))

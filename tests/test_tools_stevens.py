@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from tests.comparisons import cell, header
-from tools.cells import ModelNote
+from tools.cells import Variant
 from tools.report.page import report_page
 from tools.results import read_results, writing
 from tools.tables import tables_of
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 ROWS = {"selector": None, "threaded": 6, "iterative": 0, "passing": 5, "preforked": 2}
 
 
-def note(name: str, **options: int) -> ModelNote:
+def note(name: str, **options: int) -> Variant:
     """A model as the header has it."""
-    return ModelNote(name, "serves", "a term", "users", "a lesson", ROWS[name], options)
+    return Variant(name, "serves", "a term", "users", "a lesson", ROWS[name], options)
 
 
 def spent(model: str, seconds: float, round_number: int = 1, per_worker: object = ()) -> Cell:
@@ -39,7 +39,7 @@ def spent(model: str, seconds: float, round_number: int = 1, per_worker: object 
     return replace(made, cpu=replace(made.cpu, total=seconds))
 
 
-def compared(folder: Path, *cells: Cell, models: tuple[ModelNote, ...] = ()) -> Results:
+def compared(folder: Path, *cells: Cell, models: tuple[Variant, ...] = ()) -> Results:
     """A comparison of these cells."""
     with writing(folder) as writer:
         writer.add_header(header(models=models or tuple(map(note, ROWS))))

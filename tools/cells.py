@@ -10,10 +10,13 @@ from tools.workloads import Workload  # noqa: TC001 - read at run time, by recor
 
 
 @dataclass(frozen=True, slots=True)
-class ModelNote:
-    """A model as it was compared: its name, what the registry says of it, and the options that it was started with.
+class Variant:
+    """A server as it was compared: its name in the tables, what the registry says of it, and how it was started.
 
-    `figure_row` is its row in Figure 30.1, None where it has none.
+    `model` is its name in the registry, empty where it is a `command` of the user's, whose words are given. `options`
+    are those that it was started with. `interpreter` is a key of the header's `interpreters`, empty for the Python that
+    measured. `control_of` names the variant that this one is, entered a second time. `figure_row` is its row in
+    Figure 30.1, None where it has none.
     """
 
     name: str
@@ -23,13 +26,22 @@ class ModelNote:
     teaches: str
     figure_row: int | None = None
     options: dict[str, int] = field(default_factory=dict)
+    model: str = ""
+    command: tuple[str, ...] = ()
+    interpreter: str = ""
+    control_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
     """What was to be run, and on what; `duration` is each cell's window, `warm_up` what comes before it.
 
-    `left_out` has a reason for each model that was asked for with all others and cannot run here.
+    `left_out` has a reason for each model that was asked for with all others and cannot run here. With `until_width`,
+    rounds go on until each interval is at most so wide, as a share of its figure, or `max_rounds` are done. `held` is
+    the most connections that memory was measured with (0: it was not), in so many `memory_rounds`. `objective` is what
+    a capacity was searched for, empty where none was. `ceilings` has the requests per second that these clients reach
+    against a server that does nothing, by workload, where that is known. `interpreters` are those that ran servers, by
+    name.
     """
 
     started: str
@@ -38,12 +50,20 @@ class Header:
     rounds: int
     duration: float
     warm_up: float
-    models: tuple[ModelNote, ...]
+    models: tuple[Variant, ...]
     left_out: dict[str, str]
     workloads: tuple[Workload, ...]
     division: Division
     machine: Machine
     interpreter: Interpreter
+    limit: float | None = None
+    until_width: float | None = None
+    max_rounds: int | None = None
+    held: int = 0
+    memory_rounds: int = 0
+    objective: str = ""
+    ceilings: dict[str, float] = field(default_factory=dict)
+    interpreters: dict[str, Interpreter] = field(default_factory=dict)
 
     @property
     def planned_cells(self) -> int:
@@ -58,6 +78,14 @@ class Load:
     `requests` counts right answers. Of `connections` clients at a time, `served` got an answer. `errors`
     counts by kind and `examples` holds one of each in words. `unfinished` requests were under way when the
     window closed.
+
+    `failed` requests of the window had no right answer; `opened` connections were begun in it. `offered` is what was
+    due a second, and `achieved` which share of it was answered (None in a closed loop). `in_flight` is the mean of
+    requests in flight as the load processes saw it, and `little` that mean by what Little's law expects of it.
+    `connect_p99` is in seconds, over the whole run. `client_cpu` is seconds of the load processes in the window and
+    `client_waiting` the share of the window in which they were ready and did not run. `client_limit` is what
+    `clients.verdict` says ("client", "connections" or ""), with its reasons. `guests` tells of held and hostile
+    clients.
     """
 
     window: float
@@ -68,6 +96,17 @@ class Load:
     errors: dict[str, int]
     examples: dict[str, str]
     client_cpu: float
+    failed: int = 0
+    opened: int = 0
+    offered: float | None = None
+    achieved: float | None = None
+    in_flight: float | None = None
+    little: float | None = None
+    connect_p99: float | None = None
+    client_waiting: float | None = None
+    client_limit: str = ""
+    client_reasons: tuple[str, ...] = ()
+    guests: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +127,97 @@ class Cpu:
 
 
 @dataclass(frozen=True, slots=True)
+class Life:
+    """CPU seconds of a server from its start to its end, counted twice.
+
+    `total`, `user` and `system` are by the method of `Cpu`; `stopped` is what its own last line says of itself and of
+    its children, None where it printed none.
+    """
+
+    total: float
+    user: float
+    system: float
+    stopped: float | None
+
+    @property
+    def apart(self) -> float | None:
+        """By which share of the first the second count differs from it."""
+        if self.stopped is None or self.total <= 0:
+            return None
+        return abs(self.stopped - self.total) / self.total
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """Who used the CPU in the window, in CPUs: 1.0 is one that was never idle.
+
+    `busiest_process` is the process of the server that used most, `busiest_thread` the thread of it that used most,
+    and `threads` how many threads of that process worked, each for more than 2 % of the window.
+    """
+
+    busiest_process: float
+    busiest_thread: float
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What the machine gave in the window.
+
+    `server_busy` and `client_busy` are the shares of the server's and of the clients' CPUs that were used by anything,
+    `server_others` and `client_others` what of that was neither the server, nor the clients, nor the measuring.
+    `steal` is the share that the hypervisor gave to others. `spin_before` and `spin_after` are the least share of a CPU
+    that a loop got on any of them just before and after. `server_speed` and `client_speed` are how fast these CPUs
+    computed in the window, in millions of rounds of an empty loop a second; they mean something beside each other
+    only. None: not known.
+    """
+
+    server_busy: float | None
+    client_busy: float | None
+    server_others: float | None
+    client_others: float | None
+    steal: float | None
+    spin_before: float | None
+    spin_after: float | None
+    server_speed: float | None
+    client_speed: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """How connections got in, in the window.
+
+    `overflows` and `drops` are the kernel's ListenOverflows and ListenDrops, `retransmits` SYNs sent again; all three
+    of the whole network namespace. `queue_mean` and `queue_most` are the connections that waited in the server's accept
+    queue, from looks at it, and `backlog` what the queue holds. None: not known.
+    """
+
+    overflows: int
+    drops: int
+    retransmits: int
+    queue_mean: float | None
+    queue_most: int | None
+    backlog: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the kernel counted of the server and its children over its life; `complete` where none can be missing."""
+
+    voluntary_switches: int
+    involuntary_switches: int
+    minor_faults: int
+    major_faults: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Peaks:
     """The most that any look saw of the server and its children, and what looking cost.
 
-    `own_cpu` is CPU seconds that looking took in the window, on the clients' CPUs.
-    `pss_bytes` is memory with shared pages divided among those that share them; None where it cannot be read.
+    `own_cpu` is CPU seconds that looking took in the window, on the clients' CPUs, and `canary_cpu` what the canaries
+    took on all CPUs. `pss_bytes` is memory with shared pages divided among those that share them; None where it cannot
+    be read.
     """
 
     pss_bytes: int | None
@@ -101,6 +226,7 @@ class Peaks:
     descriptors: int | None
     samples: int
     own_cpu: float
+    canary_cpu: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +235,8 @@ class Cell:
 
     `error` says why the cell has no figures, or not all; it is empty where all went well. `stopped` is the
     server's own last line, whole and as it came. `samples` names the file of its latencies. `position` counts
-    the cells in the order in which they ran.
+    the cells in the order in which they ran, and `attempt` how often this one was run: `disturbed` says why it is to be
+    run again, because the machine lost CPU to something else; empty where it did not.
     """
 
     workload: str
@@ -124,3 +251,54 @@ class Cell:
     peaks: Peaks | None
     stopped: dict[str, Any] | None
     samples: str
+    attempt: int = 1
+    disturbed: str = ""
+    life: Life | None = None
+    working: Working | None = None
+    host: Host | None = None
+    admission: Admission | None = None
+    counts: Counts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryProbe:
+    """What one fresh server of a model held in memory while more and more connections were open and idle.
+
+    `held` has the connections that were open at each look, `admitted` how many of these it had answered once. Bytes
+    are those of the look: `pss_bytes` of the server's processes, `kernel_bytes` what the kernel held for the sockets of
+    both ends and for the processes, by `kernel_method` (None and "": it cannot be told here).
+    """
+
+    model: str
+    round: int
+    position: int
+    started: str
+    took: float
+    error: str
+    held: tuple[int, ...]
+    admitted: tuple[int, ...]
+    pss_bytes: tuple[int | None, ...]
+    kernel_bytes: tuple[int | None, ...]
+    kernel_method: str
+    processes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """The highest rate at which a model held the objective on a workload, as a search found it.
+
+    `rate` is in requests a second, None where none held; `confirmed` where three more runs held it too. `limit` is what
+    ended the search, in its words, and `trials` are all its runs.
+    """
+
+    workload: str
+    model: str
+    position: int
+    started: str
+    took: float
+    error: str
+    objective: str
+    rate: float | None
+    confirmed: bool
+    limit: str
+    trials: tuple[dict[str, Any], ...]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from servers.registry import MODELS, MORE_CLIENTS_THAN_WORKERS
-from tools.cells import ModelNote
+from tools.cells import Variant
 from tools.failure import Failure
 from tools.published import STEVENS_POOL
 
@@ -30,7 +30,7 @@ class UnknownModelError(ValueError):
 class Choice:
     """The models to be compared, in the registry's order; and those that cannot run here, each with the reason."""
 
-    models: tuple[ModelNote, ...]
+    models: tuple[Variant, ...]
     left_out: dict[str, str]
 
 
@@ -62,10 +62,10 @@ def _check(names: Sequence[str]) -> None:
             raise UnknownModelError(f"unknown model {name!r}: choose from {', '.join(MODELS)}, or {ALL}")
 
 
-def _note(entry: Entry, options: Mapping[str, int]) -> ModelNote:
+def _note(entry: Entry, options: Mapping[str, int]) -> Variant:
     one_client_each = MORE_CLIENTS_THAN_WORKERS in entry.cannot and "threads" not in entry.options
     wanted = {"workers": STEVENS_POOL, **options} if one_client_each else options
-    return ModelNote(
+    return Variant(
         name=entry.name,
         summary=entry.summary,
         term=entry.term,

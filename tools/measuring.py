@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from clients.result import LoadResult
     from tools.accounting.meters import Meter
     from tools.accounting.readings import CpuReading
-    from tools.cells import ModelNote
+    from tools.cells import Variant
     from tools.launch import Server
     from tools.machine import Division
     from tools.sampling import Sampler
@@ -103,7 +103,7 @@ class Findings:
 
 def measured(
     workload: Workload,
-    model: ModelNote,
+    model: Variant,
     *,
     warm_up: float,
     duration: float,

@@ -11,7 +11,7 @@ from tools.choosing import DEFAULT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tools.cells import ModelNote
+    from tools.cells import Variant
     from tools.workloads import Workload
 
 
@@ -57,7 +57,7 @@ class Step:
     """One cell to be measured; `round` and `position` count from 1."""
 
     workload: Workload
-    model: ModelNote
+    model: Variant
     round: int
     position: int
 
@@ -71,7 +71,7 @@ class Step:
 class Plan:
     """What is to be compared, in which order: equal plans give equal orders. `left_out` is what cannot be, and why."""
 
-    models: tuple[ModelNote, ...]
+    models: tuple[Variant, ...]
     workloads: tuple[Workload, ...]
     timing: Timing
     seed: int
@@ -91,13 +91,13 @@ class Plan:
         round after it repeats the whole round backwards, so that every cell has the same mean place in time.
         """
         shuffling = random.Random(self.seed)
-        ordered: list[tuple[Workload, ModelNote, int]] = []
-        forwards: list[tuple[Workload, ModelNote]] = []
+        ordered: list[tuple[Workload, Variant, int]] = []
+        forwards: list[tuple[Workload, Variant]] = []
         for number in range(1, self.timing.rounds + 1):
             forwards = self._shuffled(shuffling) if number % 2 else forwards[::-1]
             ordered += [(workload, model, number) for workload, model in forwards]
         return tuple(Step(*each, position) for position, each in enumerate(ordered, start=1))
 
-    def _shuffled(self, shuffling: random.Random) -> list[tuple[Workload, ModelNote]]:
+    def _shuffled(self, shuffling: random.Random) -> list[tuple[Workload, Variant]]:
         count = len(self.models)
         return [(workload, model) for workload in self.workloads for model in shuffling.sample(self.models, count)]

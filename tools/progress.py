@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tools.cells import Cell, ModelNote
+    from tools.cells import Cell, Variant
     from tools.machine import Division
     from tools.planning import Plan, Step
 
@@ -100,7 +100,7 @@ def described(plan: Plan, division: Division) -> str:
     )
 
 
-def named(model: ModelNote) -> str:
+def named(model: Variant) -> str:
     """A model with the options that it is started with, as they stand on a command line."""
     return " ".join([model.name, *(f"--{option} {value}" for option, value in model.options.items())])
 

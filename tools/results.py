@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMAT = "serverlab-comparison"
-VERSION = 2  # to be raised whenever a reader of the last version would misread a file
+VERSION = 3  # to be raised whenever a reader of the last version would misread a file
 ROWS_OF_VERSION_1 = {"iterative": 0, "forking": 1, "threaded": 6}  # of its four models, the selector has none
 CELLS, SAMPLES, REPORT = "cells.jsonl", "samples", "report.html"
 

@@ -18,7 +18,7 @@ from tools.workers import pools
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from tools.cells import ModelNote
+    from tools.cells import Variant
     from tools.published import Design
     from tools.results import Results
     from tools.statistics import Spread
@@ -103,7 +103,7 @@ PRINTED = (
 )
 
 
-def figure_30_1(control: tuple[ProcessControl, ...], shared: Sequence[Pool], models: Sequence[ModelNote]) -> Table:
+def figure_30_1(control: tuple[ProcessControl, ...], shared: Sequence[Pool], models: Sequence[Variant]) -> Table:
     """Figure 30.1 with Python's column: his designs by their numbers, then those that came after him."""
     numbers = {model.name: model.figure_row for model in models}
     letters = _letters(control)
@@ -152,7 +152,7 @@ def _printed(design: Design | None) -> tuple[str, ...]:
     return *systems, design.c_here, design.python_here
 
 
-def _pool_sizes(shared: Sequence[Pool], models: Sequence[ModelNote]) -> Iterator[str]:
+def _pool_sizes(shared: Sequence[Pool], models: Sequence[Variant]) -> Iterator[str]:
     """Which pools were not of his size, and what makes them so."""
     asked = {model.name: model.options.values() for model in models}
     others = [pool for pool in shared if len(pool.ranked) != STEVENS_POOL and STEVENS_POOL not in asked[pool.model]]

@@ -18,7 +18,7 @@ from tools.summary import STEVENS_CONNECTIONS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tools.cells import ModelNote
+    from tools.cells import Variant
     from tools.statistics import Spread
     from tools.summary import Row, Summary
     from tools.workers import Pool
@@ -106,7 +106,7 @@ def cpu_chart(summary: Summary) -> Chart:
     )
 
 
-def workers_chart(shared: Sequence[Pool], models: Sequence[ModelNote]) -> Chart:
+def workers_chart(shared: Sequence[Pool], models: Sequence[Variant]) -> Chart:
     """How many connections each worker of a pool served, from the busiest to the idlest, a line for each pool."""
     places = {model.name: position for position, model in enumerate(models)}
     figure = graph_objects.Figure(layout=_layout())
