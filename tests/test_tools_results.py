@@ -113,7 +113,7 @@ def test_another_format_version_is_refused(tmp_path: Path) -> None:
     path.write_text(
         path.read_text(encoding="utf-8").replace(f'"version":{VERSION}', '"version":99', 1), encoding="utf-8"
     )
-    with pytest.raises(ResultsError, match="has format version 99, and this serverlab reads versions 1 to 2"):
+    with pytest.raises(ResultsError, match="has format version 99, and this serverlab reads versions 1 to 3"):
         read_results(folder)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import random
+import json
 import signal
 import sys
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,15 +13,18 @@ import typer
 from rich.console import Console
 
 from servers.registry import MODELS
-from tools.choosing import ALL, DEFAULT, UnknownModelError, chosen_models
-from tools.comparing import carried_out
-from tools.planning import FULL, QUICK, Plan
+from tools.against import set_against
+from tools.asked import Asked, AskedError, asked_plan
+from tools.carrying_out import carried_out, resumed
+from tools.choosing import ALL, DEFAULT
+from tools.planning import MAX_ROUNDS
 from tools.progress import Watching
 from tools.report.page import write_report
 from tools.results import read_results
+from tools.standings import written_summary
 from tools.tables import tables_of
 from tools.terminal import print_tables, standard_console
-from tools.workloads import WORKLOADS, UnknownWorkloadError, chosen_workloads
+from tools.workloads import WORKLOADS
 
 if TYPE_CHECKING:
     from tools.results import Results
@@ -35,20 +37,36 @@ def compare(
         list[str] | None,
         typer.Argument(
             metavar="[MODEL]...",
-            help=f"Models to compare, or {ALL}: {', '.join(MODELS)}. By default {', '.join(DEFAULT)}.",
+            help=f"Models to compare, or {ALL}: {', '.join(MODELS)}. By default {', '.join(DEFAULT)}. "
+            "Or, with --against, the folder of a comparison.",
         ),
     ] = None,
     *,
     workload: Annotated[
         list[str] | None,
-        typer.Option(metavar="W", help=f"A workload, again for more: {', '.join(WORKLOADS)}. All by default."),
+        typer.Option(
+            metavar="W",
+            help=f"A workload, again for more: {', '.join(WORKLOADS)}, or a file of your own (mine.toml). "
+            "By default churn, keepalive, waiting and computing.",
+        ),
     ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="A first look: the default models in about 25 seconds.")
+    quick: Annotated[bool, typer.Option("--quick", help="A first look, without intervals, in about 25 s.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Long windows, and all there is: --scaling, --objective, --held.")
     ] = False,
     rounds: Annotated[int | None, typer.Option(min=1, max=1000, metavar="N", help="Rounds of fresh servers.")] = None,
     duration: Annotated[
         float | None, typer.Option(min=0.05, max=3600, metavar="S", help="Seconds of each measurement.")
+    ] = None,
+    warmup: Annotated[
+        float | None, typer.Option(min=0, max=600, metavar="S", help="Seconds before it that do not count.")
+    ] = None,
+    until_width: Annotated[
+        str | None,
+        typer.Option(metavar="P%", help="Add rounds until each interval is at most so wide, a share of its figure."),
+    ] = None,
+    max_rounds: Annotated[
+        int | None, typer.Option(min=1, max=1000, metavar="N", help=f"But at most so many. [default: {MAX_ROUNDS}]")
     ] = None,
     workers: Annotated[
         int | None,
@@ -57,58 +75,144 @@ def compare(
     threads: Annotated[
         int | None, typer.Option(min=1, max=1000, metavar="N", help="Threads of each pool of threads.")
     ] = None,
+    backlog: Annotated[
+        int | None, typer.Option(min=1, max=65535, metavar="N", help="The accept queue of every server.")
+    ] = None,
+    serve_command: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]COMMAND",
+            help="Your own server, again for more: started by COMMAND, in which {port} and {protocol} are filled in.",
+        ),
+    ] = None,
+    python: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH", help="Run the models under this interpreter, again for more; else under this."),
+    ] = None,
+    no_control: Annotated[
+        bool, typer.Option("--no-control", help="Do not enter a model twice to see whether it differs from itself.")
+    ] = False,
+    held: Annotated[
+        int | None,
+        typer.Option(min=0, max=20000, metavar="N", help="Idle connections to measure memory with; 0: do not."),
+    ] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(metavar="P=T", help="Search for the rate at which this holds, as p99=50ms: about 25 s each."),
+    ] = None,
+    scaling: Annotated[
+        bool, typer.Option("--scaling", help="Fit the Universal Scalability Law over 1, 2, 4, ... connections.")
+    ] = False,
+    server_cpus: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Where servers run, as 1,3 or 2-3. [default: half of the cores]")
+    ] = None,
+    client_cpus: Annotated[str | None, typer.Option(metavar="LIST", help="Where the clients run.")] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A new or empty folder. [default: results/DATE-TIME]")
     ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Go on with a comparison that was broken off; nothing else.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Set the figures beside those of a saved comparison.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="What the order of models follows from.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and no tables.")] = False,
 ) -> int:
     """Measure models side by side, and write a report."""
-    timing = QUICK if quick else FULL
-    if rounds or duration:  # what was asked for takes as long as it takes
-        timing = replace(timing, rounds=rounds or timing.rounds, duration=duration or timing.duration, limit=None)
+    asked = Asked(
+        models=tuple(models or ()),
+        workloads=tuple(workload or ()),
+        quick=quick,
+        full=full,
+        rounds=rounds,
+        duration=duration,
+        warm_up=warmup,
+        until_width=until_width,
+        max_rounds=max_rounds,
+        options={
+            name: value for name, value in (("workers", workers), ("threads", threads)) if value is not None
+        },
+        backlog=backlog,
+        serve_commands=tuple(serve_command or ()),
+        pythons=tuple(python or ()),
+        control=not no_control,
+        held=held,
+        objective=objective,
+        scaling=scaling,
+        server_cpus=server_cpus,
+        client_cpus=client_cpus,
+        seed=seed,
+    )
     try:
-        workloads = chosen_workloads(workload or [])
-        choice = chosen_models(models or [], given(workers=workers, threads=threads))
-    except (UnknownWorkloadError, UnknownModelError) as error:
+        if saved := saved_folder(asked, against):
+            return set_against(read_results(saved), read_results(against), as_json=as_json) if against else 0
+        if resume is not None:
+            check_alone(asked, output)
+        folder = resume or output or new_folder()
+        before = read_results(against) if against else None
+        with Watching(Console(stderr=True)) as watching:
+            broken_off = resumed(resume, watching) if resume else begun(asked, folder, watching)
+    except AskedError as error:
         raise typer.BadParameter(str(error)) from error
-    seed = random.SystemRandom().randrange(10**6) if seed is None else seed
-    plan = Plan(choice.models, workloads, timing.with_room_for(len(choice.models)), seed, choice.left_out)
-    folder = output or new_folder()
-    with Watching(Console(stderr=True)) as watching:
-        broken_off = carried_out(plan, folder, ("serverlab", *sys.argv[1:]), watching)
     results = read_results(folder)
-    show(results)
+    show(results, as_json=as_json)
+    if before is not None:
+        set_against(results, before, as_json=as_json)
     if broken_off:
         name = signal.Signals(broken_off).name
+        planned = results.header.planned
         print(
-            f"{name}: {len(results.cells)} of {results.header.planned_cells} cells were measured",
+            f"{name}: {len(results.cells)} of {planned} cells were measured; "
+            f"go on with: serverlab compare --resume {folder}",
             file=sys.stderr,
         )
     return 1 if broken_off or any(cell.error for cell in results.cells) else 0
 
 
+def begun(asked: Asked, folder: Path, watching: Watching) -> int:
+    """Begin a comparison; return 0, or the signal that ended it."""
+    found = asked_plan(asked)
+    command = ("serverlab", *sys.argv[1:])
+    return carried_out(found.plan, folder, command, watching, found.interpreters, found.division)
+
+
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a comparison.", show_default=False)],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and no tables.")] = False,
 ) -> None:
     """Draw a saved comparison again; nothing is run."""
-    show(read_results(folder))
+    show(read_results(folder), as_json=as_json)
 
 
-def show(results: Results) -> None:
+def show(results: Results, *, as_json: bool = False) -> None:
     """Print the tables and write the report, from the files alone."""
-    console = standard_console()
     for notice in results.notices:
         print(notice, file=sys.stderr)
+    summary = written_summary(results)
+    path = write_report(results)
+    if as_json:
+        print(json.dumps(summary))
+        return
+    console = standard_console()
     print_tables(console, tables_of(results))
     for reason in results.header.left_out.values():
         console.print(f"\nLeft out: {reason}.", markup=False, highlight=False, soft_wrap=True)
-    path = write_report(results)
     console.print(f"\nReport: {path}\nFigures: {results.folder}", markup=False, highlight=False, soft_wrap=True)
 
 
-def given(**options: int | None) -> dict[str, int]:
-    """The options that were given, by name."""
-    return {name: value for name, value in options.items() if value is not None}
+def saved_folder(asked: Asked, against: Path | None) -> Path | None:
+    """The folder that stands in a model's place where two saved comparisons are set side by side."""
+    if against is None or len(asked.models) != 1 or asked.models[0] in MODELS or not Path(asked.models[0]).is_dir():
+        return None
+    return Path(asked.models[0])
+
+
+def check_alone(asked: Asked, output: Path | None) -> None:
+    """Refuse to change a plan that is half carried out."""
+    if asked != Asked() or output is not None:
+        raise AskedError("--resume goes on with the plan of that folder: it takes no other options than --json")
 
 
 def new_folder() -> Path:

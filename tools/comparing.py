@@ -1,187 +1,203 @@
-"""Carry out a comparison, cell by cell; how one cell is measured is told in `tools.measuring`.
+"""Carry out a comparison, step by step; how one cell is measured is told in `tools.measuring`.
 
-plan      every model on every workload, in rounds:  A B C D  D C B A  A B C D  D C B A
-cells     one after the other, each written to the results folder when it has ended
-interrupt the cell that is under way is given up, its server stopped, and what was measured stays
+plan      every model on every workload, in rounds:  A B C D  D C B A  A B C D  D C B A ...
+steps     one after the other, each written to the results folder when it has ended
+repeats   a cell from which the machine took CPU is kept, flagged, and run once more, within limits
+interrupt the step that is under way is given up, its server stopped, and what was measured stays
+resume    what the folder holds is not measured again; the rest is, in the order of the same plan
 """
 
 from __future__ import annotations
 
-import os
-import signal
+import statistics
 import time
-from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from tools.cells import Cell, Header
-from tools.machine import divided, this_interpreter, this_machine, usable_cpus
+from clients.ceiling import Ceiling
+from tools.cells import Capacity, Cell, MemoryProbe
+from tools.host.cpus import disturbed
 from tools.measuring import measured
-from tools.planning import OVERHEAD
-from tools.results import writing
+from tools.narrowing import too_wide
+from tools.planning import CAPACITY, CELL, FEWEST_REPEATS, MEMORY, OVERHEAD, REPEATS, without
+from tools.probing import PROTOCOL, probed, searched
+from tools.results import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-    from types import FrameType
+    from collections.abc import Sequence
 
+    from tools.cells import Header
+    from tools.interruption import Interruption
     from tools.machine import Division
-    from tools.planning import Plan, Step, Timing
-    from tools.results import Writer
+    from tools.measuring import Bench
+    from tools.planning import Plan, Step
+    from tools.results import Results, Writer
 
-
-HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: its terminal was closed
+Done = Cell | MemoryProbe | Capacity
+MOST_ATTEMPTS = 2  # at one cell: a machine that is disturbed for long is flagged, and not waited for
 
 
 class Observer(Protocol):
     """What is told of a comparison while it runs."""
 
-    def began(self, plan: Plan, division: Division) -> None:
-        """Hear that it begins."""
+    def began(self, plan: Plan, division: Division, steps: int) -> None:
+        """Hear that it begins, with so many steps that are certain."""
 
-    def next(self, step: Step) -> None:
-        """Hear that a cell begins."""
+    def next(self, step: Step, attempt: int) -> None:
+        """Hear that a step begins."""
 
-    def ended(self, cell: Cell) -> None:
-        """Hear that a cell has ended, and how."""
+    def ended(self, done: Done) -> None:
+        """Hear that a step has ended, and how."""
+
+    def goes_on(self, steps: int, wide: Sequence[str]) -> None:
+        """Hear that so many steps more are needed, because intervals are too wide on these workloads."""
 
 
-class Interruption:
-    """Signals to end, heard at any time, and acted on only where that leaves nothing behind.
+@dataclass(slots=True)
+class Comparison:
+    """The steps of one comparison while they are carried out; `attempts` and `others` are those that are done."""
 
-    `signal` is the first signal heard, 0 before. Starting and stopping a server must run to their ends, which
-    are near; the load between them is broken off at once.
-    """
+    plan: Plan
+    header: Header
+    bench: Bench
+    writer: Writer
+    observer: Observer
+    interruption: Interruption
+    attempts: list[Cell] = field(default_factory=list)
+    others: list[MemoryProbe | Capacity] = field(default_factory=list)
+    _overheads: list[float] = field(default_factory=lambda: [OVERHEAD])
+    _began: float = field(default_factory=time.monotonic)
 
-    def __init__(self) -> None:
-        self.signal = 0
-        self._may_raise = False
+    def take_over(self, results: Results) -> None:
+        """Go on from what was measured before; the time that it took counts."""
+        self.attempts, self.others = list(results.attempts), [*results.memory, *results.capacities]
+        self._began -= sum(done.took for done in (*self.attempts, *self.others))
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Hear the signals in this block, and leave them as they were."""
-        before = {number: signal.signal(number, self._heard) for number in HEARD}
+    def carry_out(self) -> None:
+        """Go through the plan; it ends early where a signal came."""
+        certain = without(self.plan.steps(), self._keys())
+        self.observer.began(self.plan, self.bench.division, len(certain))
+        self._run([step for step in certain if step.kind != CAPACITY])
+        if self.plan.until_width is not None:
+            self._run_until_narrow(self.plan.until_width)
+        self._run([step for step in certain if step.kind == CAPACITY])
+
+    def _run_until_narrow(self, width: float) -> None:
+        """Add rounds as long as intervals are too wide, of those workloads alone on which they are."""
+        for number, steps in enumerate(self.plan.rounds(), start=1):
+            if number <= self.plan.timing.rounds:
+                continue
+            earlier = tuple(cell for cell in self.attempts if cell.round < number)
+            wide = too_wide(self.header, counted(earlier), width)
+            if number > self.plan.max_rounds or not wide or self.interruption.signal:
+                return
+            wanted = [step for step in without(steps, self._keys()) if step.workload and step.workload.name in wide]
+            self.observer.goes_on(len(wanted), wide)
+            self._run(wanted)
+
+    def _run(self, steps: Sequence[Step]) -> None:
+        for number, step in enumerate(steps):
+            if self.interruption.signal:
+                return
+            window = self._window(step, steps[number:])
+            done = self._carried_out(step, window, attempt=1)
+            while isinstance(done, Cell) and self._is_to_be_repeated(done) and not self.interruption.signal:
+                done = self._carried_out(step, window, attempt=done.attempt + 1)
+
+    def _window(self, step: Step, left: Sequence[Step]) -> float:
+        """The seconds of a step's window, chosen when its turn has come."""
+        overhead = sum(self._overheads) / len(self._overheads)
+        weight = step.workload.weight if step.workload else 1.0
+        return self.plan.timing.window(weight, time.monotonic() - self._began, overhead, self.plan.left(left))
+
+    def _is_to_be_repeated(self, cell: Cell) -> bool:
+        """Whether the machine took CPU from a cell, and another attempt at it is within limits."""
+        repeats = sum(attempt.attempt > 1 for attempt in self.attempts)
+        most = max(FEWEST_REPEATS, REPEATS * self.header.planned)
+        return bool(cell.disturbed) and cell.attempt < MOST_ATTEMPTS and repeats < most
+
+    def _carried_out(self, step: Step, window: float, attempt: int) -> Done | None:
+        """Carry out a step and write what it found; None where it was broken off."""
+        self.observer.next(step, attempt)
+        started, began = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
         try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            done = self._measured(step, window, attempt)
+        except KeyboardInterrupt:
+            return None
+        took = time.monotonic() - began
+        position = len(self.attempts) + len(self.others) + 1
+        done = replace(done, position=position, started=started, took=took)
+        if isinstance(done, Cell):
+            self.attempts.append(done)
+            self._overheads.append(took - self.plan.timing.warm_up - window)
+        else:
+            self.others.append(done)
+        self.writer.add(done)
+        self.observer.ended(done)
+        return done
 
-    @contextmanager
-    def allowed(self) -> Iterator[None]:
-        """Break this block off with KeyboardInterrupt when a signal comes, or has come."""
-        self._may_raise = True
-        try:
-            if self.signal:
-                raise KeyboardInterrupt
-            yield
-        finally:
-            self._may_raise = False
+    def _measured(self, step: Step, window: float, attempt: int) -> Done:
+        if step.kind == CELL:
+            return self._cell(step, window, attempt)
+        if step.kind == MEMORY:
+            return probed(self.bench, step, self._protocol(step), self.plan.held)
+        return searched(self.bench, step, self.plan.objective, self.plan.seed, self._start_rate(step))
 
-    def _heard(self, number: int, _: FrameType | None) -> None:
-        self.signal = self.signal or number
-        if self._may_raise:
-            self._may_raise = False  # once: cleaning up is not to be broken off
-            raise KeyboardInterrupt
-
-
-def carried_out(plan: Plan, folder: Path, command: tuple[str, ...], observer: Observer) -> int:
-    """Measure every cell of the plan into the folder; return 0, or the signal that broke it off.
-
-    Raises:
-        ResultsError: The folder holds something already, or cannot be made or written to; nothing has run
-        then.
-    """
-    division = divided(usable_cpus())
-    header = _header(plan, division, command)  # before this process is confined, which would change what it sees
-    interruption = Interruption()
-    with writing(folder) as writer, _confined(division), interruption.listening():
-        writer.add_header(header)
-        observer.began(plan, division)
-        for step, window in _with_windows(plan):
-            if interruption.signal:
-                break
-            observer.next(step)
-            cell = _cell(step, replace(plan.timing, duration=window), division, writer, interruption)
-            if cell is None:
-                break
-            writer.add(cell)
-            observer.ended(cell)
-    return interruption.signal
-
-
-def _with_windows(plan: Plan) -> Iterator[tuple[Step, float]]:
-    """Each step with the seconds of its window, chosen when its turn has come."""
-    steps, began, overheads = plan.steps(), time.monotonic(), [OVERHEAD]
-    for step in steps:
-        now = time.monotonic()
-        left = len(steps) - step.position + 1
-        window = plan.timing.window(now - began, sum(overheads) / len(overheads), left)
-        yield step, window
-        overheads.append(time.monotonic() - now - plan.timing.warm_up - window)
-
-
-def _cell(step: Step, timing: Timing, division: Division, writer: Writer, interruption: Interruption) -> Cell | None:
-    """Measure one cell and write its samples; None where it was broken off."""
-    started, began = _now(), time.monotonic()
-    try:
+    def _cell(self, step: Step, window: float, attempt: int) -> Cell:
+        workload = step.workload
+        assert workload is not None
+        known = self.header.ceilings.get(workload.name)
         findings = measured(
-            step.workload,
+            self.bench,
+            workload,
             step.model,
-            warm_up=timing.warm_up,
-            duration=timing.duration,
-            division=division,
-            breakable=interruption.allowed,
+            warm_up=self.plan.timing.warm_up,
+            duration=window,
+            seed=self.plan.seed + step.round,
+            ceiling=Ceiling(known, 0.0, limited_by_client=True, measured_at="") if known else None,
         )
-    except KeyboardInterrupt:
-        return None
-    return Cell(
-        workload=step.workload.name,
-        model=step.model.name,
-        round=step.round,
-        position=step.position,
-        started=started,
-        took=time.monotonic() - began,
-        error=findings.error,
-        load=findings.load_record(),
-        cpu=findings.cpu_record(),
-        peaks=findings.peaks,
-        stopped=findings.stopped,
-        samples=writer.add_samples(step.name, findings.latencies_ns()) if findings.load else "",
-    )
+        host = findings.host_record(self.bench.division_of(workload), self.bench.canaries)
+        name = step.name if attempt == 1 else f"{step.name}-attempt-{attempt}"
+        return Cell(
+            workload=workload.name,
+            model=step.model.name,
+            round=step.round,
+            position=0,
+            started="",
+            took=0.0,
+            error=findings.error,
+            load=findings.load_record(),
+            cpu=findings.cpu_record(),
+            peaks=findings.peaks,
+            stopped=findings.stopped.fields if findings.stopped else None,
+            samples=self.writer.add_samples(name, findings.latencies_ns()) if findings.load else "",
+            attempt=attempt,
+            disturbed=disturbed(host, self.bench.canaries.fastest) if host else "",
+            life=findings.life_record(),
+            working=findings.working_record(),
+            host=host,
+            admission=findings.admission,
+            counts=findings.counts_record(),
+        )
 
+    def _protocol(self, step: Step) -> str:
+        """What a memory probe speaks: a user's command may speak the comparison's protocols alone."""
+        return self.plan.workloads[0].protocol if step.model.command else PROTOCOL
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    def _start_rate(self, step: Step) -> float:
+        """Half of what the model did in a closed loop: likely to hold, and not far from what holds."""
+        key = (step.workload.name if step.workload else "", step.model.name)
+        loads = [cell.load for cell in self.attempts if (cell.workload, cell.model) == key and not cell.error]
+        rates = [load.requests / load.window for load in loads if load and load.window > 0]
+        return statistics.median(rates) / 2 if rates else 0.0
 
-
-def _header(plan: Plan, division: Division, command: tuple[str, ...]) -> Header:
-    return Header(
-        started=_now(),
-        command=command,
-        seed=plan.seed,
-        rounds=plan.timing.rounds,
-        duration=plan.timing.duration,
-        warm_up=plan.timing.warm_up,
-        models=plan.models,
-        left_out=dict(plan.left_out),
-        workloads=plan.workloads,
-        division=division,
-        machine=this_machine(),
-        interpreter=this_interpreter(),
-    )
-
-
-@contextmanager
-def _confined(division: Division) -> Iterator[None]:
-    """Keep this process off the server's CPUs, and let it go again."""
-    if not division.disjoint:
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, division.client)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
+    def _keys(self) -> set[tuple[str, str, str, int]]:
+        """What is done, as steps are known by."""
+        keys = {(CELL, cell.workload, cell.model, cell.round) for cell in self.attempts}
+        for other in self.others:
+            if isinstance(other, MemoryProbe):
+                keys.add((MEMORY, "", other.model, other.round))
+            else:
+                keys.add((CAPACITY, other.workload, other.model, 1))
+        return keys

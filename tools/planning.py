@@ -7,25 +7,31 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tools.choosing import DEFAULT
+from tools.places import places_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from tools.cells import Variant
     from tools.workloads import Workload
 
 
 SHORTEST = 0.1  # seconds of a window, however late it is: less is not worth a server's start
-OVERHEAD = 0.25  # seconds of a cell beside its warm-up and its window: starts, connects, last answers, stops
+OVERHEAD = 0.27  # seconds of a cell beside its warm-up and its window: starts, connects, last answers, stops, canaries
+MEMORY_SECONDS = 1.0  # of one memory probe: a start, connects, four looks
+CAPACITY_SECONDS = 25.0  # of one search at a few thousand requests a second; at lower rates it takes longer
 FIXED_COST = 2.0  # seconds for what is not cells: imports, and drawing the report
+REPEATS = 0.1  # of the cells, at most, are run again because the machine lost CPU
+FEWEST_REPEATS = 2
+CELL, MEMORY, CAPACITY = "cell", "memory", "capacity"
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
     """How many rounds a comparison has, and the seconds of each cell's warm-up and window.
 
-    With `limit`, windows become shorter where the machine is so slow that all cells would take longer than
-    that. It is meant for the six models of the default, and grows with more.
+    A window is `duration` times its workload's weight. With `limit`, windows become shorter where the machine is so
+    slow that all cells would take longer than that. It is meant for the models of the default, and grows with more.
     """
 
     rounds: int
@@ -35,69 +41,162 @@ class Timing:
 
     def with_room_for(self, models: int) -> Timing:
         """The same timing for so many models: more take longer, fewer may take as long as the default."""
-        return self if self.limit is None else replace(self, limit=self.limit * max(1.0, models / len(DEFAULT)))
+        return self if self.limit is None else replace(self, limit=self.limit * max(1.0, models / (len(DEFAULT) + 1)))
 
-    def window(self, elapsed: float, overhead: float, cells_left: int) -> float:
+    def window(self, weight: float, elapsed: float, overhead: float, left: Left) -> float:
         """The next window's seconds, `elapsed` after the first cell began; each cell has such an overhead."""
         if self.limit is None:
-            return self.duration
-        affordable = (self.limit - elapsed) / cells_left - overhead - self.warm_up
-        return min(self.duration, max(SHORTEST, affordable))
+            return self.duration * weight
+        others = left.memory * MEMORY_SECONDS + left.capacity * CAPACITY_SECONDS
+        affordable = self.limit - elapsed - others - left.cells * (overhead + self.warm_up)
+        return max(SHORTEST, weight * min(self.duration, affordable / left.weight))
 
 
-# Twenty-four cells a round on two CPUs. Four rounds are two whole turns of A B C D D C B A: a server's start is
-# what is repeated, so rounds tell more about the noise than longer windows would. Windows are as long as a p99 of
-# five hundred answers a second needs, and the warm-up has room for fifty forks.
-FULL = Timing(rounds=4, warm_up=0.2, duration=0.55, limit=92)
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is still to be done: cells and the sum of their workloads' weights, memory probes, searches."""
+
+    cells: int
+    weight: float
+    memory: int
+    capacity: int
+
+
+# Five rounds are the fewest from which an interval can be told that is worth the name. A server's start is what is
+# repeated, so rounds tell more about the noise than longer windows would; the warm-up has room for fifty forks.
+DEFAULT_TIMING = Timing(rounds=5, warm_up=0.12, duration=0.8, limit=91)
 QUICK = Timing(rounds=2, warm_up=0.1, duration=0.15, limit=21)  # one turn; what 25 s allow with imports and report
+FULL = Timing(rounds=10, warm_up=0.3, duration=2.0)
+MAX_ROUNDS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One cell to be measured; `round` and `position` count from 1."""
+    """One measurement of a plan: a cell, a model's memory probe (no workload), or the search for its capacity."""
 
-    workload: Workload
+    kind: str
+    workload: Workload | None
     model: Variant
     round: int
-    position: int
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        """What it is known by in the files."""
+        return self.kind, self.workload.name if self.workload else "", self.model.name, self.round
 
     @property
     def name(self) -> str:
-        """A name for its files."""
-        return f"{self.workload.name}-{self.model.name}-{self.round}"
+        """A name for its files and its line of progress."""
+        what = self.workload.name if self.workload else self.kind
+        return f"{what}-{self.model.name}-{self.round}".replace("/", "_").replace(" ", "_")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be compared, in which order: equal plans give equal orders. `left_out` is what cannot be, and why."""
+    """What is to be compared, in which order: equal plans give equal orders. `left_out` is what cannot be, and why.
+
+    With `until_width`, rounds are added until no interval is wider than that, or there are `max_rounds`. Memory is
+    probed with up to `held` connections in the first `memory_rounds`, and a capacity is searched for the `objective`
+    after all rounds.
+    """
 
     models: tuple[Variant, ...]
     workloads: tuple[Workload, ...]
     timing: Timing
     seed: int
     left_out: Mapping[str, str] = field(default_factory=dict)
+    until_width: float | None = None
+    max_rounds: int = MAX_ROUNDS
+    held: int = 0
+    memory_rounds: int = 0
+    objective: str = ""
 
     @property
     def seconds(self) -> float:
-        """How long the comparison will about take."""
-        each = OVERHEAD + self.timing.warm_up + self.timing.duration
-        cells = each * len(self.models) * len(self.workloads) * self.timing.rounds
-        return FIXED_COST + min(cells, self.timing.limit or cells)
+        """How long the comparison will about take, with no more rounds than are certain."""
+        left = self.left(self.steps())
+        each = OVERHEAD + self.timing.warm_up
+        cells = each * left.cells + self.timing.duration * left.weight + MEMORY_SECONDS * left.memory
+        return FIXED_COST + min(cells, self.timing.limit or cells) + CAPACITY_SECONDS * left.capacity
+
+    @property
+    def seconds_at_most(self) -> float:
+        """How long it will about take if it needs all the rounds that it may have."""
+        if self.until_width is None:
+            return self.seconds
+        per_round = replace(self, timing=replace(self.timing, rounds=1), until_width=None, memory_rounds=0, objective="")
+        return self.seconds + (self.max_rounds - self.timing.rounds) * (per_round.seconds - FIXED_COST)
 
     def steps(self) -> tuple[Step, ...]:
-        """Every cell in the order of its running.
+        """Every step that is certain, in the order of its running: the rounds, then the searches."""
+        certain = zip(range(self.timing.rounds), self.rounds(), strict=False)
+        return (*(step for _, steps in certain for step in steps), *self.searches())
+
+    def rounds(self) -> Iterator[tuple[Step, ...]]:
+        """The steps of the first round, of the second, and so on without end.
 
         In each workload the order of the models is shuffled by the seed, anew for every other round; the
         round after it repeats the whole round backwards, so that every cell has the same mean place in time.
         """
         shuffling = random.Random(self.seed)
-        ordered: list[tuple[Workload, Variant, int]] = []
-        forwards: list[tuple[Workload, Variant]] = []
-        for number in range(1, self.timing.rounds + 1):
+        forwards: list[tuple[Workload | None, Variant]] = []
+        number = 0
+        while True:
+            number += 1
             forwards = self._shuffled(shuffling) if number % 2 else forwards[::-1]
-            ordered += [(workload, model, number) for workload, model in forwards]
-        return tuple(Step(*each, position) for position, each in enumerate(ordered, start=1))
+            steps = (Step(CELL if workload else MEMORY, workload, model, number) for workload, model in forwards)
+            yield tuple(step for step in steps if self._is_wanted(step))
 
-    def _shuffled(self, shuffling: random.Random) -> list[tuple[Workload, Variant]]:
+    def searches(self) -> tuple[Step, ...]:
+        """The searches for capacities; none where there is no objective, nor at other numbers of connections."""
+        if not self.objective:
+            return ()
+        wanted = (workload for workload in self.workloads if not workload.scaling_of and workload.rate is None)
+        return tuple(
+            Step(CAPACITY, workload, model, 1)
+            for workload in wanted
+            for model in self.models
+            if not model.control_of and serves_all(model, workload)
+        )
+
+    def left(self, steps: Iterable[Step]) -> Left:
+        """What these steps come to."""
+        kinds = list(steps)
+        cells = [step.workload.weight for step in kinds if step.kind == CELL and step.workload]
+        return Left(
+            cells=len(cells),
+            weight=sum(cells),
+            memory=sum(step.kind == MEMORY for step in kinds),
+            capacity=sum(step.kind == CAPACITY for step in kinds),
+        )
+
+    def _shuffled(self, shuffling: random.Random) -> list[tuple[Workload | None, Variant]]:
         count = len(self.models)
-        return [(workload, model) for workload in self.workloads for model in shuffling.sample(self.models, count)]
+        probed = (None,) if self.memory_rounds else ()
+        return [
+            (workload, model)
+            for workload in (*self.workloads, *probed)
+            for model in shuffling.sample(self.models, count)
+        ]
+
+    def _is_wanted(self, step: Step) -> bool:
+        """Whether a step is worth its time.
+
+        Where time is limited, a model that cannot serve a workload's clients side by side shows that in one round.
+        """
+        if step.workload is None:
+            return step.round <= self.memory_rounds and not step.model.control_of
+        return step.round == 1 or self.timing.limit is None or serves_all(step.model, step.workload)
+
+
+def serves_all(model: Variant, workload: Workload) -> bool:
+    """Whether a model has places for all clients of a workload at a time, as far as the registry tells."""
+    if workload.churn:
+        return True
+    places = places_of(model)
+    return places is None or places >= workload.connections + workload.hold
+
+
+def without(steps: Iterable[Step], done: Collection[tuple[str, str, str, int]]) -> tuple[Step, ...]:
+    """The steps that are not done."""
+    return tuple(step for step in steps if step.key not in done)

@@ -35,6 +35,18 @@ def record_from(kind: type[Record], data: object) -> Record:
     return typing.cast("Record", _record(kind, data, kind.__name__))
 
 
+def with_defaults(kind: Any, data: dict[str, Any]) -> dict[str, Any]:
+    """The object of an older file with the fields that its record has got since: those that have a default."""
+    missing = [each for each in dataclasses.fields(kind) if each.name not in data]
+    defaults: dict[str, Any] = {}
+    for each in missing:
+        if each.default_factory is not dataclasses.MISSING:
+            defaults[each.name] = each.default_factory()
+        elif each.default is not dataclasses.MISSING:
+            defaults[each.name] = list(each.default) if isinstance(each.default, tuple) else each.default
+    return {**data, **defaults}
+
+
 def _record(kind: Any, data: object, where: str) -> Any:
     if not isinstance(data, dict):
         raise DamagedError(f"{where} should be an object, not {type(data).__name__}")

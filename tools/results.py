@@ -1,8 +1,9 @@
-"""A comparison as a folder of files, written cell by cell and read back whole.
+"""A comparison as a folder of files, written record by record and read back whole.
 
-    DIR/cells.jsonl        first line: the header (what ran, on what); then one line for each cell
+    DIR/cells.jsonl        first line: the header (what ran, on what); then one line for each cell, memory probe, search
     DIR/samples/*.npy      the latencies of each cell, in nanoseconds, as one array of 64-bit integers
     DIR/report.html        drawn from the two above, and from nothing else
+    DIR/summary.json       the figures of the tables for a program, from the same
 
 A line is written, unbuffered, when its cell has ended and after its samples, so that a comparison that is
 killed keeps every cell that it finished; the line that a kill cut short is left out, and said so. Any other
@@ -13,6 +14,7 @@ be trusted.
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 from contextlib import contextmanager
@@ -22,8 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tools.cells import Cell, Header
+from tools.cells import Capacity, Cell, Header, MemoryProbe
 from tools.failure import Failure
+from tools.old_results import upgraded_cell, upgraded_header
 from tools.records import DamagedError, Record, as_json, record_from
 
 if TYPE_CHECKING:
@@ -34,8 +37,9 @@ if TYPE_CHECKING:
 
 FORMAT = "serverlab-comparison"
 VERSION = 3  # to be raised whenever a reader of the last version would misread a file
-ROWS_OF_VERSION_1 = {"iterative": 0, "forking": 1, "threaded": 6}  # of its four models, the selector has none
-CELLS, SAMPLES, REPORT = "cells.jsonl", "samples", "report.html"
+CELLS, SAMPLES, REPORT, SUMMARY = "cells.jsonl", "samples", "report.html", "summary.json"
+KINDS: dict[str, type[Any]] = {"cell": Cell, "memory": MemoryProbe, "capacity": Capacity}
+"""What a line after the header can be, by the name that it begins with."""
 
 
 class ResultsError(Failure):
@@ -44,12 +48,23 @@ class ResultsError(Failure):
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """A results folder as read: header, cells in the order of their running, and what a reader must know."""
+    """A results folder as read: header, cells in the order of their running, and what a reader must know.
+
+    `cells` has one for each model, workload and round: of several attempts the last that was not disturbed, or else the
+    last. `attempts` has them all.
+    """
 
     folder: Path
     header: Header
-    cells: tuple[Cell, ...]
+    attempts: tuple[Cell, ...]
     notices: tuple[str, ...]
+    memory: tuple[MemoryProbe, ...] = ()
+    capacities: tuple[Capacity, ...] = ()
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """One cell for each model, workload and round."""
+        return counted(self.attempts)
 
     def of(self, workload: str, model: str) -> tuple[Cell, ...]:
         """The cells of one model on one workload, in the order of their rounds."""
@@ -76,20 +91,31 @@ class Results:
         return samples
 
 
+def counted(attempts: tuple[Cell, ...]) -> tuple[Cell, ...]:
+    """Of the attempts at each cell the one that counts: the last undisturbed one, or else the last."""
+    chosen: dict[tuple[str, str, int], Cell] = {}
+    for cell in attempts:
+        key = (cell.workload, cell.model, cell.round)
+        if key not in chosen or chosen[key].disturbed or not cell.disturbed:
+            chosen[key] = cell
+    return tuple(chosen.values())
+
+
 class Writer:
-    """Appends cells to a results folder that `writing` opened."""
+    """Appends records to a results folder that `writing` opened."""
 
     def __init__(self, folder: Path, stream: FileIO) -> None:
         self._folder = folder
         self._stream = stream
 
     def add_header(self, header: Header) -> None:
-        """Write the first line; to be called once and before any cell."""
+        """Write the first line; to be called once and before any record."""
         self._line({"format": FORMAT, "version": VERSION, **as_json(header)})
 
-    def add(self, cell: Cell) -> None:
-        """Write a cell's line, at once; its samples must have been written before."""
-        self._line(as_json(cell))
+    def add(self, record: Cell | MemoryProbe | Capacity) -> None:
+        """Write a record's line, at once; a cell's samples must have been written before."""
+        kind = next(name for name, known in KINDS.items() if isinstance(record, known))
+        self._line({"record": kind, **as_json(record)})
 
     def add_samples(self, name: str, latencies_ns: NDArray[np.int64]) -> str:
         """Write a cell's latencies and return the name by which its line must refer to them."""
@@ -110,7 +136,7 @@ def writing(folder: Path) -> Iterator[Writer]:
     """Make the folder of a new comparison and yield its writer.
 
     Raises:
-        ResultsError: The folder holds something already, or cannot be made or written to, now or later.
+        ResultsError: The folder holds something already, or cannot be made or written to.
     """
     with _writable(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -118,7 +144,37 @@ def writing(folder: Path) -> Iterator[Writer]:
         (folder / SAMPLES).mkdir(parents=True)
         stream = (folder / CELLS).open("xb", buffering=0)  # nothing waits in a buffer when a kill comes
     with stream:
+        _lock(folder, stream)
         yield Writer(folder, stream)
+
+
+@contextmanager
+def resuming(folder: Path) -> Iterator[tuple[Results, Writer]]:
+    """Read a comparison that was broken off, and yield it with a writer that goes on where it ends.
+
+    A line that was cut short is removed from the file. Raises ResultsError: as `read_results`, or the folder cannot be
+    written to, or another comparison is writing to it.
+    """
+    path = folder / CELLS
+    if not path.exists():
+        raise ResultsError(f"{folder} holds no comparison: {path.name} is not there")
+    with _writable(folder):
+        stream = path.open("r+b", buffering=0)
+    with stream:
+        _lock(folder, stream)
+        results = read_results(folder)
+        with _writable(folder):
+            stream.truncate(path.read_bytes().rfind(b"\n") + 1)
+            stream.seek(0, os.SEEK_END)
+        yield results, Writer(folder, stream)
+
+
+def _lock(folder: Path, stream: FileIO) -> None:
+    """See to it that one process at a time adds to a folder; the lock goes with the process, however it ends."""
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise ResultsError(f"another comparison is writing to {folder}") from error
 
 
 @contextmanager
@@ -144,34 +200,36 @@ def read_results(folder: Path) -> Results:
     last = lines.pop()  # what follows the last newline: nothing, unless a kill cut a line short
     if not lines:
         raise ResultsError(f"{folder} holds no comparison: {path.name} has no whole line")
-    header = _header(path, lines[0])
-    cells = tuple(_cell(path, number, line) for number, line in enumerate(lines[1:], start=2))
-    notices = (f"the last line of {path.name} was cut short and is left out",) if last else ()
-    return Results(folder, header, cells, notices)
+    header, version = _header(path, lines[0])
+    records = [_body(path, number, line, version) for number, line in enumerate(lines[1:], start=2)]
+    return Results(
+        folder,
+        header,
+        tuple(record for record in records if isinstance(record, Cell)),
+        (f"the last line of {path.name} was cut short and is left out",) if last else (),
+        tuple(record for record in records if isinstance(record, MemoryProbe)),
+        tuple(record for record in records if isinstance(record, Capacity)),
+    )
 
 
-def _header(path: Path, line: bytes) -> Header:
+def _header(path: Path, line: bytes) -> tuple[Header, int]:
     data = _parsed(path, 1, line)
     if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
         raise ResultsError(f"{path} is not a comparison of serverlab's")
     version = data.pop("version", None)
     if version not in range(1, VERSION + 1):
         raise ResultsError(f"{path} has format version {version!r}, and this serverlab reads versions 1 to {VERSION}")
-    return _record(path, 1, Header, _upgraded(data) if version == 1 else data)
+    return _record(path, 1, Header, data if version == VERSION else upgraded_header(data, version)), version
 
 
-def _upgraded(data: dict[str, Any]) -> dict[str, Any]:
-    """The header of version 1 with what came later: rows of Figure 30.1, options of models, and models left out."""
-    models = data.get("models")
-    if isinstance(models, list):
-        for model in models:
-            if isinstance(model, dict):
-                model |= {"figure_row": ROWS_OF_VERSION_1.get(str(model.get("name"))), "options": {}}
-    return {**data, "left_out": {}}
-
-
-def _cell(path: Path, number: int, line: bytes) -> Cell:
-    return _record(path, number, Cell, _parsed(path, number, line))
+def _body(path: Path, number: int, line: bytes, version: int) -> Any:
+    data = _parsed(path, number, line)
+    if version < VERSION:
+        return _record(path, number, Cell, upgraded_cell(data))
+    kind = data.pop("record", None) if isinstance(data, dict) else None
+    if kind not in KINDS:
+        raise ResultsError(f"{path}, line {number} is damaged: it is no record of a comparison")
+    return _record(path, number, KINDS[kind], data)
 
 
 def _parsed(path: Path, number: int, line: bytes) -> Any:

@@ -6,11 +6,19 @@ served quickly because the others were not served at all, and a figure that leav
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tools.statistics import Spread, merged, paired_differences, per_request, percentile, spread
+from tools import figures
+from tools.inference.intervals import Interval, interval
+from tools.inference.ranking import tiers
+from tools.inference.ratios import difference, ratio, told_apart
+from tools.narrowing import ENOUGH_SERVED
+from tools.standings import LEAST_DIFFERENCE, standing
+from tools.statistics import merged, percentile
+from tools.verdicts import Verdict, judge, of_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,49 +26,79 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tools.cells import Cell
+    from tools.cells import Cell, Variant
+    from tools.figures import ByRound
     from tools.results import Results
+    from tools.standings import Standing
     from tools.workloads import Workload
 
 BASELINE = "iterative"  # does nothing to serve clients side by side, so that what it costs is everything else
 STEVENS_WORKLOAD = "churn"
-ENOUGH_SERVED = 0.9  # of a workload's clients: with fewer, figures would be those of another workload
 WAITED = "unanswered"  # the load's name for clients that were never served, which `served` tells already
 STEVENS_CONNECTIONS = 5000  # what his Figure 30.1 (UNP, 3rd edition) counts the seconds for
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a request cost: medians over the rounds; None where it is not known.
+
+    `cpu` is CPU seconds with its interval, `user` and `system` its parts, `per_connection` by connections that were
+    begun. `blind` says why CPU cannot be had where the method did not see all of it; `apart` is the most by which the
+    server's own account differed from ours, as a share. `voluntary`, `involuntary`, `minor` and `major` are context
+    switches and page faults for a request, over a server's life. `measuring` is the share of a CPU that measuring took.
+    """
+
+    cpu: Interval | None
+    user: float | None
+    system: float | None
+    per_connection: Interval | None
+    blind: str
+    method: str
+    apart: float | None
+    voluntary: float | None
+    involuntary: float | None
+    minor: float | None
+    major: float | None
+    measuring: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One model on one workload, over all its rounds.
 
-    `served` is the fewest clients that got an answer in any round, of `connections`. `cpu` is CPU seconds for
-    a request, and `cpu_blind` says why it cannot be had where the method did not see all of it.
-    `latencies_ns` are the samples of all rounds, sorted. Memory is the median of the rounds' peaks; processes
-    and threads are the highest. `switches` are context switches for a request; `client_busy` is the share of the
-    window in which the load process, and the sampling where it has no other CPU, used the clients' CPU.
-    `unfinished` is the most requests that were under way when a round's window closed. `failures` has a line
-    for each cell that failed.
+    `served` is the fewest clients that got an answer in any round, of `connections`. `latencies_ns` are the samples of
+    all rounds, sorted. `against_first` is its figure by that of the first in the ranking, and `tiers` those that it is
+    in. Memory is the median of the rounds' peaks; processes, threads and descriptors are the highest. `client_busy` is
+    the share of the window in which the load process, and the measuring where it has no other CPU, used the clients'
+    CPU. `unfinished` is the most requests that were under way when a round's window closed. `failures` has a line for
+    each cell that failed, `disturbed` one for each from which the machine took CPU.
     """
 
     model: str
+    control_of: str
     rounds: int
     served: int
     connections: int
-    throughput: Spread | None
+    throughput: Interval | None
+    against_first: Interval | None
+    tiers: tuple[int, ...]
+    verdict: Verdict
     latencies_ns: NDArray[np.int64]
     p50_ns: int | None
     p99_ns: int | None
-    cpu: Spread | None
-    cpu_blind: str
+    spent: Spent
     memory_bytes: float | None
     processes: int | None
     threads: int | None
-    switches: Spread | None
-    client_busy: Spread | None
+    descriptors: int | None
+    client_busy: float | None
+    offered: float | None
+    achieved: float | None
     unfinished: int
     errors: Mapping[str, int]
     examples: Mapping[str, str]
     failures: tuple[str, ...]
+    disturbed: tuple[str, ...]
 
     @property
     def partial(self) -> bool:
@@ -70,87 +108,126 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """All models on one workload, in the order in which the header names them."""
+    """All models on one workload, in the order in which the header names them, and how they stand to each other."""
 
     workload: Workload
     rows: tuple[Row, ...]
+    standing: Standing
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessControl:
     """Stevens' measure for one model: CPU seconds for a connection, and how many more than the baseline's.
 
-    Either is None where it cannot be had; `reason` says why.
+    Either is None where it cannot be had; `reason` says why. `tiers` are numbered from the cheapest.
     """
 
     model: str
-    cpu: Spread | None
-    difference: Spread | None
+    cpu: Interval | None
+    difference: Interval | None
     reason: str
+    tiers: tuple[int, ...] = ()
 
 
 def summarized(results: Results) -> tuple[Summary, ...]:
-    """One summary for each workload that has at least one cell.
+    """One summary for each workload that has at least one cell; those at other numbers of connections are left out.
 
     Raises:
         ResultsError: The samples of a cell are damaged or not there.
     """
     seen = {cell.workload for cell in results.cells}
     return tuple(
-        Summary(workload, tuple(_row(results, workload, model.name) for model in results.header.models))
+        _summary(results, workload)
         for workload in results.header.workloads
-        if workload.name in seen
+        if workload.name in seen and not workload.scaling_of
     )
+
+
+def _summary(results: Results, workload: Workload) -> Summary:
+    ranked = standing(results, workload)
+    rows = tuple(_row(results, workload, model, ranked) for model in results.header.models)
+    return Summary(workload, rows, ranked)
 
 
 def process_control(results: Results) -> tuple[ProcessControl, ...]:
     """Stevens' Figure 30.1 for each model; empty where the comparison lacks his workload or the baseline."""
-    models = [model.name for model in results.header.models]
+    models = [model.name for model in results.header.models if not model.control_of]
     if BASELINE not in models or not any(cell.workload == STEVENS_WORKLOAD for cell in results.cells):
         return ()
-    baseline = _cpu_by_round(results.of(STEVENS_WORKLOAD, BASELINE))
-    return tuple(_against(results.of(STEVENS_WORKLOAD, model), baseline, model) for model in models)
+    cells = {model: results.of(STEVENS_WORKLOAD, model) for model in models}
+    costs = {model: figures.cpu_per_request(of) for model, of in cells.items() if not figures.blindness(of)}
+    order = sorted((name for name in costs if costs[name]), key=lambda name: statistics.median(costs[name].values()))
+    found = tiers(order, lambda one, other: told_apart(ratio(costs[one], costs[other]), LEAST_DIFFERENCE))
+    return tuple(_against(model, cells[model], costs, found.get(model, ())) for model in models)
 
 
-def _against(cells: tuple[Cell, ...], baseline: Mapping[int, float], model: str) -> ProcessControl:
-    reason = _blindness(cells) or ("" if _sound(cells) else "not measured")
+def _against(
+    model: str, cells: tuple[Cell, ...], costs: Mapping[str, ByRound], numbers: tuple[int, ...]
+) -> ProcessControl:
+    reason = figures.blindness(cells) or ("" if costs.get(model) else "not measured")
     if reason:
         return ProcessControl(model, None, None, reason)
-    figures = _cpu_by_round(cells)
-    differences = [] if model == BASELINE else paired_differences(figures, baseline)
-    return ProcessControl(model, spread(figures.values()), spread(differences), "")
+    extra = None if model == BASELINE else difference(costs[model], costs.get(BASELINE, {}))
+    return ProcessControl(model, interval(list(costs[model].values())), extra, "", numbers)
 
 
-def _row(results: Results, workload: Workload, model: str) -> Row:
-    cells = results.of(workload.name, model)
-    sound = _sound(cells)
+def _row(results: Results, workload: Workload, model: Variant, ranked: Standing) -> Row:
+    cells = results.of(workload.name, model.name)
+    sound = figures.sound(cells)
     loads = [cell.load for cell in sound if cell.load]
-    served = min((load.served for load in loads), default=0)
-    whole = served >= ENOUGH_SERVED * workload.connections
+    whole = bool(sound) and figures.served_whole(sound)
     latencies = merged([results.latencies(cell) for cell in sound] if whole else [])
-    blind = _blindness(cells)
     peaks = [cell.peaks for cell in sound if cell.peaks]
-    memory = spread(peak.pss_bytes for peak in peaks if peak.pss_bytes is not None)
     return Row(
-        model=model,
+        model=model.name,
+        control_of=model.control_of,
         rounds=len(sound),
-        served=served,
+        served=min((load.served for load in loads), default=0),
         connections=workload.connections,
-        throughput=spread(load.requests / load.window for load in loads) if whole else None,
+        throughput=interval(list(figures.throughputs(cells).values())) if whole else None,
+        against_first=ranked.ratios.get(model.name),
+        tiers=ranked.tiers.get(model.name, ()),
+        verdict=of_row([judge(cell, workload, model, results.header) for cell in cells]),
         latencies_ns=latencies,
         p50_ns=percentile(latencies, 0.50),
         p99_ns=percentile(latencies, 0.99),
-        cpu=spread(_cpu_by_round(cells).values()) if whole and not blind else None,
-        cpu_blind=blind,
-        memory_bytes=memory.median if memory else None,
+        spent=_spent(cells, whole=whole),
+        memory_bytes=_median(peak.pss_bytes for peak in peaks),
         processes=max((peak.processes for peak in peaks), default=None),
         threads=max((peak.threads for peak in peaks), default=None),
-        switches=spread(_switches(sound)),
-        client_busy=spread(_client_busy(sound, len(results.header.division.client))),
+        descriptors=max((peak.descriptors for peak in peaks if peak.descriptors is not None), default=None),
+        client_busy=_median(_client_busy(sound, len(results.header.division.client))),
+        offered=_median(load.offered for load in loads),
+        achieved=_median(load.achieved for load in loads),
         unfinished=max((load.unfinished for load in loads), default=0),
         errors=_total(load.errors for load in loads),
         examples={kind: text for load in reversed(loads) for kind, text in load.examples.items() if kind != WAITED},
         failures=tuple(f"round {cell.round}: {cell.error}" for cell in cells if cell.error),
+        disturbed=tuple(f"round {cell.round}: {cell.disturbed}" for cell in cells if cell.disturbed),
+    )
+
+
+def _spent(cells: tuple[Cell, ...], *, whole: bool) -> Spent:
+    blind = figures.blindness(cells)
+    seen = whole and not blind
+    sound = figures.sound(cells)
+
+    def of_life(name: str) -> float | None:
+        return _median(figures.per_request_of_life(cells, lambda cell: figures.counted(cell, name)).values())
+
+    return Spent(
+        cpu=interval(list(figures.cpu_per_request(cells).values())) if seen else None,
+        user=_median(figures.cpu_per_request(cells, "user").values()) if seen else None,
+        system=_median(figures.cpu_per_request(cells, "system").values()) if seen else None,
+        per_connection=interval(list(figures.cpu_per_connection(cells).values())) if seen else None,
+        blind=blind,
+        method=next((cell.cpu.method for cell in sound if cell.cpu), ""),
+        apart=figures.counted_apart(cells),
+        voluntary=of_life("voluntary"),
+        involuntary=of_life("involuntary"),
+        minor=of_life("minor"),
+        major=of_life("major"),
+        measuring=_median(figures.measuring_share(cells).values()),
     )
 
 
@@ -163,37 +240,10 @@ def _client_busy(cells: Iterable[Cell], client_cpus: int) -> list[float]:
     ]
 
 
-def _sound(cells: Iterable[Cell]) -> list[Cell]:
-    """The cells whose figures may be used: a cell with an error has none, or none to be trusted."""
-    return [cell for cell in cells if cell.load and cell.load.window > 0 and not cell.error]
-
-
-def _blindness(cells: Iterable[Cell]) -> str:
-    """Why the CPU of some cell was not seen whole; empty where it was."""
-    reasons = [cell.cpu.reason or cell.cpu.method for cell in _sound(cells) if cell.cpu and not cell.cpu.complete]
-    return reasons[0] if reasons else ""
-
-
-def _cpu_by_round(cells: Iterable[Cell]) -> dict[int, float]:
-    figures = {}
-    for cell in _sound(cells):
-        if not (cell.cpu and cell.load):
-            continue
-        cost = per_request(cell.cpu.total, cell.cpu.interval, cell.load.requests, cell.load.window)
-        if cost is not None:
-            figures[cell.round] = cost
-    return figures
-
-
-def _switches(cells: Iterable[Cell]) -> list[float]:
-    """Context switches for a request, over a server's whole life, as its own last line counts both."""
-    figures = []
-    for cell in cells:
-        stopped = cell.stopped or {}
-        counts, requests = stopped.get("context_switches"), stopped.get("requests")
-        if isinstance(counts, dict) and isinstance(requests, int) and requests > 0:
-            figures.append(sum(count for count in counts.values() if isinstance(count, int)) / requests)
-    return figures
+def _median(values: Iterable[float | None]) -> float | None:
+    """The median of what is known; None where nothing is."""
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
 
 
 def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:

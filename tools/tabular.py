@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from tools.statistics import Spread
+    from tools.inference.intervals import Interval
 
 NOTHING = "-"
 
@@ -48,11 +48,19 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{value:,.{decimals}f}"
 
 
-def with_spread(figure: Spread | None, scale: float = 1.0) -> str:
-    """The median in another unit, with half the distance from lowest to highest round as a share of it."""
+def with_interval(figure: Interval | None, scale: float = 1.0) -> str:
+    """The estimate in another unit, with half of its interval as a share of it where there is one."""
     if figure is None:
         return NOTHING
-    return f"{significant(figure.median * scale)} ±{figure.share:.0%}"
+    told = significant(figure.estimate * scale)
+    return told if figure.width is None else f"{told} ±{figure.width / 2:.0%}"
+
+
+def between(figure: Interval | None, scale: float = 1.0) -> str:
+    """The ends of an interval in another unit."""
+    if figure is None or figure.low is None or figure.high is None:
+        return NOTHING
+    return f"{significant(figure.low * scale)} to {significant(figure.high * scale)}"
 
 
 def _leading_zeros(value: float) -> int:

@@ -1,0 +1,183 @@
+"""From the options of `serverlab compare` to a plan: what is chosen, how long, on which CPUs."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from clients.searching.objective import read_objective
+from tools.choosing import UnknownModelError, chosen_variants
+from tools.failure import Failure
+from tools.machine import Division, divided, parsed_cpu_list, usable_cpus
+from tools.planning import DEFAULT_TIMING, FULL, MAX_ROUNDS, QUICK, Plan
+from tools.variants import with_control
+from tools.workloads import UnknownWorkloadError, chosen_workloads
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tools.machine import Interpreter
+    from tools.planning import Timing
+    from tools.workloads import Workload
+
+HELD, HELD_IN_FULL = 40, 200  # connections: enough for a slope; a process for each in the forking models
+MEMORY_ROUNDS, MEMORY_ROUNDS_IN_FULL = 1, 4
+OBJECTIVE = "p99=50ms"  # what --full searches for
+SCALED_IN_FULL = ("waiting", "computing")
+FEWEST_FOR_CONTROL = 4  # rounds: with fewer, a difference from itself means nothing
+
+
+class AskedError(Failure):
+    """Options that do not fit together, or a value that is none; the message is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of a comparison as they were given; None, empty and false are what is left open."""
+
+    models: tuple[str, ...] = ()
+    workloads: tuple[str, ...] = ()
+    quick: bool = False
+    full: bool = False
+    rounds: int | None = None
+    duration: float | None = None
+    warm_up: float | None = None
+    until_width: str | None = None
+    max_rounds: int | None = None
+    options: Mapping[str, int] = field(default_factory=dict)
+    backlog: int | None = None
+    serve_commands: tuple[str, ...] = ()
+    pythons: tuple[str, ...] = ()
+    control: bool = True
+    held: int | None = None
+    objective: str | None = None
+    scaling: bool = False
+    server_cpus: str | None = None
+    client_cpus: str | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskedPlan:
+    """A plan, where it is carried out, and the interpreters that it names."""
+
+    plan: Plan
+    division: Division
+    interpreters: dict[str, Interpreter]
+
+
+def asked_plan(asked: Asked) -> AskedPlan:
+    """The plan for these options.
+
+    Raises AskedError where they are no plan, and Failure where what they name cannot be had here.
+    """
+    if asked.quick and asked.full:
+        raise AskedError("--quick and --full are two lengths of one thing: give one")
+    try:
+        workloads = _workloads(asked)
+        choice = chosen_variants(
+            asked.models, asked.options, commands=asked.serve_commands, pythons=asked.pythons, workloads=workloads
+        )
+    except (UnknownWorkloadError, UnknownModelError) as error:
+        raise AskedError(str(error)) from error
+    timing = _timing(asked)
+    width = _width(asked.until_width)
+    if asked.max_rounds is not None and width is None:
+        raise AskedError("--max-rounds bounds --until-width, which is not given")
+    most = max(timing.rounds, asked.max_rounds or MAX_ROUNDS) if width else timing.rounds
+    models = choice.models
+    if asked.control and most >= FEWEST_FOR_CONTROL:
+        models = with_control(models)
+    plan = Plan(
+        models=models,
+        workloads=workloads,
+        timing=timing.with_room_for(len(models)),
+        seed=random.SystemRandom().randrange(10**6) if asked.seed is None else asked.seed,
+        left_out=choice.left_out,
+        until_width=width,
+        max_rounds=most,
+        held=_held(asked),
+        memory_rounds=0 if not _held(asked) else MEMORY_ROUNDS_IN_FULL if asked.full else MEMORY_ROUNDS,
+        objective=_objective(asked),
+    )
+    return AskedPlan(plan, _division(asked), choice.interpreters)
+
+
+def _workloads(asked: Asked) -> tuple[Workload, ...]:
+    """The workloads, with the backlog that was asked for, and those at other numbers of connections."""
+    chosen = chosen_workloads(asked.workloads)
+    if asked.backlog is not None:
+        chosen = tuple(replace(each, server={**each.server, "backlog": asked.backlog}) for each in chosen)
+    scaled = [each for each in chosen if asked.scaling or (asked.full and each.name in SCALED_IN_FULL)]
+    return (*chosen, *(more for each in scaled for more in each.scaled()))
+
+
+def _timing(asked: Asked) -> Timing:
+    timing = QUICK if asked.quick else FULL if asked.full else DEFAULT_TIMING
+    given = {
+        name: value
+        for name, value in (
+            ("rounds", asked.rounds),
+            ("duration", asked.duration),
+            ("warm_up", asked.warm_up),
+        )
+        if value is not None
+    }
+    if not given and asked.until_width is None:
+        return timing
+    # What was asked for takes as long as it takes.
+    return replace(timing, **given, limit=None)
+
+
+def _width(text: str | None) -> float | None:
+    """Read `5%` or 0.05."""
+    if text is None:
+        return None
+    try:
+        value = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = 0.0
+    if not 0.001 <= value <= 1:
+        raise AskedError(f"--until-width is a share of a figure, as 5%, from 0.1% to 100%, not {text!r}")
+    return value
+
+
+def _held(asked: Asked) -> int:
+    if asked.held is not None:
+        return asked.held
+    return 0 if asked.quick else HELD_IN_FULL if asked.full else HELD
+
+
+def _objective(asked: Asked) -> str:
+    text = asked.objective or (OBJECTIVE if asked.full else "")
+    if text:
+        try:
+            read_objective(text)
+        except ValueError as error:
+            raise AskedError(f"--objective: {error}") from error
+    return text
+
+
+def _division(asked: Asked) -> Division:
+    """Which CPUs serve and which ask: half of the cores each, or as asked."""
+    cpus = usable_cpus()
+    division = divided(cpus)
+    if asked.server_cpus is None and asked.client_cpus is None:
+        return division
+    server, client = _cpus(asked.server_cpus, cpus), _cpus(asked.client_cpus, cpus)
+    return Division(server or division.server, client or division.client, "as asked")
+
+
+def _cpus(text: str | None, usable: list[int]) -> tuple[int, ...]:
+    if text is None:
+        return ()
+    try:
+        chosen = parsed_cpu_list(text)
+    except ValueError:
+        chosen = frozenset()
+    if not chosen:
+        raise AskedError(f"CPUs are given as 0,2 or 0-3, not {text!r}")
+    if missing := sorted(chosen - set(usable)):
+        raise AskedError(f"CPU {missing[0]} is none that this process may use: {', '.join(map(str, usable))}")
+    return tuple(sorted(chosen))

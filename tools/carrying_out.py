@@ -1,0 +1,180 @@
+"""Begin a comparison, or go on with one that was broken off: its folder, its CPUs, its canaries, its signals."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from clients.addresses import Address
+from clients.ceiling import ceiling
+from clients.plan import PlanError
+from tools.cells import Header
+from tools.comparing import Comparison
+from tools.host.canary import canaries
+from tools.interruption import Interruption
+from tools.leftovers import end_leftover
+from tools.machine import divided, this_interpreter, this_machine, usable_cpus
+from tools.measuring import Bench
+from tools.planning import Plan, Timing
+from tools.results import ResultsError, resuming, writing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from tools.comparing import Observer
+    from tools.machine import Division, Interpreter
+    from tools.results import Writer
+    from tools.workloads import Workload
+
+CEILING_SECONDS = 0.4
+NOWHERE = Address("127.0.0.1", 1)  # a ceiling's plan brings a server of its own
+
+
+def carried_out(
+    plan: Plan,
+    folder: Path,
+    command: tuple[str, ...],
+    observer: Observer,
+    interpreters: Mapping[str, Interpreter] | None = None,
+    division: Division | None = None,
+) -> int:
+    """Measure every step of the plan into the folder; return 0, or the signal that broke it off.
+
+    Raises:
+        ResultsError: The folder holds something already, or cannot be made or written to; nothing has run
+        then.
+    """
+    division = division or divided(usable_cpus())
+    interruption = Interruption()
+    with writing(folder) as writer, interruption.listening():
+        known = _ceilings(plan, division, interruption)
+        # Before this process is confined, which would change what it sees.
+        header = _header(plan, division, command, interpreters or {}, known)
+        writer.add_header(header)
+        with _bench(header, interruption, folder) as bench:
+            Comparison(plan, header, bench, writer, observer, interruption).carry_out()
+    return interruption.signal
+
+
+def resumed(folder: Path, observer: Observer) -> int:
+    """Go on with the comparison of a folder where it was broken off; return 0, or the signal that broke it off again.
+
+    Raises:
+        ResultsError: There is none, another process is at it, or this is not the machine or the Python that it began on.
+    """
+    interruption = Interruption()
+    with resuming(folder) as (results, writer), interruption.listening():
+        header = results.header
+        _check_same(header)
+        end_leftover(folder)
+        with _bench(header, interruption, folder) as bench:
+            comparison = Comparison(plan_of(header), header, bench, writer, observer, interruption)
+            comparison.take_over(results)
+            comparison.carry_out()
+    return interruption.signal
+
+
+@contextmanager
+def _bench(header: Header, interruption: Interruption, folder: Path) -> Iterator[Bench]:
+    division = header.division
+    cpus = tuple(sorted({*division.server, *division.client})) or tuple(usable_cpus())
+    with _confined(division), canaries(cpus) as running:
+        yield Bench(division, header.interpreters, running, interruption.allowed, folder)
+
+
+def plan_of(header: Header) -> Plan:
+    """The plan that a header was written for."""
+    return Plan(
+        models=header.models,
+        workloads=header.workloads,
+        timing=Timing(header.rounds, header.warm_up, header.duration, header.limit),
+        seed=header.seed,
+        left_out=header.left_out,
+        until_width=header.until_width,
+        max_rounds=header.max_rounds,
+        held=header.held,
+        memory_rounds=header.memory_rounds,
+        objective=header.objective,
+    )
+
+
+def _header(
+    plan: Plan,
+    division: Division,
+    command: tuple[str, ...],
+    interpreters: Mapping[str, Interpreter],
+    ceilings: dict[str, float],
+) -> Header:
+    return Header(
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=command,
+        seed=plan.seed,
+        rounds=plan.timing.rounds,
+        duration=plan.timing.duration,
+        warm_up=plan.timing.warm_up,
+        models=plan.models,
+        left_out=dict(plan.left_out),
+        workloads=plan.workloads,
+        division=division,
+        machine=this_machine(),
+        interpreter=this_interpreter(),
+        planned=plan.left(plan.steps()).cells,
+        limit=plan.timing.limit,
+        until_width=plan.until_width,
+        max_rounds=plan.max_rounds,
+        held=plan.held,
+        memory_rounds=plan.memory_rounds,
+        objective=plan.objective,
+        ceilings=ceilings,
+        interpreters=dict(interpreters),
+    )
+
+
+def _ceilings(plan: Plan, division: Division, interruption: Interruption) -> dict[str, float]:
+    """What these clients can do at most on each workload, in requests a second, where they are the limit of it."""
+    found: dict[str, float] = {}
+    for workload in plan.workloads:
+        if workload.scaling_of or workload.rate is not None:
+            continue
+        try:
+            with interruption.allowed():
+                asked = workload.load_plan(NOWHERE, warm_up=0, duration=1, cpus=division.client, seed=plan.seed)
+                known = ceiling(asked, seconds=CEILING_SECONDS)
+        except PlanError:
+            continue  # the cell says what is wrong with it
+        except KeyboardInterrupt:
+            break
+        if known and known.limited_by_client:
+            found[workload.name] = known.requests_per_second
+    return found
+
+
+def _check_same(header: Header) -> None:
+    """Refuse to go on where the rest would be measured on something else."""
+    machine, interpreter = this_machine(), this_interpreter()
+    for what, then, now in (
+        ("machine", (header.machine.processor, header.machine.cpus), (machine.processor, machine.cpus)),
+        ("kernel", header.machine.kernel, machine.kernel),
+        ("Python", header.interpreter.version, interpreter.version),
+    ):
+        if then != now:
+            raise ResultsError(f"it was begun on another {what} ({then}), and this is {now}: begin a new comparison")
+    if not set(header.division.server + header.division.client) <= set(usable_cpus()):
+        raise ResultsError("it was begun on CPUs that this process may not use: begin a new comparison")
+
+
+@contextmanager
+def _confined(division: Division) -> Iterator[None]:
+    """Keep this process off the server's CPUs, and let it go again."""
+    if not division.disjoint:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, division.client)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

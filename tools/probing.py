@@ -1,0 +1,68 @@
+"""The two measurements beside cells: what a connection holds in memory, and the rate that holds an objective."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from clients.plan import PlanError
+from clients.process import LoadError
+from clients.searching.objective import read_objective
+from tools.accounting.meters import metering
+from tools.capacity import capacity
+from tools.cells import Capacity, MemoryProbe
+from tools.failure import Failure
+from tools.holding import memory_probe
+from tools.measuring import STOP_PATIENCE, address_of, serving
+
+if TYPE_CHECKING:
+    from tools.measuring import Bench
+    from tools.planning import Step
+
+PATIENCE = 0.3  # seconds for an answer on a connection that is to be held; a model that serves no more gives none
+PROTOCOL = "echo"  # of the server whose memory is probed: no state of a protocol worth a page
+WINDOW = 2.0  # seconds of a trial, where the objective's percentile needs no more
+
+
+def probed(bench: Bench, step: Step, protocol: str, most: int) -> MemoryProbe:
+    """Hold more and more connections to a fresh server; what fails is told in the record."""
+    record = MemoryProbe(step.model.name, step.round, 0, "", 0.0, "", (), (), (), (), "", ())
+    try:
+        with metering() as meter, serving(bench, step.model, protocol, {}, bench.division, meter) as server:
+            with bench.breakable():
+                found = memory_probe(server, meter, protocol=protocol, most=most, patience=PATIENCE)
+            server.stop(STOP_PATIENCE)
+    except (Failure, OSError) as error:
+        return replace(record, error=" ".join(str(error).split()))
+    return replace(
+        record,
+        held=found.held,
+        admitted=found.admitted,
+        pss_bytes=found.pss_bytes,
+        kernel_bytes=found.kernel_bytes,
+        kernel_method=found.kernel_method,
+        processes=found.processes,
+    )
+
+
+def searched(bench: Bench, step: Step, objective: str, seed: int, start_rate: float) -> Capacity:
+    """Search for the rate at which a fresh server holds the objective; what fails is told in the record."""
+    workload = step.workload
+    assert workload is not None
+    record = Capacity(workload.name, step.model.name, 0, "", 0.0, "", objective, None, confirmed=False, limit="", trials=())
+    division = bench.division_of(workload)
+    try:
+        with (
+            metering() as meter,
+            serving(bench, step.model, workload.protocol, workload.server, division, meter) as server,
+        ):
+            plan = workload.load_plan(address_of(server), warm_up=0, duration=WINDOW, cpus=division.client, seed=seed)
+            with bench.breakable():
+                found = capacity(plan, read_objective(objective), start_rate=start_rate, window=WINDOW)
+            server.stop(STOP_PATIENCE)
+    except (Failure, LoadError, PlanError, OSError) as error:
+        return replace(record, error=" ".join(str(error).split()))
+    if found.limit == "interrupted":
+        raise KeyboardInterrupt
+    trials = tuple(map(asdict, found.trials))
+    return replace(record, rate=found.rate, confirmed=found.confirmed, limit=found.limit, trials=trials)

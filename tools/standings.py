@@ -1,0 +1,138 @@
+"""Who is ahead on a workload, and how sure that is: ratios within rounds, tiers, and the control.
+
+Closed loops are ranked by throughput. Where requests are due at a given rate, all do the same many: they are ranked by
+how long an answer took. Figures are adjusted for how fast the CPUs ran that limited them, where canaries told it and
+where that explains what the rounds differ by.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tools import figures
+from tools.inference.adjusting import adjusted
+from tools.inference.control import control
+from tools.inference.ratios import log_ratios, ratio, told_apart
+from tools.inference.ranking import tiers
+from tools.statistics import samples_needed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tools.figures import ByRound
+    from tools.inference.adjusting import Adjusted
+    from tools.inference.control import Control
+    from tools.inference.intervals import Interval
+    from tools.results import Results
+    from tools.workloads import Workload
+
+LEAST_DIFFERENCE = 0.05  # nobody chooses by less, and a machine drifts by as much
+CLIENT = "client"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The models of one workload that served it whole, the best first.
+
+    `measure` names what ranks them ("throughput", "p99", "p50"). `ratios` has how each stands to the first: throughput
+    by throughput, or time by time, so that less than 1 is less of either. `tiers` are numbered from the best; two
+    models share one where nothing tells them apart. `exponent` is that of the adjustment, 0.0 for none, and `adjustment`
+    says in words why there is one or not.
+    """
+
+    measure: str
+    order: tuple[str, ...]
+    ratios: Mapping[str, Interval]
+    tiers: Mapping[str, tuple[int, ...]]
+    exponent: float
+    adjustment: str
+
+    def first(self) -> tuple[str, ...]:
+        """The models of tier one."""
+        return tuple(name for name in self.order if 1 in self.tiers[name])
+
+
+def standing(results: Results, workload: Workload) -> Standing:
+    """Rank the models on a workload; the control, which is one of them again, takes no part."""
+    measure, raw = _measured(results, workload)
+    after = _adjusted(results, workload, raw, higher_is_better=measure == "throughput")
+    entered = {model.name for model in results.header.models if not model.control_of}
+    known = {name: after.figures[name] for name in raw if name in entered and after.figures.get(name)}
+    limited = {name for name in known if _limited_by_client(results, workload, name)}
+    middle = {name: statistics.geometric_mean(values.values()) for name, values in known.items()}
+    order = tuple(sorted(known, key=lambda name: middle[name], reverse=measure == "throughput"))
+
+    def differ(one: str, other: str) -> bool:
+        if one in limited and other in limited:  # both did what the clients could ask: what more they can is not seen
+            return False
+        return told_apart(ratio(known[one], known[other]), LEAST_DIFFERENCE)
+
+    ratios = {name: found for name in order if (found := ratio(known[name], known[order[0]]))}
+    return Standing(measure, order, ratios, tiers(order, differ), after.exponent, after.reason)
+
+
+def session_control(results: Results) -> Control:
+    """Whether the model that was entered twice differs from itself: on any workload, in throughput or CPU."""
+    again = next((model for model in results.header.models if model.control_of), None)
+    pairs: dict[str, list[float]] = {}
+    for workload in results.header.workloads if again else ():
+        if again is None or workload.scaling_of:
+            continue
+        measure, raw = _measured(results, workload)
+        after = _adjusted(results, workload, raw, higher_is_better=measure == "throughput").figures
+        cpu = adjusted_cpu(results, workload).figures
+        for name, values in (("throughput", after), ("CPU", cpu)):
+            if again.name in values and again.control_of in values:
+                pairs[f"{workload.name}, {name}"] = log_ratios(values[again.name], values[again.control_of])
+    return control(pairs)
+
+
+def control_ratios(results: Results, workload: Workload) -> Interval | None:
+    """The control's throughput on a workload by that of the same model entered first."""
+    again = next((model for model in results.header.models if model.control_of), None)
+    if again is None:
+        return None
+    measure, raw = _measured(results, workload)
+    after = _adjusted(results, workload, raw, higher_is_better=measure == "throughput").figures
+    return ratio(after.get(again.name, {}), after.get(again.control_of, {}))
+
+
+def adjusted_cpu(results: Results, workload: Workload) -> Adjusted:
+    """CPU per request by model and round, adjusted for the speed of the server's CPUs."""
+    cells = {name: results.of(workload.name, name) for name in _names(results)}
+    raw = {
+        name: figures.positive(figures.cpu_per_request(of)) for name, of in cells.items() if not figures.blindness(of)
+    }
+    speeds = {name: figures.server_speeds(cells[name]) for name in raw}
+    return adjusted(raw, speeds, sign=-1)
+
+
+def _measured(results: Results, workload: Workload) -> tuple[str, dict[str, ByRound]]:
+    """What ranks the models on a workload, and its figures by model and round; of those that served it whole."""
+    cells = {name: results.of(workload.name, name) for name in _names(results)}
+    whole = {name: of for name, of in cells.items() if figures.sound(of) and figures.served_whole(figures.sound(of))}
+    if workload.rate is None:
+        return "throughput", {name: figures.positive(figures.throughputs(of)) for name, of in whole.items()}
+    counts = [cell.load.requests for of in whole.values() for cell in figures.sound(of) if cell.load]
+    share = 0.99 if counts and min(counts) >= samples_needed(0.99) else 0.5
+    return f"p{100 * share:g}", {name: figures.latencies(results, of, share) for name, of in whole.items()}
+
+
+def _adjusted(
+    results: Results, workload: Workload, raw: Mapping[str, ByRound], *, higher_is_better: bool
+) -> Adjusted:
+    speeds = {name: figures.limiting_speeds(results.of(workload.name, name)) for name in raw}
+    return adjusted(raw, speeds, sign=1 if higher_is_better else -1)
+
+
+def _limited_by_client(results: Results, workload: Workload, model: str) -> bool:
+    """Whether the clients were the limit in most rounds."""
+    limits = [cell.load.client_limit == CLIENT for cell in figures.sound(results.of(workload.name, model)) if cell.load]
+    return 2 * sum(limits) > len(limits)
+
+
+def _names(results: Results) -> list[str]:
+    return [model.name for model in results.header.models]
+
