@@ -1,19 +1,23 @@
-"""Which models a comparison holds, and with which options each is started: from names to notes for the files."""
+"""Which servers a comparison holds, and with which options each is started: from names to notes for the files."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from servers.registry import MODELS, MORE_CLIENTS_THAN_WORKERS
+from servers.registry import CONCURRENCY, MODELS, MORE_CLIENTS_THAN_WORKERS
 from tools.cells import Variant
 from tools.failure import Failure
+from tools.foreign import foreign_variants
+from tools.interpreters import under
+from tools.machine import divided, usable_cpus
 from tools.published import STEVENS_POOL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from servers.registry import Entry
+    from tools.interpreters import Python
 
 ALL = "all"
 """What stands for every model that can run here."""
@@ -22,44 +26,104 @@ ALL = "all"
 DEFAULT = ("iterative", "forking", "threaded", "selector", "coroutines", "preforked")
 
 
+THREADS = 25
+"""What servers have in a pool of threads where nothing is asked for."""
+
+CONTROL = "selector"
+"""What is entered twice where it is there: it has the least of its own that could make it differ from itself."""
+
+
 class UnknownModelError(ValueError):
     """A name that no model has, or an option that none of the chosen models looks at; the message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The models to be compared, in the registry's order; and those that cannot run here, each with the reason."""
+    """The servers to be compared: the models in the registry's order, each under all interpreters, then the user's own.
+
+    `left_out` has those models that cannot run here, each with the reason.
+    """
 
     models: tuple[Variant, ...]
     left_out: dict[str, str]
 
 
-def chosen_models(names: Sequence[str], options: Mapping[str, int]) -> Choice:
+def chosen_models(
+    names: Sequence[str],
+    options: Mapping[str, int],
+    *,
+    pythons: Mapping[str, Python] | None = None,
+    commands: Sequence[str] = (),
+) -> Choice:
     """The models of these names, each once; six of them where no name is given, and all that can run for `all`.
 
     `options` are passed to those models that look at them. A model whose workers serve one client each gets as many
     as Stevens' had where nothing else is asked for: the server's own default, one for each CPU, would serve nobody
-    side by side on the one CPU that a server here often has. Raises UnknownModelError; and Failure where a model was
-    named that cannot run here.
+    side by side on the one CPU that a server here often has. With `pythons` (see `tools.interpreters`) each model runs
+    under each of them, and no longer under ours. `commands` are servers of the user's (see `tools.foreign`), which
+    come beside the models. Raises UnknownModelError; and Failure where a model was named that cannot run here, or a
+    command is none.
     """
-    everything = ALL in names
     _check(names)
-    wanted = MODELS.keys() if everything else MODELS.keys() & set(names or DEFAULT)
-    missing = {name: entry.missing for name, entry in MODELS.items() if name in wanted and entry.missing}
-    if missing and names and not everything:
-        raise Failure("; ".join(missing.values()))
-    chosen = [entry for entry in MODELS.values() if entry.name in wanted and entry.name not in missing]
-    for option in options:
-        if not any(option in entry.options for entry in chosen):
-            named = ", ".join(entry.name for entry in chosen)
-            raise UnknownModelError(f"--{option} would change nothing: none of {named} looks at it")
-    return Choice(tuple(_note(entry, options) for entry in chosen), missing)
+    own = foreign_variants(commands, options)
+    chosen = [entry for entry in MODELS.values() if ALL in names or entry.name in (names or DEFAULT)]
+    _check_options(chosen, options, own)
+    models = [_note(entry, options) for entry in chosen]
+    if pythons:
+        variants, left_out = under(models, pythons)
+        able = {variant.model for variant in variants}
+    else:
+        left_out = {entry.name: entry.missing for entry in chosen if entry.missing}
+        variants = tuple(model for model in models if model.name not in left_out)
+        able = {model.model for model in variants}
+    if names and ALL not in names and (unable := [model.name for model in models if model.model not in able]):
+        raise Failure("; ".join(reason for name, reason in left_out.items() if name.partition("@")[0] in unable))
+    return Choice((*variants, *own), left_out)
+
+
+def places_of(variant: Variant) -> int | None:
+    """How many clients a variant serves side by side, as far as the registry tells; None where that has no bound.
+
+    Workers that are not asked for are one for each CPU that servers run on.
+    """
+    entry = MODELS.get(variant.model)
+    if entry is None:
+        return None
+    if CONCURRENCY in entry.cannot:
+        return 1
+    if MORE_CLIENTS_THAN_WORKERS not in entry.cannot:
+        return None
+    places = 1
+    if "workers" in entry.options:
+        places *= variant.options.get("workers") or len(divided(usable_cpus()).server) or len(usable_cpus())
+    if "threads" in entry.options:
+        places *= variant.options.get("threads", THREADS)
+    return places
+
+
+def with_control(variants: Sequence[Variant]) -> tuple[Variant, ...]:
+    """The variants, and one of them again under another name: what differs between these two is noise.
+
+    It is one that many clients can use side by side, where there is one, and never a server of the user's where there
+    is a model.
+    """
+    if not variants:
+        return ()
+    best = min(variants, key=lambda each: (not each.model, each.model != CONTROL, places_of(each) is not None))
+    return (*variants, replace(best, name=f"{best.name} (again)", control_of=best.name))
 
 
 def _check(names: Sequence[str]) -> None:
     for name in names:
         if name not in MODELS and name != ALL:
             raise UnknownModelError(f"unknown model {name!r}: choose from {', '.join(MODELS)}, or {ALL}")
+
+
+def _check_options(chosen: Sequence[Entry], options: Mapping[str, int], own: Sequence[Variant]) -> None:
+    for option in options:
+        if not any(option in each for each in (*(entry.options for entry in chosen), *(each.options for each in own))):
+            named = ", ".join((*(entry.name for entry in chosen), *(each.name for each in own)))
+            raise UnknownModelError(f"--{option} would change nothing: none of {named} looks at it")
 
 
 def _note(entry: Entry, options: Mapping[str, int]) -> Variant:
@@ -73,4 +137,5 @@ def _note(entry: Entry, options: Mapping[str, int]) -> Variant:
         teaches=entry.teaches,
         figure_row=entry.figure_row,
         options={name: value for name, value in wanted.items() if name in entry.options},
+        model=entry.name,
     )

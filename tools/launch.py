@@ -15,16 +15,19 @@ import subprocess
 import tempfile
 import time
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from tools.announcements import StoppedLine, event, first_line, last_lines, stopped_line
 from tools.children import Child, LaunchError, start
 
 if TYPE_CHECKING:
     import resource
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from tools.accounting.meters import Meter
+
+    Heard = Callable[[IO[bytes]], dict[str, Any] | None]
+    """What tells from a server's output where it listens; None as long as it does not say so."""
 
 Address = tuple[str, int] | str
 """Host and port, or the path of a Unix socket."""
@@ -32,6 +35,8 @@ Address = tuple[str, int] | str
 LISTENING_TIMEOUT = 10.0
 GRACE = 10.0
 """Seconds that a server has to end after SIGTERM before it is killed."""
+
+S = TypeVar("S", bound="Server")
 
 POLL_INTERVAL = 0.002
 TAIL_LINES = 5
@@ -52,6 +57,15 @@ class Server:
         self._output = output
         self._errors = errors
         self._stopped: StoppedLine | None = None
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with how it ended, on one line; empty where all is well, and as long as it runs."""
+        if self.exit_status is None:
+            return ""
+        if self._stopped is None or self.exit_status:
+            return f"the server ended with status {self.exit_status}: {' '.join(self.errors().split())}"
+        return f"the server left {self.leftover} of its processes behind" if self.leftover else ""
 
     @property
     def address(self) -> Address:
@@ -107,6 +121,26 @@ def running(
 
     Raises LaunchError where it does not listen within `timeout` seconds, with the end of its stderr.
     """
+    with up(command, Server, announced, cpus=cpus, meter=meter, environment=environment, timeout=timeout) as server:
+        yield server
+
+
+@contextmanager
+def up(
+    command: Sequence[str],
+    kind: type[S],
+    heard: Heard,
+    *,
+    advice: str = "",
+    cpus: Collection[int] | None = None,
+    meter: Meter | None = None,
+    environment: Mapping[str, str] | None = None,
+    timeout: float = LISTENING_TIMEOUT,
+) -> Iterator[S]:
+    """Start a server that is known to listen by what `heard` makes of its output; `advice` ends the line of a failure.
+
+    All else is as with `running`.
+    """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         child = start(
             command,
@@ -119,26 +153,36 @@ def running(
             bound=True,
         )
         try:
-            yield Server(child, output, errors, await_listening(command, child, output, errors, timeout))
+            try:
+                listening = await_listening(command, child, heard, output, timeout)
+            except LaunchError as error:
+                raise LaunchError(f"{error}{advice}: {tail(errors)}") from None
+            yield kind(child, output, errors, listening)
         finally:
             child.end()
 
 
 def await_listening(
-    command: Sequence[str], child: Child, output: IO[bytes], errors: IO[bytes], timeout: float
+    command: Sequence[str], child: Child, heard: Heard, output: IO[bytes], timeout: float
 ) -> dict[str, Any]:
-    """Return the listening line of a server that was just started, or raise LaunchError."""
+    """Return what a server that was just started says of where it listens, or raise LaunchError."""
     deadline = time.monotonic() + timeout
     name = " ".join(command)
-    while (line := first_line(output)) is None:
-        if child.wait(POLL_INTERVAL) and first_line(output) is None:
-            status = child.end()
-            raise LaunchError(f"{name} ended with status {status} before it listened: {tail(errors)}")
+    while (listening := heard(output)) is None:
+        if child.wait(POLL_INTERVAL) and heard(output) is None:
+            raise LaunchError(f"{name} ended with status {child.end()} before it listened")
         if time.monotonic() > deadline:
-            raise LaunchError(f"{name} did not listen within {timeout:g} s: {tail(errors)}")
+            raise LaunchError(f"{name} did not listen within {timeout:g} s")
+    return listening
+
+
+def announced(output: IO[bytes]) -> dict[str, Any] | None:
+    """Return the listening line that a server of ours prints first; LaunchError where it prints another."""
+    if (line := first_line(output)) is None:
+        return None
     listening = event(line, "listening")
     if listening is None or not ("path" in listening or isinstance(listening.get("port"), int)):
-        raise LaunchError(f"{name} printed something else than that it listens: {line[:200]!r} {tail(errors)}")
+        raise LaunchError(f"the server printed something else than that it listens: {line[:200]!r}")
     return listening
 
 

@@ -9,6 +9,7 @@ import contextlib
 import os
 import platform
 import resource
+import sys
 import sysconfig
 from dataclasses import dataclass
 from importlib import metadata
@@ -56,13 +57,18 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """The Python that ran clients and servers; `packages` are those that measure, with their versions."""
+    """A Python that ran clients or servers.
+
+    `packages` are those of its packages that matter to what it ran, with their versions. `gil` tells whether the global
+    interpreter lock was on when it was asked: in a free-threaded build it can be, and an extension can turn it on.
+    """
 
     implementation: str
     version: str
     compiler: str
     free_threaded: bool
     packages: dict[str, str]
+    gil: bool = True
 
 
 def this_machine() -> Machine:
@@ -94,6 +100,7 @@ def this_interpreter() -> Interpreter:
         compiler=platform.python_compiler(),
         free_threaded=bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
         packages=packages,
+        gil=getattr(sys, "_is_gil_enabled", lambda: True)(),
     )
 
 

@@ -1,0 +1,270 @@
+"""Servers of the user's own: a command that speaks a protocol of ours, compared beside the models.
+
+NAME=COMMAND or COMMAND     as a shell splits it; {port} {host} {protocol} {workers} are put in at each start
+up                          when it prints our listening line, or when somebody listens on the {port} it was given
+stopped                     by SIGTERM to its process group, as a service manager does it, then by SIGKILL
+
+Nothing is left of it, whatever sessions its processes made: each inherits a mark in its environment. A guard of a few
+lines of shell holds the end of a pipe, and kills all that bear the mark when the pipe ends because we were killed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shlex
+import signal
+import socket
+import subprocess
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from servers.registry import MODELS
+from tools.accounting.processes import read_file
+from tools.announcements import OUTPUT_LIMIT, event
+from tools.cells import Variant
+from tools.children import KILL_INTERVAL, KILL_PATIENCE, LaunchError
+from tools.failure import Failure
+from tools.launch import GRACE, LISTENING_TIMEOUT, Server, up
+from tools.published import STEVENS_POOL
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from tools.accounting.meters import Meter
+    from tools.announcements import StoppedLine
+
+HOST = "127.0.0.1"
+PORT = "{port}"
+WORKERS = "{workers}"
+MARK = "SERVERLAB_SERVER"
+"""The variable of the environment by which all that a server starts is found again."""
+
+GUARD = f"""
+read -r _
+for look in 1 2 3 4 5; do
+    for found in $(grep -Flsxz "{MARK}=$1" /proc/[0-9]*/environ); do
+        found="${{found#/proc/}}"
+        kill -KILL "${{found%/environ}}"
+    done
+    sleep 0.05
+done
+"""
+"""Looks more than once, because a process that is just being born cannot be seen."""
+
+NAMED = re.compile(r"(?P<name>[A-Za-z][\w.+-]*)=(?P<command>.*)", re.DOTALL)
+UNUSUAL = re.compile(r"[^\w.+-]")
+LISTEN = b"0A"  # the state in /proc/net/tcp; the sockets that listen come first there
+ANYWHERE = {"": HOST, "0.0.0.0": HOST, "::": "::1"}
+
+
+def foreign_variants(texts: Sequence[str], options: Mapping[str, int]) -> tuple[Variant, ...]:
+    """The servers that these texts of the command line are about, each with a name that no other has.
+
+    Raises Failure, with one line, where a text is no command or its name is taken.
+    """
+    parsed = [_parsed(text) for text in texts]
+    names = [name for name, _ in parsed if name]
+    for name in names:
+        if name in MODELS or names.count(name) > 1:
+            whose = "a model" if name in MODELS else "another server"
+            raise Failure(f"{name!r} is the name of {whose}: call the server something else, as in mine=COMMAND")
+    variants: list[Variant] = []
+    for name, words in parsed:
+        taken = {*MODELS, *names, *(variant.name for variant in variants)}
+        variants.append(_variant(name or _unique(_base_name(words), taken), words, options))
+    return tuple(variants)
+
+
+def _parsed(text: str) -> tuple[str, tuple[str, ...]]:
+    named = NAMED.fullmatch(text.strip())
+    name, command = (named["name"], named["command"]) if named else ("", text)
+    try:
+        words = tuple(shlex.split(command))
+    except ValueError as error:
+        raise Failure(f"cannot read the server's command {command!r}: {str(error).lower()}") from error
+    if not words or not words[0]:
+        raise Failure(f"there is no command in {text!r}")
+    return name, words
+
+
+def _base_name(words: Sequence[str]) -> str:
+    return UNUSUAL.sub("_", Path(words[0]).name) or "server"
+
+
+def _unique(name: str, taken: Collection[str]) -> str:
+    numbered = (f"{name}-{number}" for number in range(2, len(taken) + 3))
+    return name if name not in taken else next(each for each in numbered if each not in taken)
+
+
+def _variant(name: str, words: tuple[str, ...], options: Mapping[str, int]) -> Variant:
+    many = any(WORKERS in word for word in words)
+    return Variant(
+        name=name,
+        summary=shlex.join(words),
+        term="a server of the user's",
+        used_by="",
+        teaches="",
+        options={"workers": options.get("workers", STEVENS_POOL)} if many else {},
+        command=words,
+    )
+
+
+def filled_in(variant: Variant, protocol: str, options: Mapping[str, int], port: int | None) -> list[str]:
+    """The words of the command, with what they leave open put in."""
+    known = {
+        PORT: str(port),
+        "{host}": HOST,
+        "{protocol}": protocol,
+        WORKERS: str(options.get("workers", STEVENS_POOL)),
+    }
+    pattern = re.compile("|".join(map(re.escape, known)))  # at once: what is put in is not looked at again
+    return [pattern.sub(lambda found: known[found[0]], word) for word in variant.command]
+
+
+class ForeignServer(Server):
+    """A server of the user's, which need not end as ours do: by the signal, without a stopped line, or by SIGKILL."""
+
+    mark = ""
+    ended_early = False
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with how it ended: that it did so before it was told to."""
+        if not self.ended_early:
+            return ""
+        said = " ".join(self.errors().split())
+        return f"the server ended by itself, with status {self.exit_status}: {said}"
+
+    def stop(self, grace: float = GRACE) -> StoppedLine | None:
+        """Send SIGTERM to its process group, wait, kill what is left, and return its stopped line if it has one."""
+        if self.child.exit_status is None:
+            self.ended_early = self.child.wait(0)
+            if not self.ended_early:
+                with suppress(ProcessLookupError):  # a wrapper's own child would not hear of a signal to the wrapper
+                    os.killpg(self.pid, signal.SIGTERM)
+                self.child.wait(grace)
+            return super().stop(0)
+        return super().stop(grace)
+
+
+@contextmanager
+def running_foreign(
+    variant: Variant,
+    protocol: str,
+    *,
+    options: Mapping[str, int],
+    cpus: Collection[int] | None = None,
+    meter: Meter | None = None,
+    environment: Mapping[str, str] | None = None,
+    timeout: float = LISTENING_TIMEOUT,
+) -> Iterator[ForeignServer]:
+    """Start a server of the user's, yield it once it listens, and end all that it started, whatever happens.
+
+    Raises LaunchError where it ends or does not listen within `timeout` seconds, with the end of its stderr.
+    """
+    port = free_port() if any(PORT in word for word in variant.command) else None
+    command = filled_in(variant, protocol, options, port)
+    with guarded() as mark:
+        marked = {**(os.environ if environment is None else environment), MARK: mark}
+        with up(
+            command,
+            ForeignServer,
+            lambda output: _heard(output, port),
+            advice="" if port else f"; it has no {PORT}, and printed no listening line as ours do",
+            cpus=cpus,
+            meter=meter,
+            environment=marked,
+            timeout=timeout,
+        ) as server:
+            yield server
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody uses now."""
+    with socket.socket() as trial:
+        trial.bind((HOST, 0))
+        port: int = trial.getsockname()[1]
+        return port
+
+
+def _heard(output: IO[bytes], port: int | None) -> dict[str, Any] | None:
+    """Where a server listens, by a line among all that it printed, or because its port is taken."""
+    whole = os.pread(output.fileno(), OUTPUT_LIMIT, 0).rpartition(b"\n")[0]
+    for line in whole.decode(errors="replace").splitlines():
+        if (listening := event(line, "listening")) is not None:
+            return _reachable(listening)
+    if port is not None and listens(port):
+        return {"event": "listening", "host": HOST, "port": port}
+    return None
+
+
+def _reachable(listening: dict[str, Any]) -> dict[str, Any]:
+    """The line with an address that clients can go to."""
+    if not isinstance(listening.get("port"), int):
+        raise LaunchError(f"a server must tell the port that it listens on; it said {listening!r}")
+    host = str(listening.get("host", ""))
+    return {**listening, "host": ANYWHERE.get(host, host)}
+
+
+def listens(port: int) -> bool:
+    """Whether somebody listens on a port, as the kernel tells: a connection to try it would be served and counted."""
+    return any(_listens(table, b":%04X" % port) for table in ("/proc/net/tcp", "/proc/net/tcp6"))
+
+
+def _listens(table: str, ending: bytes) -> bool:
+    with suppress(FileNotFoundError), open(table, "rb") as lines:  # noqa: PTH123 - every other millisecond
+        next(lines, None)
+        for line in lines:
+            fields = line.split(None, 4)
+            if fields[3] != LISTEN:
+                break  # thousands of ended connections may follow
+            if fields[1].endswith(ending):
+                return True
+    return False
+
+
+@contextmanager
+def guarded() -> Iterator[str]:
+    """Yield a mark; what bears it in its environment is killed at the end, and also should we be killed."""
+    mark = secrets.token_hex(8)
+    guard = subprocess.Popen(
+        ["/bin/sh", "-c", GUARD, "serverlab-guard", mark],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # a terminal's Ctrl-C is for us
+    )
+    try:
+        try:
+            yield mark
+        finally:
+            _kill_marked(mark)
+    finally:
+        guard.kill()
+        guard.communicate()
+
+
+def _kill_marked(mark: str) -> None:
+    """Kill all that bear the mark, also what they start meanwhile."""
+    deadline = time.monotonic() + KILL_PATIENCE
+    while (left := marked_processes(mark)) and time.monotonic() < deadline:
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(KILL_INTERVAL)
+
+
+def marked_processes(mark: str) -> list[int]:
+    """The processes that were started with the mark in their environment and have not ended."""
+    entry = f"{MARK}={mark}".encode()
+    return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if entry in _environment_of(pid)]  # noqa: PTH208 - names are enough
+
+
+def _environment_of(pid: int) -> list[bytes]:
+    with suppress(PermissionError):  # another user's, which we could not have started
+        return (read_file(f"/proc/{pid}/environ") or b"").split(b"\0")
+    return []

@@ -1,0 +1,82 @@
+"""How a variant is started: a model of ours under our Python or another, or a server of the user's own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tools.foreign import filled_in, running_foreign
+from tools.interpreters import environment_under
+from tools.launch import running
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from contextlib import AbstractContextManager
+
+    from tools.accounting.meters import Meter
+    from tools.cells import Variant
+    from tools.interpreters import Python
+    from tools.launch import Server
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+SERVER_GRACE = 2.0  # seconds that a server has for what is in flight at its end: by then nothing should be
+
+
+def started(
+    variant: Variant,
+    protocol: str,
+    *,
+    options: Mapping[str, int] | None = None,
+    cpus: Collection[int] | None = None,
+    meter: Meter | None = None,
+    environment: Mapping[str, str] | None = None,
+    interpreters: Mapping[str, Python] | None = None,
+) -> AbstractContextManager[Server]:
+    """Start a variant's server, which is up when the block begins and gone with all that it started when it is left.
+
+    `options` come beside those of the variant, and take their place; a server of the user's looks at `workers` alone.
+    `environment` is what it runs in, in place of our own; `interpreters` are those that variants name. How it ended is
+    told by the server's `fault`. Raises LaunchError, as `tools.launch.running` does.
+    """
+    wanted = {**variant.options, **(options or {})}
+    if variant.command:
+        return running_foreign(
+            variant, protocol, options=wanted, cpus=cpus, meter=meter, environment=environment_of(variant, environment)
+        )
+    python = (interpreters or {})[variant.interpreter].path if variant.interpreter else ""
+    return running(
+        command_of(variant, protocol, wanted, python=python),
+        cpus=cpus,
+        meter=meter,
+        environment=environment_of(variant, environment),
+    )
+
+
+def command_of(
+    variant: Variant, protocol: str, options: Mapping[str, int] | None = None, *, python: str = ""
+) -> list[str]:
+    """The command of a variant's server: of the checkout, whatever else the current folder calls `servers`.
+
+    `options` take the place of the variant's, `python` that of ours. What a user's command leaves open is put in but
+    for the port, which is chosen at its start.
+    """
+    wanted = variant.options if options is None else options
+    if variant.command:
+        return filled_in(variant, protocol, wanted, None)
+    equal = ["--protocol", protocol, "--port", "0", "--grace", f"{SERVER_GRACE:g}"]
+    own = [word for name, value in wanted.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    isolated = ["-s"] if python else []  # another Python's user may have packages that it was not asked for
+    return [python or sys.executable, *isolated, "-P", "-m", "servers", variant.model, *equal, *own]
+
+
+def environment_of(variant: Variant, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a variant's server: ours finds the checkout's packages; the user's is left alone."""
+    ours = os.environ if environment is None else environment
+    if variant.command:
+        return dict(ours)
+    if variant.interpreter:
+        return environment_under(ours)
+    path = filter(None, [str(CHECKOUT), ours.get("PYTHONPATH", "")])
+    return {**ours, "PYTHONPATH": os.pathsep.join(path)}
