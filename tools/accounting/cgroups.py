@@ -111,23 +111,26 @@ def members(folder: Path) -> list[int]:
         return []
 
 
-def own_folder(version: int) -> Path:
-    """Return the folder of the cgroup that we are in, or raise CgroupUnavailableError."""
+def own_folder(version: int, controller: str = "cpuacct") -> Path:
+    """Return the folder of the cgroup that we are in, or raise CgroupUnavailableError.
+
+    Version 1 has a hierarchy for each `controller`, or for several together; version 2 has one.
+    """
     for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
         before, _, after = line.partition(" - ")
         root, mount_point = before.split()[3:5]
         kind, _, options = after.split(None, 2)
-        cpuacct = kind == "cgroup" and "cpuacct" in options.split(",")
-        if cpuacct if version == 1 else kind == "cgroup2":
-            return Path(mount_point) / inside(own_path(version), root)
-    raise CgroupUnavailableError(f"cgroup version {version} is not mounted with CPU accounting")
+        controls = kind == "cgroup" and controller in options.split(",")
+        if controls if version == 1 else kind == "cgroup2":
+            return Path(mount_point) / inside(own_path(version, controller), root)
+    raise CgroupUnavailableError(f"cgroup version {version} is not mounted with {controller}")
 
 
-def own_path(version: int) -> str:
+def own_path(version: int, controller: str = "cpuacct") -> str:
     """Return the path of the cgroup that we are in, from /proc/self/cgroup."""
     for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
         number, controllers, path = line.split(":", 2)
-        if number == "0" if version == 2 else "cpuacct" in controllers.split(","):
+        if number == "0" if version == 2 else controller in controllers.split(","):
             return path
     raise CgroupUnavailableError(f"this process is in no cgroup of version {version}")
 
