@@ -7,17 +7,18 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from clients.searching.objective import read_objective
-from tools.choosing import UnknownModelError, chosen_variants
+from tools.choosing import UnknownModelError, chosen_models, with_control
+from tools.capacity import scaling_steps
 from tools.failure import Failure
 from tools.machine import Division, divided, parsed_cpu_list, usable_cpus
 from tools.planning import DEFAULT_TIMING, FULL, MAX_ROUNDS, QUICK, Plan
-from tools.variants import with_control
-from tools.workloads import UnknownWorkloadError, chosen_workloads
+from tools.interpreters import cannot_speak, named_interpreters
+from tools.workloads import UnknownWorkloadError, WorkloadError, chosen_workloads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from tools.machine import Interpreter
+    from tools.interpreters import Python
     from tools.planning import Timing
     from tools.workloads import Workload
 
@@ -64,7 +65,7 @@ class AskedPlan:
 
     plan: Plan
     division: Division
-    interpreters: dict[str, Interpreter]
+    interpreters: dict[str, Python]
 
 
 def asked_plan(asked: Asked) -> AskedPlan:
@@ -76,11 +77,11 @@ def asked_plan(asked: Asked) -> AskedPlan:
         raise AskedError("--quick and --full are two lengths of one thing: give one")
     try:
         workloads = _workloads(asked)
-        choice = chosen_variants(
-            asked.models, asked.options, commands=asked.serve_commands, pythons=asked.pythons, workloads=workloads
-        )
-    except (UnknownWorkloadError, UnknownModelError) as error:
+        pythons = named_interpreters(asked.pythons)
+        choice = chosen_models(asked.models, asked.options, pythons=pythons, commands=asked.serve_commands)
+    except (UnknownWorkloadError, UnknownModelError, WorkloadError) as error:
         raise AskedError(str(error)) from error
+    _check_protocols(workloads, pythons)
     timing = _timing(asked)
     width = _width(asked.until_width)
     if asked.max_rounds is not None and width is None:
@@ -101,7 +102,7 @@ def asked_plan(asked: Asked) -> AskedPlan:
         memory_rounds=0 if not _held(asked) else MEMORY_ROUNDS_IN_FULL if asked.full else MEMORY_ROUNDS,
         objective=_objective(asked),
     )
-    return AskedPlan(plan, _division(asked), choice.interpreters)
+    return AskedPlan(plan, _division(asked), pythons)
 
 
 def _workloads(asked: Asked) -> tuple[Workload, ...]:
@@ -110,7 +111,14 @@ def _workloads(asked: Asked) -> tuple[Workload, ...]:
     if asked.backlog is not None:
         chosen = tuple(replace(each, server={**each.server, "backlog": asked.backlog}) for each in chosen)
     scaled = [each for each in chosen if asked.scaling or (asked.full and each.name in SCALED_IN_FULL)]
-    return (*chosen, *(more for each in scaled for more in each.scaled()))
+    return (*chosen, *(each.at_once(number) for each in scaled for number in scaling_steps(each.connections)))
+
+
+def _check_protocols(workloads: Iterable[Workload], pythons: Mapping[str, Python]) -> None:
+    for workload in workloads:
+        for python in pythons.values():
+            if reason := cannot_speak(python.record, workload.protocol):
+                raise AskedError(f"{workload.name}: {reason}")
 
 
 def _timing(asked: Asked) -> Timing:

@@ -13,6 +13,7 @@ from clients.plan import PlanError
 from tools.cells import Header
 from tools.comparing import Comparison
 from tools.host.canary import canaries
+from tools.interpreters import Python
 from tools.interruption import Interruption
 from tools.leftovers import end_leftover
 from tools.machine import divided, this_interpreter, this_machine, usable_cpus
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tools.comparing import Observer
-    from tools.machine import Division, Interpreter
+    from tools.machine import Division
     from tools.results import Writer
     from tools.workloads import Workload
 
@@ -38,7 +39,7 @@ def carried_out(
     folder: Path,
     command: tuple[str, ...],
     observer: Observer,
-    interpreters: Mapping[str, Interpreter] | None = None,
+    interpreters: Mapping[str, Python] | None = None,
     division: Division | None = None,
 ) -> int:
     """Measure every step of the plan into the folder; return 0, or the signal that broke it off.
@@ -82,7 +83,8 @@ def _bench(header: Header, interruption: Interruption, folder: Path) -> Iterator
     division = header.division
     cpus = tuple(sorted({*division.server, *division.client})) or tuple(usable_cpus())
     with _confined(division), canaries(cpus) as running:
-        yield Bench(division, header.interpreters, running, interruption.allowed, folder)
+        pythons = {name: Python(header.pythons[name], record) for name, record in header.interpreters.items()}
+        yield Bench(division, pythons, running, interruption.allowed, folder)
 
 
 def plan_of(header: Header) -> Plan:
@@ -105,7 +107,7 @@ def _header(
     plan: Plan,
     division: Division,
     command: tuple[str, ...],
-    interpreters: Mapping[str, Interpreter],
+    interpreters: Mapping[str, Python],
     ceilings: dict[str, float],
 ) -> Header:
     return Header(
@@ -129,7 +131,8 @@ def _header(
         memory_rounds=plan.memory_rounds,
         objective=plan.objective,
         ceilings=ceilings,
-        interpreters=dict(interpreters),
+        interpreters={name: python.record for name, python in interpreters.items()},
+        pythons={name: python.path for name, python in interpreters.items()},
     )
 
 
@@ -169,7 +172,7 @@ def _check_same(header: Header) -> None:
 @contextmanager
 def _confined(division: Division) -> Iterator[None]:
     """Keep this process off the server's CPUs, and let it go again."""
-    if not division.disjoint:
+    if not division.client:
         yield
         return
     before = os.sched_getaffinity(0)

@@ -42,7 +42,7 @@ class Header:
     the most connections that memory was measured with (0: it was not), in so many `memory_rounds`. `objective` is what
     a capacity was searched for, empty where none was. `ceilings` has the requests per second that these clients reach
     against a server that does nothing, by workload, where that is known. `interpreters` are those that ran servers, by
-    name.
+    name, and `pythons` are their programs.
     """
 
     started: str
@@ -66,6 +66,7 @@ class Header:
     objective: str = ""
     ceilings: dict[str, float] = field(default_factory=dict)
     interpreters: dict[str, Interpreter] = field(default_factory=dict)
+    pythons: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

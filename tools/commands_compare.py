@@ -21,7 +21,7 @@ from tools.planning import MAX_ROUNDS
 from tools.progress import Watching
 from tools.report.page import write_report
 from tools.results import read_results
-from tools.standings import written_summary
+from tools.summary_file import written_summary
 from tools.tables import tables_of
 from tools.terminal import print_tables, standard_console
 from tools.workloads import WORKLOADS

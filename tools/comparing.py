@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from clients.ceiling import Ceiling
 from tools.cells import Capacity, Cell, MemoryProbe
-from tools.host.cpus import disturbed
+from tools.host.judging import disturbed
 from tools.measuring import measured
 from tools.narrowing import too_wide
 from tools.planning import CAPACITY, CELL, FEWEST_REPEATS, MEMORY, OVERHEAD, REPEATS, without
@@ -27,7 +27,7 @@ from tools.results import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tools.cells import Header
+    from tools.cells import Header, Host
     from tools.interruption import Interruption
     from tools.machine import Division
     from tools.measuring import Bench
@@ -173,13 +173,26 @@ class Comparison:
             stopped=findings.stopped.fields if findings.stopped else None,
             samples=self.writer.add_samples(name, findings.latencies_ns()) if findings.load else "",
             attempt=attempt,
-            disturbed=disturbed(host, self.bench.canaries.fastest) if host else "",
+            disturbed=self._disturbed(host, self.bench.division_of(workload)),
             life=findings.life_record(),
             working=findings.working_record(),
             host=host,
             admission=findings.admission,
             counts=findings.counts_record(),
         )
+
+    def _disturbed(self, host: Host | None, division: Division) -> str:
+        if host is None:
+            return ""
+        known = self.bench.canaries.fastest
+
+        def fastest(cpus: tuple[int, ...]) -> float | None:
+            speeds = [speed for cpu in cpus if (speed := known.get(cpu)) is not None]
+            return statistics.mean(speeds) if speeds else None
+
+        server = division.server if division.disjoint else self.bench.cpus
+        client = division.client if division.disjoint else self.bench.cpus
+        return disturbed(host, server_fastest=fastest(server), client_fastest=fastest(client))
 
     def _protocol(self, step: Step) -> str:
         """What a memory probe speaks: a user's command may speak the comparison's protocols alone."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tools.cells import Host, Working
     from tools.host.canary import Canaries
     from tools.host.cpus import CpuLook
-    from tools.host.listening import TcpCounters
+    from tools.host.listening import Mark
     from tools.host.threads import ThreadTimes
     from tools.machine import Division
     from tools.sampling import Sampler
@@ -35,8 +35,8 @@ class Edge:
     """What is read when a window opens or closes; `own_cpu` is CPU seconds of this process, and of looking in it."""
 
     cpu: CpuReading
-    cpus: CpuLook | None
-    tcp: TcpCounters | None
+    cpus: CpuLook
+    queue: Mark
     threads: ThreadTimes
     own_cpu: float
 

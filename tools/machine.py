@@ -122,7 +122,7 @@ class Division:
     @property
     def disjoint(self) -> bool:
         """True where the server and the clients never ran on the same CPU."""
-        return bool(self.server and self.client)
+        return bool(self.server and self.client) and not {*self.server} & {*self.client}
 
 
 def divided(cpus: Sequence[int], siblings: dict[int, frozenset[int]] | None = None) -> Division:

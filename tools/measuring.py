@@ -23,9 +23,9 @@ from clients.swarm import run_load
 from tools.accounting.meters import metering
 from tools.failure import Failure
 from tools.findings import Edge, Findings
-from tools.host.canary import spin
 from tools.host.cpus import look
-from tools.host.listening import tcp_counters, watching_queue
+from tools.host.listening import watching_queue
+from tools.host.spinning import spin
 from tools.host.threads import thread_times
 from tools.leftovers import noted
 from tools.machine import Division, usable_cpus
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from tools.host.canary import Canaries
     from tools.host.listening import QueueWatch
     from tools.launch import Server
-    from tools.machine import Interpreter
+    from tools.interpreters import Python
     from tools.sampling import Sampler
     from tools.workloads import Workload
 
@@ -61,7 +61,7 @@ class Bench:
     """
 
     division: Division
-    interpreters: Mapping[str, Interpreter]
+    interpreters: Mapping[str, Python]
     canaries: Canaries
     breakable: Callable[[], AbstractContextManager[None]]
     folder: Path | None = None
@@ -149,13 +149,13 @@ def _put_load_on(
 ) -> None:
     address = server.address
     port = 0 if isinstance(address, str) else address[1]
-    with sampling(meter) as sampler, watching_queue(port) as queue, bench.breakable():
+    with sampling(meter) as sampler, watching_queue(port or None) as queue, bench.breakable():
         findings.load = load(_listener(meter, sampler, queue, findings))
     opened, closed = findings.opened, findings.closed
     canary_cpu = bench.canaries.cpu_seconds(opened.cpu.at_ns, closed.cpu.at_ns) if opened and closed else 0.0
     findings.note_peaks(sampler, canary_cpu)
-    if opened and closed and opened.tcp and closed.tcp:
-        findings.admission = queue.admission(opened.tcp, closed.tcp)
+    if opened and closed:
+        findings.admission = queue.admission(opened.queue, closed.queue)
     if findings.load.interrupted:  # the load ends in order when it is broken off; the cell is none all the same
         raise KeyboardInterrupt
 
@@ -163,22 +163,21 @@ def _put_load_on(
 def _listener(meter: Meter, sampler: Sampler, queue: QueueWatch, findings: Findings) -> Listener:
     def hear(event: Event) -> None:
         if isinstance(event, WindowOpened):
-            findings.opened = _edge(meter)
+            findings.opened = _edge(meter, queue)
         elif isinstance(event, WindowClosed):
-            findings.closed = _edge(meter)
+            findings.closed = _edge(meter, queue)
         else:
             return
-        queue.mark()
         sampler.sample(memory_too=True)
 
     return hear
 
 
-def _edge(meter: Meter) -> Edge:
+def _edge(meter: Meter, queue: QueueWatch) -> Edge:
     """Read all that is read twice, what it is measured by first."""
-    cpu, cpus, tcp, own = meter.read(), look(), tcp_counters(), time.process_time()
+    cpu, cpus, mark, own_cpu = meter.read(), look(), queue.mark(), time.process_time()
     pids = [process.key.pid for process in meter.look().processes]
-    return Edge(cpu, cpus, tcp, thread_times(pids), own)
+    return Edge(cpu, cpus, mark, thread_times(pids), own_cpu)
 
 
 def _stop(server: Server, findings: Findings, *, ours: bool) -> None:

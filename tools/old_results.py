@@ -11,6 +11,7 @@ from typing import Any
 from tools.cells import Cell, Header, Load, Peaks, Variant
 from tools.machine import Interpreter
 from tools.records import with_defaults
+from tools.workloads import upgraded
 
 ROWS_OF_VERSION_1 = {"iterative": 0, "forking": 1, "threaded": 6}  # of its four models, the selector has none
 
@@ -21,7 +22,7 @@ def upgraded_header(data: dict[str, Any], version: int) -> dict[str, Any]:
     return {
         **data,
         "models": _each(data.get("models"), lambda model: _model(model, version)),
-        "workloads": _each(data.get("workloads"), _workload),
+        "workloads": _each(data.get("workloads"), upgraded),
         "interpreter": _filled(Interpreter, data.get("interpreter")),
     }
 
@@ -37,10 +38,6 @@ def upgraded_cell(data: Any) -> Any:
 def _model(data: dict[str, Any], version: int) -> dict[str, Any]:
     rows = {"figure_row": ROWS_OF_VERSION_1.get(str(data.get("name"))), "options": {}} if version == 1 else {}
     return with_defaults(Variant, {"model": data.get("name"), **rows, **data})
-
-
-def _workload(data: dict[str, Any]) -> dict[str, Any]:
-    return data
 
 
 def _each(values: Any, upgraded: Any) -> Any:

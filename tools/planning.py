@@ -6,8 +6,7 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from tools.choosing import DEFAULT
-from tools.places import places_of
+from tools.choosing import DEFAULT, places_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -186,6 +185,8 @@ class Plan:
         """
         if step.workload is None:
             return step.round <= self.memory_rounds and not step.model.control_of
+        if step.workload.scaling_of:
+            return not step.model.control_of and serves_all(step.model, step.workload)
         return step.round == 1 or self.timing.limit is None or serves_all(step.model, step.workload)
 
 

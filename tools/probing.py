@@ -34,15 +34,7 @@ def probed(bench: Bench, step: Step, protocol: str, most: int) -> MemoryProbe:
             server.stop(STOP_PATIENCE)
     except (Failure, OSError) as error:
         return replace(record, error=" ".join(str(error).split()))
-    return replace(
-        record,
-        held=found.held,
-        admitted=found.admitted,
-        pss_bytes=found.pss_bytes,
-        kernel_bytes=found.kernel_bytes,
-        kernel_method=found.kernel_method,
-        processes=found.processes,
-    )
+    return replace(record, **found.fields())
 
 
 def searched(bench: Bench, step: Step, objective: str, seed: int, start_rate: float) -> Capacity:

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Self
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from tools.cells import Cell, MemoryProbe
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
-    from tools.cells import Cell, Variant
+    from tools.cells import Variant
+    from tools.comparing import Done
     from tools.machine import Division
     from tools.planning import Plan, Step
 
@@ -35,13 +40,13 @@ class Watching:
         if self._bar is not None:
             self._bar.stop()
 
-    def began(self, plan: Plan, division: Division) -> None:
+    def began(self, plan: Plan, division: Division, steps: int) -> None:
         """Say what will be done and how long it will take."""
-        self._total = len(plan.steps())
+        self._total = steps
         self._began = self._told = time.monotonic()
-        self._expected = plan.seconds
+        self._expected = plan.seconds * steps / max(1, len(plan.steps()))
         self._console.print(
-            described(plan, division), markup=False, highlight=False, soft_wrap=not self._console.is_terminal
+            described(plan, division, steps), markup=False, highlight=False, soft_wrap=not self._console.is_terminal
         )
         if self._console.is_terminal:
             columns = (
@@ -54,23 +59,33 @@ class Watching:
             self._task = self._bar.add_task("", total=self._total, left="")
             self._bar.start()
 
-    def next(self, step: Step) -> None:
-        """Name the cell that runs."""
+    def next(self, step: Step, attempt: int) -> None:
+        """Name the step that runs."""
         if self._bar is not None:
-            what = f"{step.workload.name}: {step.model.name}, round {step.round}"
+            what = f"{step.workload.name if step.workload else 'memory'}: {step.model.name}, round {step.round}"
+            what += " again" if attempt > 1 else ""
             self._bar.update(self._task, completed=self._done, description=f"{what:<34}", left=self._progress())
             self._bar.refresh()
 
-    def ended(self, cell: Cell) -> None:
-        """Count the cell; tell at once what failed."""
-        self._done += 1
+    def ended(self, done: Done) -> None:
+        """Count the step; tell at once what failed."""
+        again = isinstance(done, Cell) and done.attempt > 1
+        self._done += not again
         now = time.monotonic()
-        if cell.error:
-            failed = f"{cell.workload}: {cell.model}, round {cell.round} failed: {cell.error}"
-            self._console.print(failed, style="red", markup=False, highlight=False)
+        if done.error:
+            self._console.print(f"{_named(done)} failed: {done.error}", style="red", markup=False, highlight=False)
         if self._bar is None and now - self._told >= LINE_INTERVAL and self._done < self._total:
             self._told = now
             self._console.print(self._progress(), markup=False, highlight=False)
+
+    def goes_on(self, steps: int, wide: Sequence[str]) -> None:
+        """Say that another round is needed, and for which workloads."""
+        self._total += steps
+        self._console.print(
+            f"Intervals are still too wide on {', '.join(wide)}: another round.", markup=False, highlight=False
+        )
+        if self._bar is not None:
+            self._bar.update(self._task, total=self._total)
 
     def _progress(self) -> str:
         return f"{self._done} of {self._total} cells, about {self._left():.0f} s left"
@@ -82,22 +97,57 @@ class Watching:
         return pace * (self._total - self._done)
 
 
-def described(plan: Plan, division: Division) -> str:
-    """The plan in a sentence or two."""
+def _named(done: Done) -> str:
+    """A step that is done, in words."""
+    if isinstance(done, Cell):
+        return f"{done.workload}: {done.model}, round {done.round}"
+    if isinstance(done, MemoryProbe):
+        return f"memory: {done.model}, round {done.round}"
+    return f"the capacity of {done.model} on {done.workload}"
+
+
+def described(plan: Plan, division: Division, steps: int) -> str:
+    """The plan in a few sentences."""
     timing = plan.timing
     models = ", ".join(map(named, plan.models))
     workloads = ", ".join(workload.name for workload in plan.workloads)
     apart = (
         f"server on CPU {listed(division.server)}, clients on CPU {listed(division.client)}"
-        if division.disjoint
+        if division.server and division.client
         else f"server and clients not kept apart: {division.reason}"
     )
     left_out = "".join(f"Left out: {reason}.\n" for reason in plan.left_out.values())
-    return left_out + (
-        f"Comparing {models} on {workloads}: {counted(len(plan.steps()), 'cell')} in "
-        f"{counted(timing.rounds, 'round')}, {timing.duration:g} s each; {apart}.\n"
-        f"This takes about {plan.seconds:.0f} s. Ctrl-C ends it early and keeps what was measured."
+    whole = plan.steps()
+    left = plan.left(whole)
+    more = "".join(
+        f", {counted(number, noun)}" for number, noun in ((left.memory, "memory probe"), (left.capacity, "search")) if number
     )
+    resumed = f"{len(whole) - steps} of these are done already. " if steps < len(whole) else ""
+    return left_out + (
+        f"Comparing {models} on {workloads}: {counted(left.cells, 'cell')} in "
+        f"{counted(timing.rounds, 'round')}, {_windows(plan)} each{more}; {apart}.\n"
+        f"{resumed}{_duration(plan, steps / max(1, len(whole)))} Ctrl-C ends it early and keeps what was measured."
+    )
+
+
+def _windows(plan: Plan) -> str:
+    """How long windows are, from the shortest to the longest."""
+    lengths = sorted({plan.timing.duration * workload.weight for workload in plan.workloads})
+    at_most = "at most " if plan.timing.limit is not None else ""
+    return at_most + " to ".join(f"{length:.3g}" for length in dict.fromkeys((lengths[0], lengths[-1]))) + " s"
+
+
+def _duration(plan: Plan, share: float) -> str:
+    """How long it will take, and how long at most where that is not certain."""
+    told = f"This takes about {in_words(plan.seconds * share)}"
+    if plan.until_width is None:
+        return f"{told}."
+    return f"{told}, and at most about {in_words(plan.seconds_at_most)}, until intervals are narrow."
+
+
+def in_words(seconds: float) -> str:
+    """A time for a reader: 94 s, 12 min."""
+    return f"{seconds:.0f} s" if seconds < 180 else f"{seconds / 60:.0f} min"
 
 
 def named(model: Variant) -> str:

@@ -76,7 +76,7 @@ def standing(results: Results, workload: Workload) -> Standing:
 def session_control(results: Results) -> Control:
     """Whether the model that was entered twice differs from itself: on any workload, in throughput or CPU."""
     again = next((model for model in results.header.models if model.control_of), None)
-    pairs: dict[str, list[float]] = {}
+    pairs: dict[tuple[str, str], list[float]] = {}
     for workload in results.header.workloads if again else ():
         if again is None or workload.scaling_of:
             continue
@@ -85,7 +85,7 @@ def session_control(results: Results) -> Control:
         cpu = adjusted_cpu(results, workload).figures
         for name, values in (("throughput", after), ("CPU", cpu)):
             if again.name in values and again.control_of in values:
-                pairs[f"{workload.name}, {name}"] = log_ratios(values[again.name], values[again.control_of])
+                pairs[workload.name, name] = log_ratios(values[again.name], values[again.control_of])
     return control(pairs)
 
 

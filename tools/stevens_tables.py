@@ -6,22 +6,21 @@ Figures 30.1 and 30.2 of UNIX Network Programming, with a column for this run.
 from __future__ import annotations
 
 import math
-from string import ascii_letters
 from typing import TYPE_CHECKING
 
+from tools.inference.ranking import words
 from tools.published import STEVENS_POOL, design_of
-from tools.statistics import tiers
 from tools.summary import BASELINE, STEVENS_CONNECTIONS, ProcessControl, process_control
-from tools.tabular import NOTHING, Column, Table, significant, with_spread
+from tools.tabular import NOTHING, Column, Table, between, significant, with_interval
 from tools.workers import pools
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tools.cells import Variant
-    from tools.published import Design
+    from tools.inference.ranking import words
+from tools.published import Design
     from tools.results import Results
-    from tools.statistics import Spread
     from tools.workers import Pool
 
 
@@ -48,7 +47,7 @@ def stevens_table(control: tuple[ProcessControl, ...]) -> Table:
             Column("Model", "", "Model"),
             Column("CPU per connection", "µs", "CPU per\nconnection, µs"),
             Column("More than iterative", "µs", "more than\niterative, µs"),
-            Column("Lowest to highest round", "µs", "lowest to\nhighest round, µs"),
+            Column("95 % interval", "µs", "95 %\ninterval, µs"),
             Column(
                 f"For {STEVENS_CONNECTIONS:,} connections",
                 "s",
@@ -71,7 +70,7 @@ def _control_remarks(control: tuple[ProcessControl, ...]) -> Iterator[str]:
     for row in control:
         if row.reason:
             yield f"{row.model}: CPU not compared, because {row.reason}."
-    cheaper = [row.model for row in control if row.difference and row.difference.median < 0]
+    cheaper = [row.model for row in control if row.difference and row.difference.estimate < 0]
     if cheaper:
         yield (
             f"Less than nothing ({', '.join(cheaper)}): the iterative server sleeps and is woken for "
@@ -80,19 +79,18 @@ def _control_remarks(control: tuple[ProcessControl, ...]) -> Iterator[str]:
 
 
 def _stevens_row(row: ProcessControl) -> tuple[str, ...]:
-    own = with_spread(row.cpu, 1e6)
+    own = with_interval(row.cpu, 1e6)
     if row.model == BASELINE and row.cpu:
         return row.model, own, "baseline", NOTHING, "0"
     if not row.difference:
         return row.model, own, NOTHING, NOTHING, NOTHING
     extra = row.difference
-    between = f"{significant(extra.low * 1e6)} to {significant(extra.high * 1e6)}"
     return (
         row.model,
         own,
-        significant(extra.median * 1e6),
-        between,
-        significant(extra.median * STEVENS_CONNECTIONS),
+        significant(extra.estimate * 1e6),
+        between(extra, 1e6),
+        significant(extra.estimate * STEVENS_CONNECTIONS),
     )
 
 
@@ -106,26 +104,24 @@ PRINTED = (
 def figure_30_1(control: tuple[ProcessControl, ...], shared: Sequence[Pool], models: Sequence[Variant]) -> Table:
     """Figure 30.1 with Python's column: his designs by their numbers, then those that came after him."""
     numbers = {model.name: model.figure_row for model in models}
-    letters = _letters(control)
     printed = ("Solaris", "DUnix", "BSD/OS", "3rd\ned.", "C, 2\ncores", "Python,\n2 cores")
     return Table(
         name="figure-30-1",
         title="Figure 30.1 with Python's column",
         lead=f"Process-control CPU seconds for {STEVENS_CONNECTIONS:,} connections of 4000 bytes, ten at once: what a "
-        "server uses beyond the iterative one. Those of this run are the median of its rounds.",
+        "server uses beyond the iterative one. Those of this run are the mean of its rounds, with its 95 % interval.",
         columns=(
             Column("Model", "", "Model"),
             Column("Row", "", "Row"),
             Column("This run", "s", "This\nrun"),
-            Column("Lowest to highest round", "s", "range of\nrounds"),
+            Column("95 % interval", "s", "95 %\ninterval"),
             Column("Tier", "", "Tier"),
             *(Column(heading.replace("\n", " "), "s", heading) for heading in printed),
         ),
         rows=tuple(
-            _figure_row(row, numbers[row.model], letters.get(row.model, NOTHING))
-            for row in _in_his_order(control, numbers)
+            _figure_row(row, numbers[row.model]) for row in _in_his_order(control, numbers)
         ),
-        notes=(PRINTED, *_pool_sizes(shared, models), _resolved(control)),
+        notes=(PRINTED, *_pool_sizes(shared, models), RESOLVED),
     )
 
 
@@ -134,15 +130,16 @@ def _in_his_order(control: Iterable[ProcessControl], numbers: Mapping[str, int |
     return sorted(control, key=lambda row: math.inf if (number := numbers[row.model]) is None else number)
 
 
-def _figure_row(row: ProcessControl, number: int | None, tier: str) -> tuple[str, ...]:
-    seconds, between = NOTHING, NOTHING
+def _figure_row(row: ProcessControl, number: int | None) -> tuple[str, ...]:
+    seconds, ends = NOTHING, NOTHING
     if row.model == BASELINE:
         seconds = "0"
     elif row.difference:
         extra = row.difference.scaled(STEVENS_CONNECTIONS)
-        seconds, between = f"{extra.median:.2f}", f"{extra.low:.2f} to {extra.high:.2f}"
+        seconds = f"{extra.estimate:.2f}"
+        ends = NOTHING if extra.low is None or extra.high is None else f"{extra.low:.2f} to {extra.high:.2f}"
     printed = _printed(design_of(row.model, number))
-    return row.model, NOTHING if number is None else str(number), seconds, between, tier, *printed
+    return row.model, NOTHING if number is None else str(number), seconds, ends, words(row.tiers) or NOTHING, *printed
 
 
 def _printed(design: Design | None) -> tuple[str, ...]:
@@ -164,41 +161,11 @@ def _pool_sizes(shared: Sequence[Pool], models: Sequence[Variant]) -> Iterator[s
         )
 
 
-FEWEST_ROUNDS = 4
-"""Two models that cost the same have ranges apart by chance in one comparison of 35; with 3 rounds in one of 10."""
-
-
-def _told_apart(control: Iterable[ProcessControl]) -> dict[str, Spread]:
-    """What each model cost beyond the baseline, of those models that have rounds enough for a tier."""
-    return {row.model: row.difference for row in control if row.difference and row.difference.rounds >= FEWEST_ROUNDS}
-
-
-def _letters(control: Iterable[ProcessControl]) -> dict[str, str]:
-    """For each model the letters of its tiers, `a` for the dearest; nothing where it has too few rounds.
-
-    The tiers of a model follow each other, as its range on the line of all ranges does: `b-d` is b, c and d.
-    """
-    figures = _told_apart(control)
-    named = tuple(zip(ascii_letters, tiers(figures), strict=False))
-    found = {model: [letter for letter, models in named if model in models] for model in figures}
-    return {model: "-".join(dict.fromkeys((letters[0], letters[-1]))) for model, letters in found.items()}
-
-
-def _resolved(control: Iterable[ProcessControl]) -> str:
-    """What the ranges of the rounds tell apart, and what they do not."""
-    figures = _told_apart(control)
-    if not figures:
-        return (
-            f"No tiers: with fewer than {FEWEST_ROUNDS} rounds, ranges lie apart too often by chance (those of two "
-            "models that cost the same in one comparison of three with 2 rounds, in one of ten with 3), and one round "
-            "has no range."
-        )
-    rounds = min(figure.rounds for figure in figures.values())
-    return (
-        f"Models with a letter in common (b-d is b, c and d) have ranges that overlap, and {rounds} rounds do not tell "
-        "which of them costs more; those with none in common are told apart, a being the dearest; none has a letter "
-        f"with fewer than {FEWEST_ROUNDS} rounds. Ranges of a few rounds are no confidence intervals."
-    )
+RESOLVED = (
+    "Tier 1 is the cheapest. Models that have a tier in common are not told apart: the interval of the ratio of what a "
+    "connection costs them, within rounds, reaches to less than 5 %. Fewer than four rounds have no intervals, and tell "
+    "nothing apart."
+)
 
 
 PRINTED_POOLS = (

@@ -95,7 +95,7 @@ def host_between(
     """
     clients = client_cpu_seconds + measuring_cpu_seconds
     window = _Window(early, late, canaries, began_ns, ended_ns)
-    if _apart(division):
+    if division.disjoint:
         server = window.side(division.server, server_cpu_seconds)
         client = window.side(division.client, clients)
     else:
@@ -113,10 +113,6 @@ def host_between(
         server_speed=server.speed,
         client_speed=client.speed,
     )
-
-
-def _apart(division: Division) -> bool:
-    return division.disjoint and not {*division.server} & {*division.client}
 
 
 class _Side(NamedTuple):

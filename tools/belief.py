@@ -1,0 +1,95 @@
+"""How far a comparison can be believed: the control, disturbed cells, rounds that went on, ceilings, what measuring cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tools.narrowing import too_wide
+from tools.standings import control_ratios, session_control
+from tools.tabular import NOTHING, Column, Table, between
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tools.inference.control import Control
+    from tools.results import Results
+    from tools.summary import Summary
+
+COLUMNS = (
+    Column("Workload", "", "Workload"),
+    Column("The control by itself", "", "The control\nby itself"),
+    Column("95 % interval", "", "95 %\ninterval"),
+    Column("Cells disturbed", "", "Cells\ndisturbed"),
+    Column("Cells run again", "", "run\nagain"),
+    Column("What the clients can do", "requests/s", "The clients'\nceiling"),
+)
+
+
+def belief_table(results: Results, summaries: Sequence[Summary]) -> Table:
+    """What a reader must know before believing the other tables."""
+    again = next((model for model in results.header.models if model.control_of), None)
+    found = session_control(results)
+    return Table(
+        name="belief",
+        title="How far this can be believed",
+        lead=_lead(found, again.control_of if again else ""),
+        columns=COLUMNS,
+        rows=tuple(_row(results, summary.workload.name, summary) for summary in summaries),
+        notes=tuple(_notes(results, found)),
+    )
+
+
+def _lead(found: Control, model: str) -> str:
+    if not model:
+        return "No model was entered twice, so that nothing tells whether equal servers would have come out equal."
+    if found.sound is None:
+        return f"{model} was entered twice, but {found.reason}."
+    if found.sound:
+        return f"{model} was entered twice and does not differ from itself: a difference of others is theirs."
+    return (
+        f"UNSOUND: {model} was entered twice and differs from itself ({found.reason}). What differs by as much "
+        "elsewhere may be the machine, too: run the comparison again, on a quieter machine."
+    )
+
+
+def _row(results: Results, workload: str, summary: Summary) -> tuple[str, ...]:
+    attempts = [cell for cell in results.attempts if cell.workload == workload]
+    counted = [cell for cell in results.cells if cell.workload == workload]
+    ratio = control_ratios(results, summary.workload)
+    ceiling = results.header.ceilings.get(workload)
+    return (
+        workload,
+        NOTHING if ratio is None else f"{ratio.estimate:.3f}",
+        between(ratio),
+        f"{sum(bool(cell.disturbed) for cell in counted)} of {len(counted)}",
+        str(sum(cell.attempt > 1 for cell in attempts)),
+        NOTHING if ceiling is None else f"{ceiling:,.0f}",
+    )
+
+
+def _notes(results: Results, found: Control) -> Iterator[str]:
+    header = results.header
+    if found.ratio is not None:
+        yield f"The control in one sentence: {found.reason}."
+    yield (
+        "A cell is disturbed where something else used its CPUs, or these were slow or lost time to others; it is run "
+        "again, within limits, and the later attempt counts. The ceiling is what these clients reach against a server "
+        "that does nothing."
+    )
+    if not header.division.disjoint:
+        yield f"The server and the clients were not kept on CPUs of their own: {header.division.reason}."
+    if header.until_width is not None:
+        yield _narrowed(results, header.until_width)
+    reasons = sorted({cell.disturbed for cell in results.cells if cell.disturbed})
+    if reasons:
+        yield f"What disturbed cells that count, for example: {reasons[0]}."
+    if len(results.cells) < header.planned:
+        yield f"{len(results.cells)} of {header.planned} cells were measured: the comparison was broken off."
+
+
+def _narrowed(results: Results, width: float) -> str:
+    wide = too_wide(results.header, results.cells, width)
+    rounds = max((cell.round for cell in results.cells), default=0)
+    if not wide:
+        return f"Rounds went on until every interval was at most {width:.1%} wide, which it was after {rounds}."
+    return f"NOT REACHED: on {', '.join(wide)} some interval is wider than {width:.1%} after {rounds} rounds."

@@ -1,0 +1,153 @@
+"""How throughput goes with the number of connections, and the rate at which an objective holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tools import figures
+from tools.inference.scaling import usl
+from tools.tabular import NOTHING, Column, Table, between, significant
+from tools.verdicts import judge, of_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tools.inference.scaling import Usl
+    from tools.results import Results
+    from tools.verdicts import Verdict
+
+NEVER = "never"  # the peak of a curve that does not fall
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """One model on one workload over several numbers of connections, of which `most` was the largest.
+
+    `points` are the throughputs by connections and round; `verdict` says what limited it with most connections.
+    """
+
+    workload: str
+    model: str
+    points: dict[int, dict[int, float]]
+    law: Usl
+    verdict: Verdict
+
+    @property
+    def most(self) -> int:
+        """The largest number of connections."""
+        return max(self.points)
+
+
+def scaled(results: Results) -> tuple[Scaled, ...]:
+    """One for each workload and model that was measured at several numbers of connections."""
+    bases = dict.fromkeys(each.scaling_of for each in results.header.workloads if each.scaling_of)
+    found = (_scaled(results, base, model.name) for base in bases for model in results.header.models)
+    return tuple(each for each in found if each)
+
+
+def _scaled(results: Results, base: str, model: str) -> Scaled | None:
+    variant = next(each for each in results.header.models if each.name == model)
+    sizes = {each.connections: each for each in results.header.workloads if each.scaling_of == base}
+    cells = {size: results.of(each.name, model) for size, each in sizes.items()}
+    points = {size: dict(figures.throughputs(of)) for size, of in cells.items() if figures.sound(of)}
+    if not points:
+        return None
+    most = max(points)
+    verdicts = [judge(cell, sizes[most], variant, results.header) for cell in cells[most]]
+    return Scaled(base, model, points, usl(points), of_row(verdicts))
+
+
+def scaling_table(results: Results) -> Table | None:
+    """A line for each workload and model; None where nothing was measured at several numbers of connections."""
+    found = scaled(results)
+    if not found:
+        return None
+    return Table(
+        name="scaling",
+        title="How models scale",
+        lead="The Universal Scalability Law, X(N) = λN / (1 + σ(N-1) + κN(N-1)), fitted over N connections; servers may "
+        "use every CPU.",
+        columns=(
+            Column("Model", "", "Model"),
+            Column("Workload", "", "Workload", words=True),
+            Column("λ, one connection", "requests/s", "λ, one\nconnection"),
+            Column("σ, contention", "", "σ, con-\ntention"),
+            Column("95 % interval of σ", "", "95 %\ninterval"),
+            Column("κ, crosstalk", "", "κ, cross-\ntalk"),
+            Column("95 % interval of κ", "", "95 %\ninterval"),
+            Column("Peak", "connections", "Peak at"),
+            Column("Limited by, with most connections", "", "Limited\nby", words=True),
+        ),
+        rows=tuple(_scaling_row(each) for each in found),
+        notes=tuple(_scaling_notes(found)),
+    )
+
+
+def _scaling_row(each: Scaled) -> tuple[str, ...]:
+    law = each.law
+    known = law.sigma is not None
+    return (
+        each.model,
+        each.workload,
+        NOTHING if law.lambda_ is None else significant(law.lambda_),
+        significant(law.sigma.estimate) if law.sigma else NOTHING,
+        between(law.sigma),
+        significant(law.kappa.estimate) if law.kappa else NOTHING,
+        between(law.kappa),
+        (NEVER if law.peak is None else significant(law.peak, 2)) if known else NOTHING,
+        each.verdict.limit or NOTHING,
+    )
+
+
+def _scaling_notes(found: Sequence[Scaled]) -> Iterator[str]:
+    yield (
+        "σ is the share of a request that only one can be in at a time: 0 scales with the connections, 1 does not scale "
+        "at all. κ is what connections cost each other; the peak is where more of them begin to cost more than they "
+        "bring, and beyond the connections that were measured it is a guess."
+    )
+    for each in found:
+        if each.law.sigma is not None and each.verdict.limit:
+            yield (
+                f"{each.model} on {each.workload}: σ {_sigma(each.law)}; with {each.most} connections "
+                f"{each.verdict.sentence}."
+            )
+        if each.law.reason:
+            yield f"{each.model} on {each.workload}: {each.law.reason}."
+
+
+def _sigma(law: Usl) -> str:
+    ends = between(law.sigma)
+    told = significant(law.sigma.estimate, 2) if law.sigma else NOTHING
+    return told if ends == NOTHING else f"{told} ({ends})"
+
+
+def capacity_table(results: Results) -> Table | None:
+    """A line for each workload and model; None where no capacity was searched for."""
+    if not results.capacities:
+        return None
+    return Table(
+        name="capacity",
+        title="What rate holds an objective",
+        lead=f"The highest rate of an open loop at which {results.header.objective} holds, and the queue does not grow.",
+        columns=(
+            Column("Model", "", "Model"),
+            Column("Workload", "", "Workload", words=True),
+            Column("Rate", "requests/s", "Requests\na second"),
+            Column("Confirmed", "", "Con-\nfirmed", words=True),
+            Column("Trials", "", "Trials"),
+            Column("What ended the search", "", "What ended it", words=True),
+        ),
+        rows=tuple(
+            (
+                each.model,
+                each.workload,
+                NOTHING if each.rate is None else f"{each.rate:,.0f}",
+                "yes" if each.confirmed else "no",
+                str(len(each.trials)),
+                each.error or each.limit,
+            )
+            for each in results.capacities
+        ),
+        notes=("Confirmed is a rate that held in three further runs; the search ends within 5 % of what holds.",),
+    )
