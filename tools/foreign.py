@@ -168,16 +168,19 @@ def running_foreign(
     """
     port = free_port() if any(PORT in word for word in variant.command) else None
     command = filled_in(variant, protocol, options, port)
-    with guarded() as mark, up(
-        command,
-        ForeignServer,
-        lambda output: _heard(output, port),
-        advice="" if port else f"; it has no {PORT}, and printed no listening line as ours do",
-        cpus=cpus,
-        meter=meter,
-        environment={**environment, MARK: mark},
-        timeout=timeout,
-    ) as server:
+    with (
+        guarded() as mark,
+        up(
+            command,
+            ForeignServer,
+            lambda output: _heard(output, port),
+            advice="" if port else f"; it has no {PORT}, and printed no listening line as ours do",
+            cpus=cpus,
+            meter=meter,
+            environment={**environment, MARK: mark},
+            timeout=timeout,
+        ) as server,
+    ):
         yield server
 
 
