@@ -157,9 +157,9 @@ def running_foreign(
     protocol: str,
     *,
     options: Mapping[str, int],
+    environment: Mapping[str, str],
     cpus: Collection[int] | None = None,
     meter: Meter | None = None,
-    environment: Mapping[str, str] | None = None,
     timeout: float = LISTENING_TIMEOUT,
 ) -> Iterator[ForeignServer]:
     """Start a server of the user's, yield it once it listens, and end all that it started, whatever happens.
@@ -168,19 +168,20 @@ def running_foreign(
     """
     port = free_port() if any(PORT in word for word in variant.command) else None
     command = filled_in(variant, protocol, options, port)
-    with guarded() as mark:
-        marked = {**(os.environ if environment is None else environment), MARK: mark}
-        with up(
+    with (
+        guarded() as mark,
+        up(
             command,
             ForeignServer,
             lambda output: _heard(output, port),
             advice="" if port else f"; it has no {PORT}, and printed no listening line as ours do",
             cpus=cpus,
             meter=meter,
-            environment=marked,
+            environment={**environment, MARK: mark},
             timeout=timeout,
-        ) as server:
-            yield server
+        ) as server,
+    ):
+        yield server
 
 
 def free_port() -> int:

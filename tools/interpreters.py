@@ -15,6 +15,7 @@ import os
 import shutil
 import subprocess
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,8 @@ def named_interpreters(paths: Iterable[str]) -> dict[str, Python]:
             name = _name(python.record, whole=True)
         numbered = (f"{name}-{number}" for number in range(2, len(found) + 2))
         named[name if name not in named else next(each for each in numbered if each not in named)] = python
+    for python in found.values():
+        _compile_for(python.path)
     return named
 
 
@@ -119,6 +122,19 @@ def _answer_of(path: str) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError):
         raise Failure(f"cannot run servers under {path}: it is no Python") from None
     return facts
+
+
+def _compile_for(path: str) -> None:
+    """Have the servers compiled for an interpreter: compiled anew at each start, one would be larger to fork.
+
+    Where that cannot be, they are compiled as they start.
+    """
+    command = [path, "-s", "-m", "compileall", "-q", str(CHECKOUT / "servers")]
+    with suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=PATIENCE, cwd="/",
+            env=environment_under(os.environ),
+        )  # fmt: skip
 
 
 def environment_under(ours: Mapping[str, str]) -> dict[str, str]:

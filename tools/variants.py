@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tools.foreign import filled_in, running_foreign
 from tools.interpreters import environment_under
-from tools.launch import running
+from tools.launch import LISTENING_TIMEOUT, running
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -33,6 +33,7 @@ def started(
     meter: Meter | None = None,
     environment: Mapping[str, str] | None = None,
     interpreters: Mapping[str, Python] | None = None,
+    timeout: float = LISTENING_TIMEOUT,
 ) -> AbstractContextManager[Server]:
     """Start a variant's server, which is up when the block begins and gone with all that it started when it is left.
 
@@ -41,17 +42,14 @@ def started(
     told by the server's `fault`. Raises LaunchError, as `tools.launch.running` does.
     """
     wanted = {**variant.options, **(options or {})}
+    surroundings = environment_of(variant, environment)
     if variant.command:
         return running_foreign(
-            variant, protocol, options=wanted, cpus=cpus, meter=meter, environment=environment_of(variant, environment)
+            variant, protocol, options=wanted, cpus=cpus, meter=meter, environment=surroundings, timeout=timeout
         )
     python = (interpreters or {})[variant.interpreter].path if variant.interpreter else ""
-    return running(
-        command_of(variant, protocol, wanted, python=python),
-        cpus=cpus,
-        meter=meter,
-        environment=environment_of(variant, environment),
-    )
+    command = command_of(variant, protocol, wanted, python=python)
+    return running(command, cpus=cpus, meter=meter, environment=surroundings, timeout=timeout)
 
 
 def command_of(
