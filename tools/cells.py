@@ -80,7 +80,9 @@ class Load:
     `failed` requests of the window had no right answer; `opened` connections were begun in it. `offered` is what was
     due a second, and `achieved` which share of it was answered (None in a closed loop). `in_flight` is the mean of
     requests in flight as the load processes saw it, and `little` that mean by what Little's law expects of it.
-    `connect_p99` is in seconds, over the whole run; the longest where connects are too few for a percentile. `client_cpu` is seconds of the load processes in the window and
+`connect_p99` is in seconds, over the whole run; the longest where connects are too few for a percentile.
+    `client_cpu` is seconds of the load processes in the window, `client_busy` which share that is of the CPUs that they
+    can use, one for each process, and
     `client_waiting` the share of the window in which they were ready and did not run. `client_limit` is what
     `clients.verdict` says ("client", "connections" or ""), with its reasons. `guests` tells of held and hostile
     clients.
@@ -105,6 +107,7 @@ class Load:
     client_limit: str = ""
     client_reasons: tuple[str, ...] = ()
     guests: dict[str, Any] = field(default_factory=dict)
+    client_busy: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

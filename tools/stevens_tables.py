@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING
 
 from tools.inference.ranking import words
+from tools.inference.ranking import words
 from tools.published import STEVENS_POOL, design_of
 from tools.summary import BASELINE, STEVENS_CONNECTIONS, ProcessControl, process_control
 from tools.tabular import NOTHING, Column, Table, between, significant, with_interval
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tools.cells import Variant
-    from tools.inference.ranking import words
-from tools.published import Design
+    from tools.published import Design
     from tools.results import Results
     from tools.workers import Pool
 

@@ -1,0 +1,129 @@
+"""A cell's figures in one unit, so that they can be held against each other.
+
+CPU is told in CPUs: 1.0 is one that was never idle.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clients.verdict import BUSY
+from tools.verdicts.places import Places, places_of
+from tools.verdicts.verdict import CLIENT
+
+if TYPE_CHECKING:
+    from tools.cells import Cell, Header, Load, Variant
+    from tools.workloads import Workload
+
+HOLD = "hold"  # the load's name for guests that hold a connection and say nothing
+SLEEP = re.compile(r"sleep=([0-9.]+)$")  # the one request of a workload that has no others
+EVERY_CPU = "all"  # of a workload: the server is pinned to no part of them
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a cell.
+
+    `cpus` are the server's, and `shared` tells that clients ran on some of them, too. `server` is what it used of them,
+    `user` of that in user mode; None where nothing can be said of it, and where `complete` is false it is the least
+    that it used. `client` is the share of their CPUs that the clients used or waited for, `client_cpus` what they used.
+    `clients` are all that were there at a time, those that only held a connection among them. `gil` tells that the
+    server's interpreter has one. `asleep` is the sleep in seconds that each request asks for, None where it does not.
+    """
+
+    cell: Cell
+    load: Load
+    cpus: int
+    shared: bool
+    server: float | None
+    user: float | None
+    complete: bool
+    client: float
+    client_cpus: float
+    clients: int
+    places: Places | None
+    gil: bool
+    asleep: float | None
+
+    @property
+    def share(self) -> float | None:
+        """Which share of the server's CPUs was used: by it, or where they are shared by it and the clients."""
+        if self.server is None:
+            return None
+        return (self.server + (self.client_cpus if self.shared else 0.0)) / self.cpus
+
+    @property
+    def in_flight(self) -> float | None:
+        """Requests in flight in the mean, without those whose answer was there and waited for the client."""
+        seen = self.load.in_flight
+        return seen / max(self.load.little or 1.0, 1.0) if seen is not None else None
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there were more clients at a time than can be served."""
+        return self.places is not None and self.clients > self.places.number
+
+    @property
+    def of_cpus(self) -> str:
+        """As in "0.93 of 1 CPU"."""
+        return f"{self.cpus} CPU{'' if self.cpus == 1 else 's'}"
+
+
+def facts_of(cell: Cell, load: Load, workload: Workload, variant: Variant, header: Header) -> Facts:
+    """Bring together what is known; `load` is the cell's."""
+    division = header.division
+    everywhere = not division.server or getattr(workload, "cpus", "") == EVERY_CPU
+    cpus = max(1, header.machine.usable_cpus if everywhere else len(division.server))
+    server, complete = _server(cell, cpus, shared=everywhere)
+    client_cpus = load.client_cpu / load.window
+    return Facts(
+        cell=cell,
+        load=load,
+        cpus=cpus,
+        shared=everywhere,
+        server=server,
+        user=cell.cpu.user / cell.cpu.interval if cell.cpu and cell.cpu.interval > 0 else None,
+        complete=complete,
+        client=_client(load, client_cpus / (len(division.client) or cpus), shared=everywhere),
+        client_cpus=client_cpus,
+        clients=load.connections + _held(load),
+        places=places_of(variant, workload, cell, cpus),
+        gil=has_gil(variant, header),
+        asleep=float(asked[1]) if (asked := SLEEP.search(workload.work)) else None,
+    )
+
+
+def has_gil(variant: Variant, header: Header) -> bool:
+    """Whether the interpreter that ran the server has a global lock: taken for granted where nothing is said of it."""
+    return bool(getattr(header.interpreters.get(variant.interpreter, header.interpreter), "gil", True))
+
+
+def _server(cell: Cell, cpus: int, *, shared: bool) -> tuple[float | None, bool]:
+    """CPUs that the server used, by its meter; where that is blind, by what its CPUs were used for."""
+    counted = cell.cpu.total / cell.cpu.interval if cell.cpu and cell.cpu.interval > 0 else None
+    if counted is not None and cell.cpu and cell.cpu.complete:
+        return counted, True
+    host = cell.host
+    if shared or host is None or host.server_busy is None or host.server_others is None:
+        return counted, False
+    return max(counted or 0.0, (host.server_busy - host.server_others) * cpus), True
+
+
+def _client(load: Load, used: float, *, shared: bool) -> float:
+    """How near to their end the clients were; at least as near as their own judge says.
+
+    Where they share their CPUs with the server, that they waited for one tells of the server, and so does their judge.
+    """
+    busy = load.client_busy if load.client_busy is not None else used
+    if shared:
+        return busy
+    near = busy + (load.client_waiting or 0.0)
+    return max(near, BUSY) if load.client_limit == CLIENT else near
+
+
+def _held(load: Load) -> int:
+    held = load.guests.get(HOLD)
+    connections = held.get("connections") if isinstance(held, dict) else 0
+    return connections if isinstance(connections, int) else 0
