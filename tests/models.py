@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -61,3 +62,14 @@ def serving_many(model: str, clients: int, *arguments: str) -> AbstractContextMa
         return serving(model, "--workers", str(clients + 6), *arguments)
     each_takes_one = MORE_CLIENTS_THAN_WORKERS in entry.cannot and "threads" not in entry.options
     return serving(model, "--workers", str(max(clients, 2) if each_takes_one else 2), *arguments)
+
+
+def side_by_side(model: str, *clients: Callable[[], None]) -> None:
+    """Let clients do what they do at the same time, or one after the other where a model serves one at a time.
+
+    What a client raises is raised once all of them are done.
+    """
+    with ThreadPoolExecutor(len(clients) if is_concurrent(model) else 1) as threads:
+        doings = [threads.submit(client) for client in clients]
+    for doing in doings:
+        doing.result()

@@ -192,8 +192,9 @@ def test_running_out_of_descriptors_is_survived(model: str) -> None:
         if not is_concurrent(model):
             first.close()
         if holds_all:
+            spent = cpu_seconds(server)
             assert is_silent(starved[-1], seconds=1.0)
-            assert cpu_seconds_within(server, 1.0) < 0.25
+            assert cpu_seconds(server) - spent < 0.25
             first.sendall(b"still there\n")
             assert read_exactly(first, 12) == b"still there\n"
         resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (hard, hard))
@@ -229,26 +230,19 @@ def cpu_seconds(server: Server) -> float:
     return (int(fields[11]) + int(fields[12])) / 100
 
 
-def cpu_seconds_within(server: Server, seconds: float) -> float:
-    """Return the CPU that the server uses in so many seconds."""
-    before, end = cpu_seconds(server), time.monotonic() + seconds
-    wait_until(lambda: time.monotonic() > end)
-    return cpu_seconds(server) - before
-
-
 @every_model
 def test_cpu_is_accounted_where_it_was_spent(model: str) -> None:
     """What requests burn shows in the stopped line: in the children where they serve."""
     with serving_many(model, 2, "--protocol", "work") as server, server.connect() as client:
         pool(server)
-        for _ in range(5):
+        for _ in range(3):
             client.sendall(b"1 cpu=0.1\n")
             assert read_exactly(client, 1) == b"x"
         in_children = bool(server.children())
         client.close()
         cpu = server.stop()["cpu"]
     spent = cpu["children" if in_children else "self"]
-    assert 0.45 <= spent["user"] + spent["system"] <= 2.0
+    assert 0.27 <= spent["user"] + spent["system"] <= 1.8
 
 
 @every_model

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.measured import BURN, burner, forker, held, holder, python, works
+from tests.serving import state_of, wait_until
 from tools.accounting.cgroups import cgroup_of_its_own, own_folder
 from tools.accounting.meters import CGROUP_METHODS
 
@@ -263,8 +264,12 @@ def test_a_running_process_that_ends_ends_the_watch() -> None:
             assert watching.stdout
             watching.stderr.readline()  # the names
             watching.stderr.readline()  # the first sample
+            # Nothing of a zombie is lost: it must not look between the end of the process and its burial.
+            watching.send_signal(signal.SIGSTOP)
+            wait_until(lambda: state_of(watching.pid) == "T")
             process.let_go()
             process.child.reap()
+            watching.send_signal(signal.SIGCONT)
             found = json.loads(watching.stdout.read())
             watching.stderr.read()
     assert watching.returncode == 0
