@@ -1,2 +1,5 @@
 from __future__ import annotations
-def advice_table(results, summaries): return None
+
+
+def advice_table(results, summaries):
+    return None

@@ -1,2 +1,5 @@
 from __future__ import annotations
-def set_against(results, before, *, as_json=False): return 0
+
+
+def set_against(results, before, *, as_json=False):
+    return 0

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from clients.searching.objective import read_objective
-from tools.choosing import UnknownModelError, chosen_models, with_control
 from tools.capacity import scaling_steps
+from tools.choosing import UnknownModelError, chosen_models, with_control
 from tools.failure import Failure
+from tools.interpreters import cannot_speak, named_interpreters
 from tools.machine import Division, divided, parsed_cpu_list, usable_cpus
 from tools.planning import DEFAULT_TIMING, FULL, MAX_ROUNDS, QUICK, Plan
-from tools.interpreters import cannot_speak, named_interpreters
 from tools.workloads import UnknownWorkloadError, WorkloadError, chosen_workloads
 
 if TYPE_CHECKING:

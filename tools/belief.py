@@ -1,4 +1,4 @@
-"""How far a comparison can be believed: the control, disturbed cells, rounds that went on, ceilings, what measuring cost."""
+"""How far a comparison can be believed: the control, disturbed cells, rounds that went on, and ceilings."""
 
 from __future__ import annotations
 

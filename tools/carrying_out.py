@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from tools.comparing import Observer
     from tools.machine import Division
-    from tools.results import Writer
-    from tools.workloads import Workload
 
 CEILING_SECONDS = 0.4
 NOWHERE = Address("127.0.0.1", 1)  # a ceiling's plan brings a server of its own
@@ -39,6 +37,7 @@ def carried_out(
     folder: Path,
     command: tuple[str, ...],
     observer: Observer,
+    *,
     interpreters: Mapping[str, Python] | None = None,
     division: Division | None = None,
 ) -> int:
@@ -64,7 +63,7 @@ def resumed(folder: Path, observer: Observer) -> int:
     """Go on with the comparison of a folder where it was broken off; return 0, or the signal that broke it off again.
 
     Raises:
-        ResultsError: There is none, another process is at it, or this is not the machine or the Python that it began on.
+        ResultsError: There is none, another process is at it, or it began on another machine or Python.
     """
     interruption = Interruption()
     with resuming(folder) as (results, writer), interruption.listening():

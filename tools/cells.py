@@ -37,8 +37,8 @@ class Header:
     """What was to be run, and on what; `duration` is each cell's window, `warm_up` what comes before it.
 
     `left_out` has a reason for each model that was asked for with all others and cannot run here. `planned` is how many
-    cells are certain to be run. Windows became shorter where all would have taken longer than `limit` seconds. With `until_width`,
-    rounds go on until each interval is at most so wide, as a share of its figure, or `max_rounds` are done. `held` is
+    cells are certain to be run. Windows became shorter where all would have taken longer than `limit` seconds. With
+    `until_width`, rounds go on until each interval is at most so wide, as a share of its figure, or `max_rounds` are done. `held` is
     the most connections that memory was measured with (0: it was not), in so many `memory_rounds`. `objective` is what
     a capacity was searched for, empty where none was. `ceilings` has the requests per second that these clients reach
     against a server that does nothing, by workload, where that is known. `interpreters` are those that ran servers, by
@@ -80,12 +80,11 @@ class Load:
     `failed` requests of the window had no right answer; `opened` connections were begun in it. `offered` is what was
     due a second, and `achieved` which share of it was answered (None in a closed loop). `in_flight` is the mean of
     requests in flight as the load processes saw it, and `little` that mean by what Little's law expects of it.
-`connect_p99` is in seconds, over the whole run; the longest where connects are too few for a percentile.
+    `connect_p99` is in seconds, over the whole run; the longest where connects are too few for a percentile.
     `client_cpu` is seconds of the load processes in the window, `client_busy` which share that is of the CPUs that they
-    can use, one for each process, and
-    `client_waiting` the share of the window in which they were ready and did not run. `client_limit` is what
-    `clients.verdict` says ("client", "connections" or ""), with its reasons. `guests` tells of held and hostile
-    clients.
+    can use, one for each process, and `client_waiting` the share of the window in which they were ready and did not
+    run. `client_limit` is what `clients.verdict` says ("client", "connections" or ""), with its reasons. `guests` tells
+    of held and hostile clients.
     """
 
     window: float

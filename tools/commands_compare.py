@@ -130,9 +130,7 @@ def compare(
         warm_up=warmup,
         until_width=until_width,
         max_rounds=max_rounds,
-        options={
-            name: value for name, value in (("workers", workers), ("threads", threads)) if value is not None
-        },
+        options={name: value for name, value in (("workers", workers), ("threads", threads)) if value is not None},
         backlog=backlog,
         serve_commands=tuple(serve_command or ()),
         pythons=tuple(python or ()),
@@ -174,7 +172,7 @@ def begun(asked: Asked, folder: Path, watching: Watching) -> int:
     """Begin a comparison; return 0, or the signal that ended it."""
     found = asked_plan(asked)
     command = ("serverlab", *sys.argv[1:])
-    return carried_out(found.plan, folder, command, watching, found.interpreters, found.division)
+    return carried_out(found.plan, folder, command, watching, interpreters=found.interpreters, division=found.division)
 
 
 def report(

@@ -40,25 +40,25 @@ def latencies(results: Results, cells: Iterable[Cell], share: float) -> ByRound:
 
 def cpu_per_request(cells: Iterable[Cell], part: str = "total") -> ByRound:
     """CPU seconds that a request cost, by round: in all, or the `user` or `system` part of it."""
-    return _rates(cells, lambda cell: getattr(cell.cpu, part), lambda cell: cell.load.requests if cell.load else 0)
+    return _rates(cells, part, "requests")
 
 
 def cpu_per_connection(cells: Iterable[Cell]) -> ByRound:
     """CPU seconds of the window by connections begun in it, by round; none where connections are kept."""
-    return _rates(cells, lambda cell: cell.cpu.total if cell.cpu else 0.0, lambda cell: cell.load.opened if cell.load else 0)
+    return _rates(cells, "total", "opened")
 
 
-def _rates(
-    cells: Iterable[Cell], seconds: Callable[[Cell], float], count: Callable[[Cell], int]
-) -> ByRound:
-    figures = {}
+def _rates(cells: Iterable[Cell], part: str, counted_as: str) -> ByRound:
+    """Seconds of this part of the CPU by what the clients counted in the window under this name."""
+    costs = {}
     for cell in sound(cells):
         if cell.cpu is None or cell.load is None:
             continue
-        cost = per_request(seconds(cell), cell.cpu.interval, count(cell), cell.load.window)
+        count = getattr(cell.load, counted_as)
+        cost = per_request(getattr(cell.cpu, part), cell.cpu.interval, count, cell.load.window)
         if cost is not None:
-            figures[cell.round] = cost
-    return figures
+            costs[cell.round] = cost
+    return costs
 
 
 def per_request_of_life(cells: Iterable[Cell], count: Callable[[Cell], int | None]) -> ByRound:

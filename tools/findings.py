@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -90,6 +90,7 @@ class Findings:
             in_flight=load.outstanding,
             little=little["ratio"] if little else None,
             connect_p99=_connect_p99(load),
+            client_busy=load.client_busy,
             client_waiting=load.client_waiting,
             client_limit=verdict.limit,
             client_reasons=verdict.reasons,

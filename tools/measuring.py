@@ -28,7 +28,7 @@ from tools.host.listening import watching_queue
 from tools.host.spinning import spin
 from tools.host.threads import thread_times
 from tools.leftovers import noted
-from tools.machine import Division, usable_cpus
+from tools.machine import Division
 from tools.sampling import sampling
 from tools.variants import started
 
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from tools.cells import Variant
     from tools.host.canary import Canaries
     from tools.host.listening import QueueWatch
-    from tools.launch import Server
     from tools.interpreters import Python
+    from tools.launch import Server
     from tools.sampling import Sampler
     from tools.workloads import Workload
 

@@ -103,8 +103,10 @@ def _row(each: Holding) -> tuple[str, ...]:
 def _notes(found: Sequence[Holding]) -> list[str]:
     methods = sorted({each.kernel_method for each in found if each.kernel_method})
     notes = [
-        "Memory of processes is their proportional set size: what several share is counted once. A model that did not "
-        "answer all connections has no slope, because those that wait hold nothing of its own."
+        (
+            "Memory of processes is their proportional set size: what several share is counted once. A model that did "
+            "not answer all connections has no slope, because those that wait hold nothing of its own."
+        )
     ]
     if methods:
         notes.append(

@@ -123,7 +123,9 @@ class Plan:
         """How long it will about take if it needs all the rounds that it may have."""
         if self.until_width is None:
             return self.seconds
-        per_round = replace(self, timing=replace(self.timing, rounds=1), until_width=None, memory_rounds=0, objective="")
+        per_round = replace(
+            self, timing=replace(self.timing, rounds=1), until_width=None, memory_rounds=0, objective=""
+        )
         return self.seconds + (self.max_rounds - self.timing.rounds) * (per_round.seconds - FIXED_COST)
 
     def steps(self) -> tuple[Step, ...]:

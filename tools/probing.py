@@ -41,7 +41,9 @@ def searched(bench: Bench, step: Step, objective: str, seed: int, start_rate: fl
     """Search for the rate at which a fresh server holds the objective; what fails is told in the record."""
     workload = step.workload
     assert workload is not None
-    record = Capacity(workload.name, step.model.name, 0, "", 0.0, "", objective, None, confirmed=False, limit="", trials=())
+    record = Capacity(
+        workload.name, step.model.name, 0, "", 0.0, "", objective, None, confirmed=False, limit="", trials=()
+    )
     division = bench.division_of(workload)
     try:
         with (

@@ -120,7 +120,9 @@ def described(plan: Plan, division: Division, steps: int) -> str:
     whole = plan.steps()
     left = plan.left(whole)
     more = "".join(
-        f", {counted(number, noun)}" for number, noun in ((left.memory, "memory probe"), (left.capacity, "search")) if number
+        f", {counted(number, noun)}"
+        for number, noun in ((left.memory, "memory probe"), (left.capacity, "search"))
+        if number
     )
     resumed = f"{len(whole) - steps} of these are done already. " if steps < len(whole) else ""
     return left_out + (

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from tools import figures
 from tools.inference.scaling import usl
 from tools.tabular import NOTHING, Column, Table, between, significant
-from tools.verdicts import judge, of_row
+from tools.verdicts.judging import judge
+from tools.verdicts.rows import of_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tools.inference.scaling import Usl
     from tools.results import Results
-    from tools.verdicts import Verdict
+    from tools.verdicts.verdict import Verdict
 
 NEVER = "never"  # the peak of a curve that does not fall
 
@@ -66,16 +67,16 @@ def scaling_table(results: Results) -> Table | None:
     return Table(
         name="scaling",
         title="How models scale",
-        lead="The Universal Scalability Law, X(N) = λN / (1 + σ(N-1) + κN(N-1)), fitted over N connections; servers may "
-        "use every CPU.",
+        lead="The Universal Scalability Law, X(N) = lambda N / (1 + sigma (N - 1) + kappa N (N - 1)), fitted over N "
+        "connections; servers may use every CPU.",
         columns=(
             Column("Model", "", "Model"),
             Column("Workload", "", "Workload", words=True),
-            Column("λ, one connection", "requests/s", "λ, one\nconnection"),
-            Column("σ, contention", "", "σ, con-\ntention"),
-            Column("95 % interval of σ", "", "95 %\ninterval"),
-            Column("κ, crosstalk", "", "κ, cross-\ntalk"),
-            Column("95 % interval of κ", "", "95 %\ninterval"),
+            Column("lambda, one connection", "requests/s", "lambda\n/s"),
+            Column("sigma, contention", "", "sigma"),
+            Column("95 % interval of sigma", "", "95 %\ninterval"),
+            Column("kappa, crosstalk", "", "kappa"),
+            Column("95 % interval of kappa", "", "95 %\ninterval"),
             Column("Peak", "connections", "Peak at"),
             Column("Limited by, with most connections", "", "Limited\nby", words=True),
         ),
@@ -102,14 +103,14 @@ def _scaling_row(each: Scaled) -> tuple[str, ...]:
 
 def _scaling_notes(found: Sequence[Scaled]) -> Iterator[str]:
     yield (
-        "σ is the share of a request that only one can be in at a time: 0 scales with the connections, 1 does not scale "
-        "at all. κ is what connections cost each other; the peak is where more of them begin to cost more than they "
-        "bring, and beyond the connections that were measured it is a guess."
+        "lambda is the throughput of one connection. sigma is the share of a request that only one can be in at a time: "
+        "0 scales with the connections, 1 does not scale at all. kappa is what connections cost each other; the peak is "
+        "where more of them begin to cost more than they bring, and beyond those that were measured it is a guess."
     )
     for each in found:
         if each.law.sigma is not None and each.verdict.limit:
             yield (
-                f"{each.model} on {each.workload}: σ {_sigma(each.law)}; with {each.most} connections "
+                f"{each.model} on {each.workload}: sigma {_sigma(each.law)}; with {each.most} connections "
                 f"{each.verdict.sentence}."
             )
         if each.law.reason:
@@ -129,7 +130,7 @@ def capacity_table(results: Results) -> Table | None:
     return Table(
         name="capacity",
         title="What rate holds an objective",
-        lead=f"The highest rate of an open loop at which {results.header.objective} holds, and the queue does not grow.",
+        lead=f"The highest rate of an open loop at which {results.header.objective} holds and the queue does not grow.",
         columns=(
             Column("Model", "", "Model"),
             Column("Workload", "", "Workload", words=True),

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from tools import figures
 from tools.inference.adjusting import adjusted
 from tools.inference.control import control
-from tools.inference.ratios import log_ratios, ratio, told_apart
 from tools.inference.ranking import tiers
+from tools.inference.ratios import log_ratios, ratio, told_apart
 from tools.statistics import samples_needed
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ class Standing:
 
     `measure` names what ranks them ("throughput", "p99", "p50"). `ratios` has how each stands to the first: throughput
     by throughput, or time by time, so that less than 1 is less of either. `tiers` are numbered from the best; two
-    models share one where nothing tells them apart. `exponent` is that of the adjustment, 0.0 for none, and `adjustment`
-    says in words why there is one or not.
+    models share one where nothing tells them apart. `exponent` is that of the adjustment, 0.0 for none: then
+    `adjustment` says why.
     """
 
     measure: str
@@ -120,9 +120,7 @@ def _measured(results: Results, workload: Workload) -> tuple[str, dict[str, ByRo
     return f"p{100 * share:g}", {name: figures.latencies(results, of, share) for name, of in whole.items()}
 
 
-def _adjusted(
-    results: Results, workload: Workload, raw: Mapping[str, ByRound], *, higher_is_better: bool
-) -> Adjusted:
+def _adjusted(results: Results, workload: Workload, raw: Mapping[str, ByRound], *, higher_is_better: bool) -> Adjusted:
     speeds = {name: figures.limiting_speeds(results.of(workload.name, name)) for name in raw}
     return adjusted(raw, speeds, sign=1 if higher_is_better else -1)
 
@@ -135,4 +133,3 @@ def _limited_by_client(results: Results, workload: Workload, model: str) -> bool
 
 def _names(results: Results) -> list[str]:
     return [model.name for model in results.header.models]
-

@@ -9,7 +9,6 @@ import math
 from typing import TYPE_CHECKING
 
 from tools.inference.ranking import words
-from tools.inference.ranking import words
 from tools.published import STEVENS_POOL, design_of
 from tools.summary import BASELINE, STEVENS_CONNECTIONS, ProcessControl, process_control
 from tools.tabular import NOTHING, Column, Table, between, significant, with_interval
@@ -118,9 +117,7 @@ def figure_30_1(control: tuple[ProcessControl, ...], shared: Sequence[Pool], mod
             Column("Tier", "", "Tier"),
             *(Column(heading.replace("\n", " "), "s", heading) for heading in printed),
         ),
-        rows=tuple(
-            _figure_row(row, numbers[row.model]) for row in _in_his_order(control, numbers)
-        ),
+        rows=tuple(_figure_row(row, numbers[row.model]) for row in _in_his_order(control, numbers)),
         notes=(PRINTED, *_pool_sizes(shared, models), RESOLVED),
     )
 
@@ -163,8 +160,8 @@ def _pool_sizes(shared: Sequence[Pool], models: Sequence[Variant]) -> Iterator[s
 
 RESOLVED = (
     "Tier 1 is the cheapest. Models that have a tier in common are not told apart: the interval of the ratio of what a "
-    "connection costs them, within rounds, reaches to less than 5 %. Fewer than four rounds have no intervals, and tell "
-    "nothing apart."
+    "connection costs them, within rounds, reaches to less than 5 %. Fewer than four rounds have no intervals and "
+    "tell nothing apart."
 )
 
 

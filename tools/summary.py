@@ -18,7 +18,9 @@ from tools.inference.ratios import difference, ratio, told_apart
 from tools.narrowing import ENOUGH_SERVED
 from tools.standings import LEAST_DIFFERENCE, standing
 from tools.statistics import merged, percentile
-from tools.verdicts import Verdict, judge, of_row
+from tools.verdicts.judging import judge
+from tools.verdicts.rows import of_row
+from tools.verdicts.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

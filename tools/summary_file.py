@@ -1,4 +1,4 @@
-"""The figures of a comparison's tables for a program: one JSON object, printed by --json and saved beside the report."""
+"""The figures of a comparison's tables for a program: one JSON object, printed by --json and saved beside it."""
 
 from __future__ import annotations
 

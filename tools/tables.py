@@ -64,8 +64,8 @@ COST = (
 READING = (
     "Throughput is the median of the rounds, ± half of its 95 % interval (bootstrap over rounds; none with fewer than "
     "four). Models that have a tier in common are not told apart: the interval of their ratio within rounds reaches to "
-    "less than 5 %, or the clients were the limit of both. Half of all answers came within p50, 99 of 100 within p99. CPU "
-    "is the server's, its children included; memory is the most seen in any look. Errors are those of the whole run of "
+    "less than 5 %, or the clients were the limit of both. Half of all answers came within p50, 99 of 100 within p99. "
+    "CPU is the server's, its children included; memory is the most seen in any look. Errors are those of the whole run of "
     "all rounds, warm-up included."
 )
 COUNTED = (
@@ -194,7 +194,7 @@ def _cost_remarks(summary: Summary) -> Iterator[str]:
         apart = row.spent.apart
         if apart is not None and apart > NOTICEABLE_APART:
             yield (
-                f"{row.model}: the server's own account of its CPU and {row.spent.method} are {apart:.0%} apart in some "
+                f"{row.model}: the server's own account of its CPU and {row.spent.method} are {apart:.0%} apart in a "
                 "round: one of them has not seen all, and its CPU is not to be relied on."
             )
 

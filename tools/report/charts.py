@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tools.cells import Variant
-    from tools.statistics import Spread
+    from tools.inference.intervals import Interval
     from tools.summary import Row, Summary
     from tools.workers import Pool
 
@@ -87,7 +87,7 @@ def throughput_chart(summary: Summary) -> Chart:
         name="throughput",
         title="Throughput",
         unit="requests/s",
-        caption="Longer is better. The thin line reaches from the slowest round to the quickest.",
+        caption="Longer is better. The thin line is the 95 % interval over rounds.",
         figure_of=lambda row: row.throughput,
         words_for=_why_no_throughput,
     )
@@ -101,8 +101,8 @@ def cpu_chart(summary: Summary) -> Chart:
         title="CPU per request",
         unit="µs",
         caption="Shorter is better: what is left of the processor is free for other work.",
-        figure_of=lambda row: row.cpu.scaled(1e6) if row.cpu else None,
-        words_for=lambda row: "CPU not seen whole" if row.cpu_blind else _why_no_throughput(row),
+        figure_of=lambda row: row.spent.cpu.scaled(1e6) if row.spent.cpu else None,
+        words_for=lambda row: "CPU not seen whole" if row.spent.blind else _why_no_throughput(row),
     )
 
 
@@ -164,7 +164,7 @@ def _bars(
     title: str,
     unit: str,
     caption: str,
-    figure_of: Callable[[Row], Spread | None],
+    figure_of: Callable[[Row], Interval | None],
     words_for: Callable[[Row], str],
 ) -> Chart:
     figures = [figure_of(row) for row in summary.rows]
@@ -173,20 +173,20 @@ def _bars(
     figure.add_trace(
         graph_objects.Bar(
             y=names,
-            x=[spread.median if spread else None for spread in figures],
+            x=[it.estimate if it else None for it in figures],
             orientation="h",
             marker={"color": [colour(position) for position in range(len(names))]},
             error_x={
                 "type": "data",
-                "array": [spread.high - spread.median if spread else None for spread in figures],
-                "arrayminus": [spread.median - spread.low if spread else None for spread in figures],
+                "array": [_above(it) for it in figures],
+                "arrayminus": [_below(it) for it in figures],
                 "thickness": 1.5,
             },
             hovertemplate=f"%{{y}}: %{{x:,.4~g}} {unit}<extra></extra>",
         )
     )
-    for row, spread, label in zip(summary.rows, figures, names, strict=True):
-        if spread is None:
+    for row, it, label in zip(summary.rows, figures, names, strict=True):
+        if it is None:
             words = escape(words_for(row))
             figure.add_annotation(x=0, y=label, text=words, showarrow=False, xanchor="left", xshift=6)
     figure.update_yaxes(categoryorder="array", categoryarray=names, range=[len(names) - 0.5, -0.5])
@@ -194,6 +194,14 @@ def _bars(
     figure.update_xaxes(title=unit, rangemode="tozero", tickformat=",~g", nticks=6)
     height = 110 + 34 * len(names)
     return Chart(f"{summary.workload.name}-{name}", title, caption, height, _json(figure))
+
+
+def _above(figure: Interval | None) -> float | None:
+    return figure.high - figure.estimate if figure and figure.high is not None else None
+
+
+def _below(figure: Interval | None) -> float | None:
+    return figure.estimate - figure.low if figure and figure.low is not None else None
 
 
 def _round_values(low: float, high: float) -> list[float]:

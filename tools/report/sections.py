@@ -11,7 +11,7 @@ from tools.report.charts import Chart, colour, cpu_chart, latency_chart, through
 from tools.statistics import BEHIND_A_PERCENTILE
 from tools.stevens_tables import stevens_tables
 from tools.summary import STEVENS_WORKLOAD, summarized
-from tools.tables import workload_table
+from tools.tables import workload_tables
 from tools.workers import pools
 
 if TYPE_CHECKING:
@@ -86,14 +86,14 @@ def _process_control(results: Results) -> Section:
 class _Drawn:
     """What a workload's template reads."""
 
-    table: Table
+    tables: tuple[Table, ...]
     latency: Chart | None
     bars: tuple[Chart, ...]
 
 
 def _workload(summary: Summary, rounds: int) -> Section:
     drawn = _Drawn(
-        workload_table(summary, rounds),
+        workload_tables(summary, rounds),
         latency_chart(summary),
         (throughput_chart(summary), cpu_chart(summary)),
     )
