@@ -11,7 +11,7 @@ from tools.machine import CAN_PIN
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SECONDS = 0.01  # on each CPU: in half of it a loop that came there last was sometimes left alone with its CPU to the end
+SECONDS = 0.01  # on each CPU: in half of it, a loop that came last was now and then let run to its end
 MOST_CPUS = 16  # so that a spin takes 0.2 s at most
 ROUNDS = 500  # of an empty loop between two looks at the clock: some 10 us
 
