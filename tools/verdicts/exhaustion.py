@@ -117,5 +117,6 @@ def _shared_cpus(facts: Facts) -> Spent | None:
     """Server and clients on the same CPUs, which they used up between them: whoever used more."""
     if not facts.shared or facts.server is None or facts.share is None or facts.share < USED_UP:
         return None
-    why = f"the server used {facts.server:.2f} and the clients {facts.client_cpus:.2f} of {facts.of_cpus} that they shared"
+    both = f"the server used {facts.server:.2f} and the clients {facts.client_cpus:.2f}"
+    why = f"{both} of {facts.of_cpus} that they shared"
     return Spent(SERVER_CPU if facts.server >= facts.client_cpus else CLIENT, min(facts.share, 1.0), why)

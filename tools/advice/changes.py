@@ -1,0 +1,144 @@
+"""When the answer would change: what each verdict says of another client, machine, Python or setting."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from tools.advice.standings import listed, names_of
+from tools.verdicts.verdict import ADMISSION, CLIENT, GIL, HOST_NOISE, POOL, SERVER_CPU, UNSATURATED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tools.advice.standings import Interval, Standing
+
+HIGHER = 0.1  # of a capacity: each is found by one search, in steps of about so much, and has no interval
+
+
+def changes(order: Sequence[Standing], connections: int, server_cpus: int) -> list[str]:
+    """Sentences on what would change the order of these ranked ones; nothing where nothing is known to."""
+    sentences = [
+        _by_noise(order),
+        _by_client(order),
+        _by_lock(order),
+        *(_by_places(each, order[0], connections) for each in _with(order, POOL)),
+        _by_backlog(order),
+        _by_more_clients(order, connections),
+        _past_the_peak(order, connections),
+        _by_more_cpus(order, server_cpus),
+        _by_capacity(order),
+        _by_more_rounds(order),
+    ]
+    return [sentence for sentence in sentences if sentence]
+
+
+def _with(order: Sequence[Standing], limit: str) -> list[Standing]:
+    return [each for each in order if each.limit == limit]
+
+
+def _by_client(order: Sequence[Standing]) -> str:
+    limited = _with(order, CLIENT)
+    if not limited:
+        return ""
+    hidden = "what they can do is hidden" if len(limited) > 1 else "what it can do is hidden"
+    return (
+        f"The client was the limit of {names_of(limited)}, so that {hidden}: a quicker client, or a second machine "
+        "for it, would show more, and may change the order."
+    )
+
+
+def _by_noise(order: Sequence[Standing]) -> str:
+    disturbed = _with(order, HOST_NOISE)
+    if not disturbed:
+        return ""
+    return f"The machine was not quiet while {names_of(disturbed)} ran: measure again on one that is."
+
+
+def _by_lock(order: Sequence[Standing]) -> str:
+    locked = _with(order, GIL)
+    if not locked:
+        return ""
+    return f"The GIL kept {names_of(locked)} at one CPU: a free-threaded Python, or processes, may change that."
+
+
+def _by_places(each: Standing, best: Standing, connections: int) -> str:
+    """By Little's law, places taken = throughput x time in a place: for the best's throughput it takes 1 / ratio more.
+
+    No more than there are clients can be taken.
+    """
+    taken = f"All places of {each.name} were taken"
+    if each.places is None or each.ratio is None or each.ratio.low <= 0:
+        return f"{taken}: with more it would do more."
+    if each is best or each.ratio.high >= 1:
+        return f"{taken} ({each.places:,}): with more it may do more."
+    most = max(connections, each.places + 1) if connections else math.inf
+    wanted, least, highest = (
+        min(most, math.ceil(each.places / share)) for share in (each.ratio.estimate, each.ratio.high, each.ratio.low)
+    )
+    span = "" if least == highest else f" ({least:,} to {highest:,})"
+    return (
+        f"{taken} ({each.places:,}): by Little's law it would take about {wanted:,}{span} "
+        f"to keep up with {best.name}, if nothing else is used up before."
+    )
+
+
+def _by_backlog(order: Sequence[Standing]) -> str:
+    turned = _with(order, ADMISSION)
+    if not turned:
+        return ""
+    return f"Connections to {names_of(turned)} were turned away: a longer backlog (--backlog) would let them in."
+
+
+def _by_more_clients(order: Sequence[Standing], connections: int) -> str:
+    idle = _with(order, UNSATURATED)
+    if not idle:
+        return ""
+    number = f"more than {connections:,} connections" if connections else "more connections"
+    return f"{names_of(idle)} had nothing used up: with {number} the order may change."
+
+
+def _past_the_peak(order: Sequence[Standing], connections: int) -> str:
+    """Of those in the first tier, and of those that had more clients than they do most at."""
+    peaks = [(each, each.usl_peak) for each in order if each.usl_peak is not None]
+    told = [
+        f"{each.name} does most at {_clients(peak)}"
+        for each, peak in peaks
+        if each.is_first or peak.high < (connections or math.inf)
+    ]
+    return f"By the Universal Scalability Law {listed(told)}, and less with more." if told else ""
+
+
+def _clients(peak: Interval) -> str:
+    estimate, low, high = (f"{value:,.0f}" for value in peak)
+    return f"{estimate} clients at a time ({low} to {high})"
+
+
+def _by_more_cpus(order: Sequence[Standing], server_cpus: int) -> str:
+    if server_cpus != 1 or not _with(order, SERVER_CPU):
+        return ""
+    return (
+        "The server had one CPU: with more, several processes can use them, and one loop, or threads under the GIL, "
+        "cannot."
+    )
+
+
+def _by_capacity(order: Sequence[Standing]) -> str:
+    best = order[0]
+    known = [(each, each.capacity) for each in order if each.capacity is not None]
+    if best.capacity is None or len(known) < 2:
+        return ""
+    highest, rate = max(known, key=lambda pair: pair[1])
+    if rate <= best.capacity * (1 + HIGHER):
+        return ""
+    return (
+        f"By the rate that held the objective {highest.name} comes before {best.name}: "
+        f"{rate:,.0f}/s against {best.capacity:,.0f}/s, by one search each."
+    )
+
+
+def _by_more_rounds(order: Sequence[Standing]) -> str:
+    together = [each for each in order if each.is_first]
+    if len(together) < 2:
+        return ""
+    return f"More rounds may part {names_of(together)} (--until-width 5%)."

@@ -1,0 +1,110 @@
+"""What the first costs against others: CPU, the slowest answers, and memory. Only what the intervals bear."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from clients.words import duration
+from tools.advice.standings import Interval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tools.advice.standings import Memory, Standing
+
+KIBIBYTE = 1024
+
+
+def costs(order: Sequence[Standing]) -> list[str]:
+    """Sentences on what the best of the ranked ones costs, and on who costs less."""
+    best, others = order[0], order[1:]
+    following = next((each for each in others if not each.is_first), None)
+    sentences = [_cpu(best, others, following), _slowest(best, others), *_memory(best, others, following)]
+    return [sentence for sentence in sentences if sentence]
+
+
+def _cpu(best: Standing, others: Sequence[Standing], following: Standing | None) -> str:
+    if best.cpu is None:
+        return ""
+    if cheaper := _lowest([(each.name, each.cpu) for each in others], best.cpu):
+        name, cpu = cheaper
+        return (
+            f"Where the CPU is shared or paid for, {name} comes before {best.name}: "
+            f"{_seconds(cpu)} of CPU for a request against {_seconds(best.cpu)}."
+        )
+    if following is None or following.cpu is None:
+        return ""
+    if best.cpu.below(following.cpu):
+        return (
+            f"It is also cheaper: {best.name} takes {_seconds(best.cpu)} of CPU for a request, "
+            f"{following.name} {_seconds(following.cpu)}."
+        )
+    return f"In CPU for a request {best.name} and {following.name} cannot be told apart ({_seconds(best.cpu)})."
+
+
+def _slowest(best: Standing, others: Sequence[Standing]) -> str:
+    if best.p99 is None:
+        return ""
+    if sooner := _lowest([(each.name, each.p99) for each in others], best.p99):
+        name, p99 = sooner
+        return (
+            f"Where the slowest answers matter, {name} comes before {best.name}: "
+            f"p99 {_seconds(p99)} against {_seconds(best.p99)}."
+        )
+    return ""
+
+
+def _lowest(figures: Sequence[tuple[str, Interval | None]], than: Interval) -> tuple[str, Interval] | None:
+    """The lowest of those that are surely lower."""
+    lower = [(name, figure) for name, figure in figures if figure is not None and figure.below(than)]
+    return min(lower, key=lambda pair: pair[1].estimate) if lower else None
+
+
+def _memory(best: Standing, others: Sequence[Standing], following: Standing | None) -> list[str]:
+    """Of the best against the one that holds least for a connection, and against the next."""
+    if best.memory is None:
+        return []
+    known = [(each, each.memory) for each in others if each.memory is not None]
+    least = min(known, key=lambda pair: pair[1].slope.estimate)[0] if known else None
+    against = [(each.name, each.memory) for each, _ in known if each is least or each is following]
+    return [memory_of_two((best.name, best.memory), (name, memory)) for name, memory in against if memory]
+
+
+def memory_of_two(one: tuple[str, Memory], other: tuple[str, Memory]) -> str:
+    """Which of two takes less memory, and from how many idle connections on; empty where that is not sure."""
+    (name, memory), (other_name, other_memory) = one, other
+    if other_memory.slope.below(memory.slope):
+        return memory_of_two(other, one)
+    if not memory.slope.below(other_memory.slope):
+        return ""
+    each = f"{_kibibytes(memory.slope)} for an idle connection against {_kibibytes(other_memory.slope)}"
+    crossing = crossed(memory, other_memory)
+    if crossing.high <= 0:
+        return f"{name} takes less memory than {other_name} at any number of connections: {each}."
+    low, high = (f"{number:,}" for number in (math.floor(crossing.low), math.ceil(crossing.high)))
+    on = f"at most {high}" if crossing.low <= 0 else f"about {crossing.estimate:,.0f} ({low} to {high})"
+    return f"From {on} idle connections on, {name} takes less memory than {other_name}: {each}."
+
+
+def crossed(flat: Memory, steep: Memory) -> Interval:
+    """How many connections make up for a base that is higher, by a slope that is surely lower.
+
+    The lines base + slope x N cross where N = (base - base) / (slope - slope). The interval is as wide as the ends of
+    the four allow; N below 0 is where the flat one has the lower base, too.
+    """
+    least, most = flat.base.low - steep.base.high, flat.base.high - steep.base.low
+    narrow, wide = steep.slope.low - flat.slope.high, steep.slope.high - flat.slope.low
+    return Interval(
+        (flat.base.estimate - steep.base.estimate) / (steep.slope.estimate - flat.slope.estimate),
+        least / (wide if least > 0 else narrow),
+        most / (narrow if most > 0 else wide),
+    )
+
+
+def _seconds(interval: Interval) -> str:
+    return f"{duration(interval.estimate)} ({duration(interval.low)} to {duration(interval.high)})"
+
+
+def _kibibytes(interval: Interval) -> str:
+    return interval.told(1 / KIBIBYTE, " KiB")

@@ -1,0 +1,62 @@
+"""The advice on a workload, sentence by sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tools.advice.changes import changes
+from tools.advice.costs import costs
+from tools.advice.standings import listed, names_of, ranked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tools.advice.standings import Standing
+
+
+def advise(
+    workload: str, standings: Sequence[Standing], *, unsound: str = "", connections: int = 0, server_cpus: int = 0
+) -> tuple[str, ...]:
+    """What to make of these models on a workload: whole sentences, the most important first.
+
+    `unsound` says why the session cannot be trusted, empty where it can. `connections` is how many clients there were
+    at a time and `server_cpus` how many CPUs the servers had, 0 where that is not known. A model's control is not to be
+    among the standings.
+    """
+    order = ranked(standings)
+    warning = [f"This session is unsound: {unsound}. What follows may be chance."] if unsound else []
+    left_out = [f"{each.name} ({each.unusable})" for each in standings if each.unusable]
+    ending = [f"Nothing is concluded from {listed(left_out)}."] if left_out else []
+    if not order:
+        return (*warning, f"No model has figures for {workload} from which anything follows.", *ending)
+    first, rest = _split(order)
+    return (
+        *warning,
+        _who_is_first(workload, first, rest),
+        *_against_the_next(first[0], rest),
+        *costs(order),
+        *changes(order, connections, server_cpus),
+        *ending,
+    )
+
+
+def _split(order: Sequence[Standing]) -> tuple[list[Standing], list[Standing]]:
+    """The first tier, and the others."""
+    return [each for each in order if each.is_first], [each for each in order if not each.is_first]
+
+
+def _who_is_first(workload: str, first: Sequence[Standing], rest: Sequence[Standing]) -> str:
+    if len(first) == 1:
+        alone = "" if rest else ", and there is no other to compare it with"
+        return f"First on {workload}: {first[0].name}{alone}."
+    if not rest:
+        return f"On {workload} no model is first: {names_of(first)} cannot be told apart by their throughput."
+    return f"First on {workload}: {names_of(first)}, which cannot be told apart by their throughput."
+
+
+def _against_the_next(best: Standing, rest: Sequence[Standing]) -> list[str]:
+    if not rest or rest[0].ratio is None:
+        return []
+    ratio = rest[0].ratio
+    doubt = "" if ratio.high < 1 else "; by that alone it may be as quick as the best"
+    return [f"The next is {rest[0].name}, with {ratio.told()} of the throughput of {best.name}{doubt}."]

@@ -1,0 +1,86 @@
+"""Where a model stands on a workload, as plain values; and how such values are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from tools.tabular import significant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tools.verdicts.verdict import Verdict
+
+
+class Interval(NamedTuple):
+    """A figure and its interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+    def below(self, other: Interval) -> bool:
+        """Whether it is surely less: the intervals do not meet."""
+        return self.high < other.low
+
+    def told(self, scale: float = 1.0, unit: str = "") -> str:
+        """As in "0.82 (0.79 to 0.85)", with the unit behind it."""
+        low, high = (significant(value * scale) for value in (self.low, self.high))
+        return f"{significant(self.estimate * scale)}{unit} ({low} to {high})"
+
+
+class Memory(NamedTuple):
+    """Bytes without connections, and how many more each idle one takes."""
+
+    base: Interval
+    slope: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One model on one workload; a figure that is None is not known.
+
+    `tiers` are those that it is in, of which 1 is the first. `ratio` is its throughput by that of the best. `cpu` is
+    seconds for a request, and `p99` seconds. `places` is how many clients it can serve at a time, `usl_peak` the number
+    of clients at which it does most, by the Universal Scalability Law, and `capacity` requests a second that held an
+    objective. `unusable` says why nothing may be concluded from it: it failed, or served only some.
+    """
+
+    name: str
+    tiers: tuple[int, ...] = ()
+    ratio: Interval | None = None
+    cpu: Interval | None = None
+    p99: Interval | None = None
+    memory: Memory | None = None
+    places: int | None = None
+    usl_peak: Interval | None = None
+    capacity: float | None = None
+    verdict: Verdict | None = None
+    unusable: str = ""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is in the first tier."""
+        return 1 in self.tiers
+
+    @property
+    def limit(self) -> str:
+        """What limited it, in one word."""
+        return self.verdict.limit if self.verdict else ""
+
+
+def ranked(standings: Iterable[Standing]) -> list[Standing]:
+    """Those that can be concluded from, from the first tier to the last and from the quickest to the slowest."""
+    usable = [each for each in standings if each.tiers and each.ratio and not each.unusable]
+    return sorted(usable, key=lambda each: (min(each.tiers), -each.ratio.estimate if each.ratio else 0.0))
+
+
+def names_of(standings: Iterable[Standing]) -> str:
+    """As in "threaded, selector and symped"."""
+    return listed([each.name for each in standings])
+
+
+def listed(words: Sequence[str]) -> str:
+    """As in "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""
