@@ -121,8 +121,9 @@ def _check_discipline(plan: LoadPlan) -> None:
         if plan.final_rate is not None or plan.steps:
             raise PlanError("steps and a final rate go with a rate")
         return
-    for rate in filter(None, (plan.rate, plan.final_rate)):
-        _within("rate", rate, 1e-3, HIGHEST_RATE)
+    _within("rate", plan.rate, 1e-3, HIGHEST_RATE)
+    if plan.final_rate:
+        _within("rate", plan.final_rate, 1e-3, HIGHEST_RATE)
     if plan.steps:
         _within("steps", plan.steps, 2, MOST_STEPS)
     if plan.steps and plan.final_rate is None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.cells import Cell, Cpu, Header, Load, Variant, Peaks
+from tools.cells import Cell, Cpu, Header, Load, Peaks, Variant
 from tools.machine import Division, Interpreter, Machine
 from tools.results import writing
-from tools.workloads import WORKLOADS
+from tools.workloads import chosen_workloads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +21,7 @@ MODELS = {
     "threaded": "a thread for each client",
     "selector": "one thread that watches all clients",
 }
+WORKLOADS = {workload.name: workload for workload in chosen_workloads([])}
 ROWS = {"iterative": 0, "forking": 1, "threaded": 6}
 ROUNDS = 2
 COST = {"iterative": 100e-6, "forking": 700e-6, "threaded": 160e-6, "selector": 120e-6}

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.comparisons import MODELS, cell, header, made_up
+from tests.comparisons import MODELS, WORKLOADS, cell, header, made_up
 from tools.cells import Variant
 from tools.report.page import report_page, write_report
 from tools.results import read_results, writing
 from tools.summary import summarized
 from tools.tables import tables_of
-from tools.workloads import WORKLOADS
 
 if TYPE_CHECKING:
     from pathlib import Path
