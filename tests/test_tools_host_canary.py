@@ -73,6 +73,8 @@ def test_the_fastest_is_of_the_whole_session() -> None:
     steady = Scripted(*((number, 100) for number in range(1, 100)), (100, 10))
     birds = flock(cpu0=steady, cpu1=Scripted())
     assert birds.fastest == {0: pytest.approx(50, rel=0.01), 1: None}
+    assert birds.fastest_of([0, 1, 2]) == birds.fastest[0]
+    assert birds.fastest_of([1]) is None
     steady.loops = [(number, 200) for number in range(101, 150)]
     assert birds.fastest[0] == pytest.approx(50, rel=0.01)
     steady.loops = [(number, 50) for number in range(150, 400)]

@@ -14,6 +14,7 @@ from tools.host.listening import Mark, Queue, QueueWatch, TcpCounters, accept_qu
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 HOST = "127.0.0.1"
 
@@ -27,6 +28,11 @@ def listening(backlog: int = 5, waiting: int = 0) -> Iterator[tuple[socket.socke
         for _ in range(waiting):
             stack.enter_context(socket.create_connection((HOST, port), timeout=10))
         yield listener, port
+
+
+def by_hand(port: int) -> AbstractContextManager[QueueWatch]:
+    """Return a watch that does not look of itself for as long as a test can take."""
+    return watching_queue(port, interval=3600)
 
 
 def test_connections_that_nobody_accepts_wait_in_the_queue() -> None:
@@ -74,7 +80,7 @@ def test_a_full_queue_is_counted() -> None:
     """A backlog of 1 takes two; the others are turned away until they try again."""
     with listening(backlog=1, waiting=2) as (_, port), ExitStack() as stack:
         until(lambda: accept_queue(port) == Queue(2, 1))
-        watch = QueueWatch(port)
+        watch = stack.enter_context(by_hand(port))
         opened = watch.mark()
         for _ in range(3):
             client = stack.enter_context(socket.socket())
@@ -90,9 +96,8 @@ def test_a_full_queue_is_counted() -> None:
 
 def test_a_watch_tells_the_mean_and_the_most_between_two_marks() -> None:
     """Looks before the window and after it do not count."""
-    with listening(backlog=9, waiting=4) as (listener, port):
+    with listening(backlog=9, waiting=4) as (listener, port), by_hand(port) as watch:
         until(lambda: accept_queue(port) == Queue(4, 9))
-        watch = QueueWatch(port)
         watch.look()
         listener.accept()[0].close()
         opened = watch.mark()
@@ -126,7 +131,7 @@ def test_a_watch_looks_of_itself_until_its_block_ends() -> None:
 def test_counters_are_the_differences_of_the_kernels() -> None:
     """A window without a look has them all the same."""
     opened, closed = Mark(0, TcpCounters(10, 20, 30)), Mark(0, TcpCounters(11, 22, 33))
-    assert QueueWatch(1).admission(opened, closed) == Admission(1, 2, 3, None, None, None)
+    assert QueueWatch(1, None).admission(opened, closed) == Admission(1, 2, 3, None, None, None)
 
 
 def test_a_server_at_no_port_has_no_admission() -> None:
@@ -146,5 +151,5 @@ def test_what_the_system_does_not_tell_is_none(monkeypatch: pytest.MonkeyPatch) 
     for content in (None, b"", b"TcpExt: TW\nTcpExt: 5\n"):
         monkeypatch.setattr("tools.host.listening.read_file", lambda _, content=content: content)
         assert tcp_counters() is None
-    watch = QueueWatch(1)
+    watch = QueueWatch(1, None)
     assert watch.admission(watch.mark(), watch.mark()) is None

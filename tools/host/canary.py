@@ -122,6 +122,11 @@ class Canaries:
         """How fast each CPU is when nothing slows it: the 95th percentile of all its loops so far, to 1 %."""
         return {cpu: self._fastest(cpu) for cpu in self._flock}
 
+    def fastest_of(self, cpus: Collection[int]) -> float | None:
+        """Return the mean of the fastest of these CPUs, of those that are known: what their `speed` is measured by."""
+        found = self.fastest
+        return _mean([speed for cpu in cpus if (speed := found.get(cpu)) is not None])
+
     def _samples(self, cpu: int, began_ns: int, ended_ns: int) -> NDArray[np.int64]:
         rows = self._flock[cpu].samples()
         return rows[(rows[:, 0] > began_ns) & (rows[:, 0] <= ended_ns)]
