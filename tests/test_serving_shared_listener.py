@@ -18,15 +18,9 @@ def test_a_shared_listener_no_longer_waits_once_its_parent_stops(*, parent: bool
     listener = open_listener(Settings(), lifecycle)
     try:
         listener.shared = True
-        if parent:
-            listener.stop_waiting()
-        elif (pid := os.fork()) == 0:
-            try:
-                listener.stop_waiting()
-            finally:
-                os._exit(0)
-        else:
-            assert os.waitpid(pid, 0)[1] == 0
+        if not parent:
+            listener._opened_by = os.getppid()
+        listener.stop_waiting()
         assert os.get_blocking(listener.sockets[0].fileno()) is waits
     finally:
         listener.close()
