@@ -64,24 +64,71 @@ class Told:
             self.finished = True
 
 
+def start_worker() -> subprocess.Popen[bytes]:
+    """Start a `clients.worker`, which waits for its spec."""
+    paths = [str(_CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return subprocess.Popen(
+        [sys.executable, "-m", "clients.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        process_group=0,  # a terminal's Ctrl-C is for the parent, which stops the run and reports it
+    )
+
+
+def end_worker(worker: subprocess.Popen[bytes]) -> None:
+    """Kill a worker, whatever it does, and let go of it."""
+    worker.kill()
+    for pipe in (worker.stdin, worker.stdout, worker.stderr):
+        if pipe is not None:
+            pipe.close()
+    worker.wait()
+
+
+class Prepared:
+    """Workers that were started before there is a spec for them, so that they come up beside something else.
+
+    They run on the CPUs of whoever made them until their specs tell them others. A context manager: on the way out
+    those that nobody has taken are ended.
+    """
+
+    def __init__(self, count: int = 1) -> None:
+        self._idle: list[subprocess.Popen[bytes]] = []
+        try:
+            for _ in range(count):
+                self._idle.append(start_worker())
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._idle:
+            end_worker(self._idle.pop())
+
+    def take(self) -> subprocess.Popen[bytes]:
+        """Hand over a worker that lives; a new one where there is none (any more)."""
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.poll() is None:
+                return worker
+            end_worker(worker)
+        return start_worker()
+
+
 class LoadProcess(Told):
     """A started `clients.worker` with its spec; `fileno` is ready when it said something, `hear` tells what.
 
-    `done` holds once the records are complete: then `recorded` has them. A context manager: on the way out the process
-    is ended, whatever it does.
+    It is a `worker` that was started already, or a new one. `done` holds once the records are complete: then `recorded`
+    has them. A context manager: on the way out the process is ended, whatever it does.
     """
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, worker: subprocess.Popen[bytes] | None = None) -> None:
         super().__init__(spec)
-        paths = [str(_CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "clients.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-            process_group=0,  # a terminal's Ctrl-C is for the parent, which stops the run and reports it
-        )
+        self._process = worker or start_worker()
         self._heard = bytearray()
         self.part = f"{spec.clients} clients" if spec.clients else "the held and hostile clients"
         self.report: dict[str, Any] | None = None
@@ -91,11 +138,7 @@ class LoadProcess(Told):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                pipe.close()
-        self._process.wait()
+        end_worker(self._process)
 
     def fileno(self) -> int:
         """The descriptor that becomes readable when the process says something."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from clients.addresses import AddressError
 from clients.gathering import gather
 from clients.ports import sources_for
-from clients.process import LoadError, LoadProcess
+from clients.process import LoadError, LoadProcess, Prepared
 from clients.spec import divide
 from clients.window import Window
 
@@ -31,8 +31,10 @@ class NobodyListensError(LoadError):
     """Every address of the server refuses connections."""
 
 
-def run_load(plan: LoadPlan, on_event: Listener | None = None) -> LoadResult:
+def run_load(plan: LoadPlan, on_event: Listener | None = None, *, prepared: Prepared | None = None) -> LoadResult:
     """Carry out `plan` and return what was recorded; `on_event` is told of the window and of progress.
+
+    Processes that are `prepared` are used first, and gone afterwards; of too few, the others are started.
 
     It ends within the set-up (at most the timeout), the duration and a fraction of a second, whatever the
     server does; an open loop waits for what was due as long as the timeout, at most 5 s. An interrupt
@@ -43,7 +45,8 @@ def run_load(plan: LoadPlan, on_event: Listener | None = None) -> LoadResult:
     targets = targets_of(plan)
     specs = divide(plan, targets, sources_for(plan, targets))
     with ExitStack() as stack:
-        processes = [stack.enter_context(LoadProcess(spec)) for spec in specs]
+        workers = prepared or stack.enter_context(Prepared(0))
+        processes = [stack.enter_context(LoadProcess(spec, workers.take())) for spec in specs]
         return _Run(plan, processes, on_event or _ignore).carry_out()
 
 

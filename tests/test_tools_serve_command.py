@@ -55,7 +55,7 @@ print('{"event": "listening", "host": "0.0.0.0", "port": %d}' % listener.getsock
 time.sleep(60)
 """
 
-# A child in the session, one in a session of its own, and a daemon whose parent has ended.
+# A child with an environment of its own, one with a session of its own, and a daemon whose parent has ended.
 FORKS = """
 def born(depth):
     if os.fork() == 0:
@@ -65,6 +65,8 @@ def born(depth):
             os._exit(0)
         with open(sys.argv[2], "a") as pids:
             print(os.getpid(), file=pids, flush=True)
+        if not depth:
+            os.execve("/bin/sleep", ["sleep", "60"], {})
         time.sleep(60)
 for depth in range(3):
     born(depth)

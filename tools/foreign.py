@@ -4,57 +4,37 @@ NAME=COMMAND or COMMAND     as a shell splits it; {port} {host} {protocol} {work
 up                          when it prints our listening line, or when somebody listens on the {port} it was given
 stopped                     by SIGTERM to its process group, as a service manager does it, then by SIGKILL
 
-Nothing is left of it, whatever sessions its processes made: each inherits a mark in its environment. A guard of a few
-lines of shell holds the end of a pipe, and kills all that bear the mark when the pipe ends because we were killed.
+Nothing is left of it: `tools.marking` finds all that it started.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import secrets
 import shlex
 import signal
 import socket
-import subprocess
-import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from servers.registry import MODELS
-from tools.accounting.processes import read_file
 from tools.announcements import OUTPUT_LIMIT, event
 from tools.cells import Variant
-from tools.children import KILL_INTERVAL, KILL_PATIENCE, LaunchError
+from tools.children import LaunchError
 from tools.failure import Failure
-from tools.launch import GRACE, LISTENING_TIMEOUT, Server, up
+from tools.launch import LISTENING_TIMEOUT, Server, up
+from tools.marking import guarded
 from tools.published import STEVENS_POOL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from tools.accounting.meters import Meter
-    from tools.announcements import StoppedLine
 
 HOST = "127.0.0.1"
 PORT = "{port}"
 WORKERS = "{workers}"
-MARK = "SERVERLAB_SERVER"
-"""The variable of the environment by which all that a server starts is found again."""
-
-GUARD = f"""
-read -r _
-for look in 1 2 3 4 5; do
-    for found in $(grep -Flsxz "{MARK}=$1" /proc/[0-9]*/environ); do
-        found="${{found#/proc/}}"
-        kill -KILL "${{found%/environ}}"
-    done
-    sleep 0.05
-done
-"""
-"""Looks more than once, because a process that is just being born cannot be seen."""
-
 NAMED = re.compile(r"(?P<name>[A-Za-z][\w.+-]*)=(?P<command>.*)", re.DOTALL)
 UNUSUAL = re.compile(r"[^\w.+-]")
 LISTEN = b"0A"  # the state in /proc/net/tcp; the sockets that listen come first there
@@ -128,27 +108,21 @@ def filled_in(variant: Variant, protocol: str, options: Mapping[str, int], port:
 class ForeignServer(Server):
     """A server of the user's, which need not end as ours do: by the signal, without a stopped line, or by SIGKILL."""
 
-    mark = ""
-    ended_early = False
+    _ended_early = False
 
     @property
     def fault(self) -> str:
         """What is wrong with how it ended: that it did so before it was told to."""
-        if not self.ended_early:
+        if not self._ended_early:
             return ""
         said = " ".join(self.errors().split())
         return f"the server ended by itself, with status {self.exit_status}: {said}"
 
-    def stop(self, grace: float = GRACE) -> StoppedLine | None:
-        """Send SIGTERM to its process group, wait, kill what is left, and return its stopped line if it has one."""
-        if self.child.exit_status is None:
-            self.ended_early = self.child.wait(0)
-            if not self.ended_early:
-                with suppress(ProcessLookupError):  # a wrapper's own child would not hear of a signal to the wrapper
-                    os.killpg(self.pid, signal.SIGTERM)
-                self.child.wait(grace)
-            return super().stop(0)
-        return super().stop(grace)
+    def _tell_to_stop(self) -> None:
+        """Send SIGTERM to its process group: the child of a wrapper would not hear of a signal to the wrapper."""
+        self._ended_early = self.child.wait(0)
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGTERM)
 
 
 @contextmanager
@@ -169,7 +143,7 @@ def running_foreign(
     port = free_port() if any(PORT in word for word in variant.command) else None
     command = filled_in(variant, protocol, options, port)
     with (
-        guarded() as mark,
+        guarded() as guard,
         up(
             command,
             ForeignServer,
@@ -177,10 +151,11 @@ def running_foreign(
             advice="" if port else f"; it has no {PORT}, and printed no listening line as ours do",
             cpus=cpus,
             meter=meter,
-            environment={**environment, MARK: mark},
+            environment={**environment, **guard.environment},
             timeout=timeout,
         ) as server,
     ):
+        guard.watch(server.pid)
         yield server
 
 
@@ -226,46 +201,3 @@ def _listens(table: str, ending: bytes) -> bool:
             if fields[1].endswith(ending):
                 return True
     return False
-
-
-@contextmanager
-def guarded() -> Iterator[str]:
-    """Yield a mark; what bears it in its environment is killed at the end, and also should we be killed."""
-    mark = secrets.token_hex(8)
-    guard = subprocess.Popen(
-        ["/bin/sh", "-c", GUARD, "serverlab-guard", mark],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # a terminal's Ctrl-C is for us
-    )
-    try:
-        try:
-            yield mark
-        finally:
-            _kill_marked(mark)
-    finally:
-        guard.kill()
-        guard.communicate()
-
-
-def _kill_marked(mark: str) -> None:
-    """Kill all that bear the mark, also what they start meanwhile."""
-    deadline = time.monotonic() + KILL_PATIENCE
-    while (left := marked_processes(mark)) and time.monotonic() < deadline:
-        for pid in left:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(KILL_INTERVAL)
-
-
-def marked_processes(mark: str) -> list[int]:
-    """The processes that were started with the mark in their environment and have not ended."""
-    entry = f"{MARK}={mark}".encode()
-    return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if entry in _environment_of(pid)]  # noqa: PTH208 - names are enough
-
-
-def _environment_of(pid: int) -> list[bytes]:
-    with suppress(PermissionError):  # another user's, which we could not have started
-        return (read_file(f"/proc/{pid}/environ") or b"").split(b"\0")
-    return []

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from servers.registry import MODELS
 from tools.children import why_not
 from tools.failure import Failure
-from tools.machine import Interpreter
+from tools.machine import SERVE, Interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,8 +34,6 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 11)
 PATIENCE = 20.0  # seconds for an answer, which takes a tenth of one on an idle machine
 HTTP_NEEDS = "h11"
-ASKED_FOR = (HTTP_NEEDS, *sorted({entry.requires for entry in MODELS.values() if entry.requires}))
-"""The packages that a server can need."""
 
 # In words that Python 2 understands too, so that an old one can say how old it is.
 QUESTION = """
@@ -104,7 +102,7 @@ def interpreter_of(path: str) -> Interpreter:
 def _answer_of(path: str) -> dict[str, Any]:
     try:
         done = subprocess.run(
-            [path, "-s", "-c", QUESTION, *ASKED_FOR],
+            [path, "-s", "-c", QUESTION, *SERVE],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,

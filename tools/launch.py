@@ -96,12 +96,15 @@ class Server:
         """
         if self.child.exit_status is None:
             self.child.survivors()  # a meter follows those whom it has seen
-            self.child.signal(signal.SIGTERM)
+            self._tell_to_stop()
             if self.child.wait(grace):
                 self.leftover = len(self.child.survivors())
             self.child.end()
             self._stopped = stopped_line(self._output)
         return self._stopped
+
+    def _tell_to_stop(self) -> None:
+        self.child.signal(signal.SIGTERM)
 
 
 @contextmanager

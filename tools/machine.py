@@ -18,8 +18,14 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from servers.registry import MODELS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+MEASURE = ("serverlab", "numpy", "psutil", "plotly")
+SERVE = ("h11", *sorted({entry.requires for entry in MODELS.values() if entry.requires}))
+"""The packages that figures can depend on: those that measure, and those that servers are built on."""
 
 CAN_PIN = hasattr(os, "sched_setaffinity")  # not on macOS
 SYSCTLS = (
@@ -59,7 +65,7 @@ class Machine:
 class Interpreter:
     """A Python that ran clients or servers.
 
-    `packages` are those of its packages that matter to what it ran, with their versions. `gil` tells whether the global
+    `packages` are those that figures can depend on, with their versions. `gil` tells whether the global
     interpreter lock was on when it was asked: in a free-threaded build it can be, and an extension can turn it on.
     """
 
@@ -91,7 +97,7 @@ def this_machine() -> Machine:
 def this_interpreter() -> Interpreter:
     """Describe the interpreter that runs this."""
     packages = {}
-    for name in ("serverlab", "numpy", "psutil", "plotly"):
+    for name in (*MEASURE, *SERVE):
         with contextlib.suppress(metadata.PackageNotFoundError):  # a checkout need not be installed
             packages[name] = metadata.version(name)
     return Interpreter(

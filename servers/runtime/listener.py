@@ -162,10 +162,11 @@ class Listener:
     def stop_waiting(self) -> None:
         """Count who waits, and let `accept` no longer wait: a blocked call, restarted after the signal, ends.
 
-        That of a shared listener ends by itself within ACCEPT_WAIT.
+        A worker leaves a shared listener as it is, for the others may not have heard the word; its parent is about to
+        pass that on to all of them. Where a worker alone is stopped, its call ends by itself within ACCEPT_WAIT.
         """
         self._promised = sum(map(queue_length, self.sockets))
-        if not self.shared:
+        if not self.shared or os.getpid() == self._opened_by:
             for listening in self.sockets:
                 listening.setblocking(False)
 
