@@ -9,25 +9,25 @@ import pytest
 
 from tools.advice.costs import crossed, memory_of_two
 from tools.advice.giving import advise
-from tools.advice.standings import Interval, Memory, Standing, listed
+from tools.advice.standings import Figure, Memory, Standing, listed
 from tools.verdicts.verdict import ADMISSION, CLIENT, GIL, HOST_NOISE, POOL, SERVER_CPU, UNSATURATED, Verdict
 
 KIBIBYTE = 1024
 
 
-def about(estimate: float, share: float = 0.02) -> Interval:
+def about(estimate: float, share: float = 0.02) -> Figure:
     """A figure with an interval of 2 % on both sides."""
-    return Interval(estimate, estimate * (1 - share), estimate * (1 + share))
+    return Figure(estimate, estimate * (1 - share), estimate * (1 + share))
 
 
 def first(name: str = "selector", **changes: Any) -> Standing:
     """A model in the first tier, the best by its throughput."""
-    return Standing(name, **{"tiers": (1,), "ratio": Interval(1, 1, 1), "verdict": Verdict(SERVER_CPU, ""), **changes})
+    return Standing(name, **{"tiers": (1,), "ratio": Figure(1, 1, 1), "verdict": Verdict(SERVER_CPU, ""), **changes})
 
 
 def second(name: str = "threaded", **changes: Any) -> Standing:
     """A model in the second tier."""
-    return first(name, **{"tiers": (2,), "ratio": Interval(0.8, 0.78, 0.83), **changes})
+    return first(name, **{"tiers": (2,), "ratio": Figure(0.8, 0.78, 0.83), **changes})
 
 
 def holding(base: float, slope: float, share: float = 0.02) -> Memory:
@@ -50,8 +50,8 @@ def test_the_first_and_the_next_are_named_with_their_ratio_and_its_interval() ->
 
 def test_a_tier_is_named_whole_and_more_rounds_may_part_it() -> None:
     """The quickest of the next tier is the next."""
-    near = first("callbacks", ratio=Interval(0.99, 0.96, 1.02))
-    slow = second("forking", tiers=(3,), ratio=Interval(0.2, 0.19, 0.21))
+    near = first("callbacks", ratio=Figure(0.99, 0.96, 1.02))
+    slow = second("forking", tiers=(3,), ratio=Figure(0.2, 0.19, 0.21))
     assert advise("churn", [slow, near, second(), first()]) == (
         "First on churn: selector and callbacks, which cannot be told apart by their throughput.",
         "The next is threaded, with 0.800 (0.780 to 0.830) of the throughput of selector.",
@@ -61,15 +61,26 @@ def test_a_tier_is_named_whole_and_more_rounds_may_part_it() -> None:
 
 def test_where_all_share_a_tier_nobody_is_first() -> None:
     """And there is no next."""
-    advice = advise("churn", [first(), first("trio", ratio=Interval(0.98, 0.9, 1.1))])
+    advice = advise("churn", [first(), first("trio", ratio=Figure(0.98, 0.9, 1.1))])
     assert advice[0] == "On churn no model is first: selector and trio cannot be told apart by their throughput."
     assert "The next" not in " ".join(advice)
 
 
 def test_a_next_whose_interval_reaches_the_best_is_not_called_slower() -> None:
     """The doubt is told."""
-    assert "may be as quick as the best" in whole(first(), second(ratio=Interval(0.9, 0.8, 1.0)))
-    assert "may be as quick" not in whole(first(), second(ratio=Interval(0.9, 0.8, 0.99)))
+    assert "may be as quick" in whole(first(), second(ratio=Figure(0.9, 0.8, 1.0)))
+    assert "may be as quick" not in whole(first(), second(ratio=Figure(0.9, 0.8, 0.99)))
+
+
+def test_figures_without_ends_are_told_and_nothing_is_concluded_from_them() -> None:
+    """Two or three rounds."""
+    best = first(cpu=Figure(1e-4), p99=Figure(0.005), memory=Memory(Figure(9e6), Figure(15e3)))
+    cheap = second(ratio=Figure(0.5), cpu=Figure(1e-6), p99=Figure(0.001), memory=Memory(Figure(9e6), Figure(5e3)))
+    text = whole(best, cheap)
+    assert "The next is threaded, with 0.500 (of too few rounds for an interval) of the throughput" in text
+    assert "cannot be told apart" in text
+    assert "comes before" not in text
+    assert "memory" not in text
 
 
 def test_a_session_that_is_unsound_says_so_before_all_else() -> None:
@@ -84,7 +95,7 @@ def test_nothing_is_concluded_from_who_failed_or_served_only_some() -> None:
     """It is named with the reason, though it would be first, cheapest and smallest."""
     few = first(
         "iterative",
-        ratio=Interval(3, 3, 3),
+        ratio=Figure(3, 3, 3),
         cpu=about(1e-6),
         memory=holding(1, 0.01),
         unusable="served 1 of 50 clients",
@@ -130,7 +141,7 @@ def test_the_slowest_answers_can_have_another_first() -> None:
     """By p99, where the intervals do not meet."""
     best = first(p99=about(0.005))
     assert "threaded comes before selector: p99 2 ms" in whole(best, second(p99=about(0.002)))
-    assert "p99" not in whole(best, second(p99=Interval(0.002, 0.001, 0.0049)))
+    assert "p99" not in whole(best, second(p99=Figure(0.002, 0.001, 0.0049)))
     assert "p99" not in whole(best, second())
 
 
@@ -140,7 +151,9 @@ def test_memory_crosses_at_as_many_idle_connections_as_make_up_for_the_base() ->
     told = memory_of_two(small, large)
     assert told == memory_of_two(large, small)
     assert told.startswith("From about 100 (79 to 122) idle connections on, selector takes less memory than threaded: ")
-    assert told.endswith("5.00 KiB (4.95 to 5.05) for an idle connection against 15.0 KiB (14.8 to 15.2).")
+    assert told.endswith(
+        "5.00 KiB (4.95 KiB to 5.05 KiB) for an idle connection against 15.0 KiB (14.8 KiB to 15.2 KiB)."
+    )
 
 
 @pytest.mark.parametrize(
@@ -165,19 +178,19 @@ def test_slopes_that_meet_are_no_advice() -> None:
 
 def test_a_crossing_is_as_wide_as_the_corners_of_its_four_intervals() -> None:
     """Held against all sixteen of them."""
-    flat = Memory(Interval(10, 9, 11), Interval(1, 0.5, 1.5))
-    for base in (Interval(4, 3, 5), Interval(10, 8, 12), Interval(20, 19, 21)):
-        steep = Memory(base, Interval(3, 2.5, 4))
+    flat = Memory(Figure(10, 9, 11), Figure(1, 0.5, 1.5))
+    for middle, half in ((4, 1), (10, 2), (20, 1)):
+        steep = Memory(Figure(middle, middle - half, middle + half), Figure(3, 2.5, 4))
         corners = [
             (one - other) / (steeper - flatter)
-            for one in flat.base[1:]
-            for other in steep.base[1:]
-            for flatter in flat.slope[1:]
-            for steeper in steep.slope[1:]
+            for one in (9, 11)
+            for other in (middle - half, middle + half)
+            for flatter in (0.5, 1.5)
+            for steeper in (2.5, 4)
         ]
         found = crossed(flat, steep)
         assert (found.low, found.high) == (min(corners), max(corners))
-        assert found.estimate == (10 - base.estimate) / 2
+        assert found.estimate == (10 - middle) / 2
 
 
 def test_the_first_is_held_against_the_next_and_the_smallest_in_memory() -> None:
@@ -200,7 +213,7 @@ def test_the_first_is_held_against_the_next_and_the_smallest_in_memory() -> None
             "The client was the limit of threaded, so that what it can do is hidden: a quicker client, or a second",
         ),
         (GIL, "The GIL kept threaded at one CPU: a free-threaded Python, or processes, may change that."),
-        (POOL, "All places of threaded were taken: with more it would do more."),
+        (POOL, "All places of threaded were taken: with more it may do more."),
         (ADMISSION, "Connections to threaded were turned away: a longer backlog (--backlog)"),
         (HOST_NOISE, "The machine was not quiet while threaded ran: measure again on one that is."),
         (UNSATURATED, "threaded had nothing used up: with more connections the order may change."),
@@ -224,14 +237,15 @@ def test_models_with_the_same_limit_share_a_sentence() -> None:
 @pytest.mark.parametrize(
     ("ratio", "connections", "expected"),
     [
-        (Interval(0.5, 0.49, 0.51), 0, "about 50 (50 to 52) to keep up with selector"),
-        (Interval(0.5, 0.49, 0.51), 50, "about 50 to keep up with selector"),
-        (Interval(0.5, 0.4, 0.6), 100, "about 50 (42 to 63) to keep up with selector"),
-        (Interval(0.9, 0.8, 1.0), 100, "All places of pooled were taken (25): with more it may do more."),
-        (Interval(0.1, -0.1, 0.3), 100, "All places of pooled were taken: with more it would do more."),
+        (Figure(0.5, 0.49, 0.51), 0, "about 50 (50 to 52) to keep up with selector"),
+        (Figure(0.5, 0.49, 0.51), 50, "about 50 to keep up with selector"),
+        (Figure(0.5, 0.4, 0.6), 100, "about 50 (42 to 63) to keep up with selector"),
+        (Figure(0.9, 0.8, 1.0), 100, "All places of pooled were taken (25): with more it may do more."),
+        (Figure(0.1, -0.1, 0.3), 100, "All places of pooled were taken (25): with more it may do more."),
+        (Figure(0.5), 100, "All places of pooled were taken (25): with more it may do more."),
     ],
 )
-def test_a_pool_is_told_how_many_places_it_would_take(ratio: Interval, connections: int, expected: str) -> None:
+def test_a_pool_is_told_how_many_places_it_would_take(ratio: Figure, connections: int, expected: str) -> None:
     """By Little's law, with its interval, and never more than there are clients."""
     pooled = second("pooled", places=25, ratio=ratio, verdict=Verdict(POOL, ""))
     assert expected in whole(first(), pooled, connections=connections)
@@ -253,11 +267,11 @@ def test_one_cpu_that_was_used_up_says_who_would_gain_by_more() -> None:
 
 def test_a_model_past_its_peak_is_named_with_the_number_of_clients() -> None:
     """And the first with its own, wherever that is."""
-    text = whole(first(usl_peak=Interval(80, 60, 120)), second(usl_peak=Interval(8, 6, 11)), connections=50)
+    text = whole(first(usl_peak=80.2), second(usl_peak=7.9), connections=50)
     assert (
-        "selector does most at 80 clients at a time (60 to 120) and threaded does most at 8 clients at a time (6 to 11)"
+        "selector does most at about 80 clients at a time and threaded does most at about 8 clients at a time"
     ) in text
-    assert "Law" not in whole(first(), second(usl_peak=Interval(48, 45, 50)), connections=50)
+    assert "Law" not in whole(first(), second(usl_peak=50.0), connections=50)
 
 
 @pytest.mark.parametrize(("capacity", "told"), [(1101.0, True), (1100.0, False), (None, False)])

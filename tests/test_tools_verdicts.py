@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from servers.runtime.settings import Settings
 from tests.comparisons import cell as made_cell
 from tests.comparisons import header as made_header
 from tools.cells import Admission, Cpu, Host, Load, Peaks, Variant, Working
 from tools.machine import Division
 from tools.verdicts.judging import judge
+from tools.verdicts.places import THREADS
 from tools.verdicts.rows import of_row
 from tools.verdicts.verdict import (
     ADMISSION,
@@ -301,6 +303,11 @@ def test_workers_are_counted_by_the_servers_last_line_where_no_option_tells() ->
     assert (
         "all of its 2 workers" in replace(scene, cell={"stopped": None}, cpus=2, load={"served": 2}).verdict().sentence
     )
+
+
+def test_threads_are_as_many_as_the_servers_make_where_no_option_tells() -> None:
+    """The number is the servers' own, and is written down twice."""
+    assert Settings.threads == THREADS
 
 
 def test_guests_that_hold_a_connection_take_places_from_those_who_ask() -> None:

@@ -11,7 +11,7 @@ from tools.verdicts.verdict import ADMISSION, CLIENT, GIL, HOST_NOISE, POOL, SER
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tools.advice.standings import Interval, Standing
+    from tools.advice.standings import Standing
 
 HIGHER = 0.1  # of a capacity: each is found by one search, in steps of about so much, and has no interval
 
@@ -68,14 +68,13 @@ def _by_places(each: Standing, best: Standing, connections: int) -> str:
     No more than there are clients can be taken.
     """
     taken = f"All places of {each.name} were taken"
-    if each.places is None or each.ratio is None or each.ratio.low <= 0:
-        return f"{taken}: with more it would do more."
-    if each is best or each.ratio.high >= 1:
+    if each.places is None:
+        return f"{taken}: with more it may do more."
+    low, high = (each.ratio.low, each.ratio.high) if each.ratio else (None, None)
+    if each is best or each.ratio is None or low is None or high is None or low <= 0 or high >= 1:
         return f"{taken} ({each.places:,}): with more it may do more."
     most = max(connections, each.places + 1) if connections else math.inf
-    wanted, least, highest = (
-        min(most, math.ceil(each.places / share)) for share in (each.ratio.estimate, each.ratio.high, each.ratio.low)
-    )
+    wanted, least, highest = (min(most, math.ceil(each.places / share)) for share in (each.ratio.estimate, high, low))
     span = "" if least == highest else f" ({least:,} to {highest:,})"
     return (
         f"{taken} ({each.places:,}): by Little's law it would take about {wanted:,}{span} "
@@ -100,18 +99,12 @@ def _by_more_clients(order: Sequence[Standing], connections: int) -> str:
 
 def _past_the_peak(order: Sequence[Standing], connections: int) -> str:
     """Of those in the first tier, and of those that had more clients than they do most at."""
-    peaks = [(each, each.usl_peak) for each in order if each.usl_peak is not None]
     told = [
-        f"{each.name} does most at {_clients(peak)}"
-        for each, peak in peaks
-        if each.is_first or peak.high < (connections or math.inf)
+        f"{each.name} does most at about {each.usl_peak:,.0f} clients at a time"
+        for each in order
+        if each.usl_peak is not None and (each.is_first or each.usl_peak < (connections or math.inf))
     ]
     return f"By the Universal Scalability Law {listed(told)}, and less with more." if told else ""
-
-
-def _clients(peak: Interval) -> str:
-    estimate, low, high = (f"{value:,.0f}" for value in peak)
-    return f"{estimate} clients at a time ({low} to {high})"
 
 
 def _by_more_cpus(order: Sequence[Standing], server_cpus: int) -> str:

@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from clients.words import duration
-from tools.advice.standings import Interval
+from tools.advice.standings import Figure
+from tools.tabular import significant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,16 +32,16 @@ def _cpu(best: Standing, others: Sequence[Standing], following: Standing | None)
         name, cpu = cheaper
         return (
             f"Where the CPU is shared or paid for, {name} comes before {best.name}: "
-            f"{_seconds(cpu)} of CPU for a request against {_seconds(best.cpu)}."
+            f"{cpu.told(duration)} of CPU for a request against {best.cpu.told(duration)}."
         )
     if following is None or following.cpu is None:
         return ""
     if best.cpu.below(following.cpu):
         return (
-            f"It is also cheaper: {best.name} takes {_seconds(best.cpu)} of CPU for a request, "
-            f"{following.name} {_seconds(following.cpu)}."
+            f"It is also cheaper: {best.name} takes {best.cpu.told(duration)} of CPU for a request, "
+            f"{following.name} {following.cpu.told(duration)}."
         )
-    return f"In CPU for a request {best.name} and {following.name} cannot be told apart ({_seconds(best.cpu)})."
+    return f"In CPU for a request {best.name} and {following.name} cannot be told apart ({best.cpu.told(duration)})."
 
 
 def _slowest(best: Standing, others: Sequence[Standing]) -> str:
@@ -50,12 +51,12 @@ def _slowest(best: Standing, others: Sequence[Standing]) -> str:
         name, p99 = sooner
         return (
             f"Where the slowest answers matter, {name} comes before {best.name}: "
-            f"p99 {_seconds(p99)} against {_seconds(best.p99)}."
+            f"p99 {p99.told(duration)} against {best.p99.told(duration)}."
         )
     return ""
 
 
-def _lowest(figures: Sequence[tuple[str, Interval | None]], than: Interval) -> tuple[str, Interval] | None:
+def _lowest(figures: Sequence[tuple[str, Figure | None]], than: Figure) -> tuple[str, Figure] | None:
     """The lowest of those that are surely lower."""
     lower = [(name, figure) for name, figure in figures if figure is not None and figure.below(than)]
     return min(lower, key=lambda pair: pair[1].estimate) if lower else None
@@ -78,8 +79,10 @@ def memory_of_two(one: tuple[str, Memory], other: tuple[str, Memory]) -> str:
         return memory_of_two(other, one)
     if not memory.slope.below(other_memory.slope):
         return ""
-    each = f"{_kibibytes(memory.slope)} for an idle connection against {_kibibytes(other_memory.slope)}"
+    each = f"{memory.slope.told(_kibibytes)} for an idle connection against {other_memory.slope.told(_kibibytes)}"
     crossing = crossed(memory, other_memory)
+    if crossing.low is None or crossing.high is None:
+        return f"{name} takes less memory for an idle connection than {other_name}: {each}."
     if crossing.high <= 0:
         return f"{name} takes less memory than {other_name} at any number of connections: {each}."
     low, high = (f"{number:,}" for number in (math.floor(crossing.low), math.ceil(crossing.high)))
@@ -87,24 +90,23 @@ def memory_of_two(one: tuple[str, Memory], other: tuple[str, Memory]) -> str:
     return f"From {on} idle connections on, {name} takes less memory than {other_name}: {each}."
 
 
-def crossed(flat: Memory, steep: Memory) -> Interval:
+def crossed(flat: Memory, steep: Memory) -> Figure:
     """How many connections make up for a base that is higher, by a slope that is surely lower.
 
     The lines base + slope x N cross where N = (base - base) / (slope - slope). The interval is as wide as the ends of
-    the four allow; N below 0 is where the flat one has the lower base, too.
+    the four allow, and there is none where one of them has none; N below 0 is where the flat one has the lower base,
+    too.
     """
-    least, most = flat.base.low - steep.base.high, flat.base.high - steep.base.low
-    narrow, wide = steep.slope.low - flat.slope.high, steep.slope.high - flat.slope.low
-    return Interval(
-        (flat.base.estimate - steep.base.estimate) / (steep.slope.estimate - flat.slope.estimate),
-        least / (wide if least > 0 else narrow),
-        most / (narrow if most > 0 else wide),
-    )
+    estimate = (flat.base.estimate - steep.base.estimate) / (steep.slope.estimate - flat.slope.estimate)
+    ends = (*flat.base[1:], *flat.slope[1:], *steep.base[1:], *steep.slope[1:])
+    known = [end for end in ends if end is not None]
+    if len(known) < len(ends):
+        return Figure(estimate)
+    low, high, flattest, flatter, other_low, other_high, steeper, steepest = known
+    least, most = low - other_high, high - other_low
+    narrow, wide = steeper - flatter, steepest - flattest
+    return Figure(estimate, least / (wide if least > 0 else narrow), most / (narrow if most > 0 else wide))
 
 
-def _seconds(interval: Interval) -> str:
-    return f"{duration(interval.estimate)} ({duration(interval.low)} to {duration(interval.high)})"
-
-
-def _kibibytes(interval: Interval) -> str:
-    return interval.told(1 / KIBIBYTE, " KiB")
+def _kibibytes(size_bytes: float) -> str:
+    return f"{significant(size_bytes / KIBIBYTE)} KiB"

@@ -58,5 +58,5 @@ def _against_the_next(best: Standing, rest: Sequence[Standing]) -> list[str]:
     if not rest or rest[0].ratio is None:
         return []
     ratio = rest[0].ratio
-    doubt = "" if ratio.high < 1 else "; by that alone it may be as quick as the best"
+    doubt = "; by that alone it may be as quick" if ratio.high is not None and ratio.high >= 1 else ""
     return [f"The next is {rest[0].name}, with {ratio.told()} of the throughput of {best.name}{doubt}."]

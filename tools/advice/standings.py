@@ -8,33 +8,34 @@ from typing import TYPE_CHECKING, NamedTuple
 from tools.tabular import significant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from tools.verdicts.verdict import Verdict
 
 
-class Interval(NamedTuple):
-    """A figure and its interval."""
+class Figure(NamedTuple):
+    """An estimate and the ends of its interval; None where there were too few rounds for one."""
 
     estimate: float
-    low: float
-    high: float
+    low: float | None = None
+    high: float | None = None
 
-    def below(self, other: Interval) -> bool:
-        """Whether it is surely less: the intervals do not meet."""
-        return self.high < other.low
+    def below(self, other: Figure) -> bool:
+        """Whether it is surely less: the intervals do not meet. Never where one has no ends."""
+        return self.high is not None and other.low is not None and self.high < other.low
 
-    def told(self, scale: float = 1.0, unit: str = "") -> str:
-        """As in "0.82 (0.79 to 0.85)", with the unit behind it."""
-        low, high = (significant(value * scale) for value in (self.low, self.high))
-        return f"{significant(self.estimate * scale)}{unit} ({low} to {high})"
+    def told(self, words: Callable[[float], str] = significant) -> str:
+        """As in "0.82 (0.79 to 0.85)", each number in such words."""
+        if self.low is None or self.high is None:
+            return f"{words(self.estimate)} (of too few rounds for an interval)"
+        return f"{words(self.estimate)} ({words(self.low)} to {words(self.high)})"
 
 
 class Memory(NamedTuple):
     """Bytes without connections, and how many more each idle one takes."""
 
-    base: Interval
-    slope: Interval
+    base: Figure
+    slope: Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,12 @@ class Standing:
 
     name: str
     tiers: tuple[int, ...] = ()
-    ratio: Interval | None = None
-    cpu: Interval | None = None
-    p99: Interval | None = None
+    ratio: Figure | None = None
+    cpu: Figure | None = None
+    p99: Figure | None = None
     memory: Memory | None = None
     places: int | None = None
-    usl_peak: Interval | None = None
+    usl_peak: float | None = None
     capacity: float | None = None
     verdict: Verdict | None = None
     unusable: str = ""

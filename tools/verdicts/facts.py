@@ -75,18 +75,19 @@ def facts_of(cell: Cell, load: Load, workload: Workload, variant: Variant, heade
     """Bring together what is known; `load` is the cell's."""
     division = header.division
     everywhere = not division.server or getattr(workload, "cpus", "") == EVERY_CPU
+    shared = everywhere or bool({*division.server} & {*division.client})
     cpus = max(1, header.machine.usable_cpus if everywhere else len(division.server))
-    server, complete = _server(cell, cpus, shared=everywhere)
+    server, complete = _server(cell, cpus, shared=shared)
     client_cpus = load.client_cpu / load.window
     return Facts(
         cell=cell,
         load=load,
         cpus=cpus,
-        shared=everywhere,
+        shared=shared,
         server=server,
         user=cell.cpu.user / cell.cpu.interval if cell.cpu and cell.cpu.interval > 0 else None,
         complete=complete,
-        client=_client(load, client_cpus / (len(division.client) or cpus), shared=everywhere),
+        client=_client(load, client_cpus / (len(division.client) or cpus), shared=shared),
         client_cpus=client_cpus,
         clients=load.connections + _held(load),
         places=places_of(variant, workload, cell, cpus),

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from servers.registry import CONCURRENCY, MODELS, MORE_CLIENTS_THAN_WORKERS
-from servers.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from servers.registry import Entry
     from tools.cells import Cell, Variant
     from tools.workloads import Workload
 
+THREADS = 25  # of a pool, where no option tells: the servers' own default, which no line of theirs announces
 COMPUTES = "cpu="  # in a request of the protocol work: what the model `offloading` hands to its pool
 
 
@@ -60,7 +60,7 @@ def _fixed(entry: Entry, variant: Variant, cell: Cell, cpus: int, *, by_request:
     workers = (variant.options.get("workers") or _counted(cell) or cpus) if "workers" in entry.options else 1
     if "threads" not in entry.options:
         return Places(workers, "worker", by_request)
-    return Places(workers * (variant.options.get("threads") or Settings.threads), "thread", by_request)
+    return Places(workers * (variant.options.get("threads") or THREADS), "thread", by_request)
 
 
 def _grown(cell: Cell) -> Places | None:
