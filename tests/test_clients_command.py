@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from clients.__main__ import main
 from clients.plan import LoadPlan
 from clients.process import LoadProcess
 from clients.spec import divide
 from tests import known_servers
+from tests.commands import done_here
 from tests.known_servers import known_server, refusing
 
 if TYPE_CHECKING:
@@ -93,10 +95,12 @@ def test_a_failed_run_says_so_and_has_status_1() -> None:
         (["127.0.0.1:1", "--frobnicate"], "unrecognized arguments"),
     ],
 )
-def test_a_wrong_command_line_is_one_line_and_status_2(arguments: list[str], complaint: str) -> None:
+def test_a_wrong_command_line_is_one_line_and_status_2(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Nothing is run, and nothing else is printed."""
-    done = serverlab("load", *arguments)
-    assert (done.returncode, done.stdout) == (2, "")
+    done = done_here(main, ["load", *arguments], capsys)
+    assert (done.status, done.stdout) == (2, "")
     assert done.stderr.startswith("serverlab load: ")
     assert complaint in done.stderr
     assert done.stderr.count("\n") == 1

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from clients.__main__ import main
 from clients.addresses import Address
 from clients.plan import LoadPlan
 from clients.records import CONNECTION_COLUMNS, REQUEST_COLUMNS, REQUEST_FORMATS, Outcome
@@ -22,6 +23,7 @@ from clients.searching.probing import findings_of, probe_with
 from clients.searching.search import LONGEST_WINDOW, search
 from clients.searching.steadiness import in_flight, in_flight_grew
 from clients.searching.trials import Trial, describe_search
+from tests.commands import done_here
 from tests.known_servers import known_server
 from tests.serving import wait_until
 
@@ -401,21 +403,30 @@ def test_what_was_shed_or_failed_is_among_the_findings() -> None:
 SECOND_NS = 1_000_000_000
 
 
-def served(rate: float, service: Callable[[int], float], seconds: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Due and done times (ns) of Poisson arrivals at one server that takes them in turn."""
+def served(
+    rate: float, services: Callable[[int], np.ndarray], seconds: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Due and done times (ns) of Poisson arrivals at one server that takes them in turn.
+
+    `services` makes so many service times. By Lindley's recursion, a request is done after the services up to its own,
+    counted from the latest moment at which the server began anew.
+    """
     random_ = np.random.default_rng(seed)
     due = np.cumsum(random_.exponential(1 / rate, int(rate * seconds)))
-    done, free = [], 0.0
-    for number, moment in enumerate(due):
-        free = max(free, moment) + service(number)
-        done.append(free)
-    return (due * 1e9).astype(np.int64), (np.array(done) * 1e9).astype(np.int64)
+    service = services(len(due))
+    so_far = np.cumsum(service)
+    done = np.maximum.accumulate(due - (so_far - service)) + so_far
+    return (due * 1e9).astype(np.int64), (done * 1e9).astype(np.int64)
 
 
-def exponential(mean: float, seed: int) -> Callable[[int], float]:
+def exponential(mean: float, seed: int) -> Callable[[int], np.ndarray]:
     """Service times of an M/M/1 queue."""
-    random_ = random.Random(seed)
-    return lambda _number: random_.expovariate(1 / mean)
+    return lambda count: np.random.default_rng([seed, 1]).exponential(mean, count)
+
+
+def constant_but_for(stalled: int) -> Callable[[int], np.ndarray]:
+    """Service times of 0.2 ms, and once of half a second."""
+    return lambda count: np.where(np.arange(count) == stalled, 0.5, 0.0002)
 
 
 @pytest.mark.parametrize("capacity", [1000, 5000])
@@ -434,7 +445,7 @@ def test_what_is_in_flight_grows_above_the_capacity_alone(load: float, grows: bo
 @pytest.mark.parametrize("stalled", [1200, 4000])
 def test_a_stall_that_is_made_up_for_is_no_growth(stalled: int) -> None:
     """A server that stands for half a second in the middle or at the start."""
-    due, done = served(1000, lambda number: 0.5 if number == stalled else 0.0002, 7, 3)
+    due, done = served(1000, constant_but_for(stalled), 7, 3)
     assert not in_flight_grew(due, done, SECOND_NS, 6 * SECOND_NS)
 
 
@@ -460,11 +471,12 @@ COMMAND = [sys.executable, "-m", "clients", "load"]
         (["--find-rate", "p99=5ms", "--think", "1"], "think"),
     ],
 )
-def test_a_search_that_makes_no_sense_is_refused(arguments: list[str], complaint: str) -> None:
+def test_a_search_that_makes_no_sense_is_refused(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """In one line, with status 2, before anything runs."""
-    command = [*COMMAND, "127.0.0.1:1", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    done = done_here(main, ["load", "127.0.0.1:1", *arguments], capsys)
+    assert (done.status, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert complaint in done.stderr
 
 

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import done_here
+from tools.cli import run
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -30,10 +33,10 @@ def serverlab(*arguments: str, cwd: Path = CHECKOUT) -> subprocess.CompletedProc
 @pytest.mark.parametrize(
     "command", ["models", "resolve", "serve", "talk", "load", "compare", "report", "monitor", "doctor"]
 )
-def test_every_command_is_listed(command: str) -> None:
+def test_every_command_is_listed(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With a line of what it does, also those that replace the process."""
-    done = serverlab("--help")
-    assert done.returncode == 0
+    done = done_here(run, ["--help"], capsys)
+    assert done.status == 0
     assert any(line.split()[:1] == [command] and len(line.split()) > 3 for line in done.stdout.splitlines())
 
 
@@ -63,10 +66,12 @@ def test_the_version_is_that_of_the_distribution() -> None:
         (["compare", "--nonsense"], "serverlab: No such option: --nonsense"),
     ],
 )
-def test_a_wrong_command_line_is_one_clear_line_and_status_2(arguments: list[str], line: str) -> None:
+def test_a_wrong_command_line_is_one_clear_line_and_status_2(
+    arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """No box, no usage, no traceback."""
-    done = serverlab(*arguments)
-    assert (done.returncode, done.stdout) == (2, "")
+    done = done_here(run, arguments, capsys)
+    assert (done.status, done.stdout) == (2, "")
     assert done.stderr.startswith(line)
     assert done.stderr.count("\n") == 1
 

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.commands import done_here
 from tests.measured import BURN, burner, forker, held, holder, python, works
 from tests.serving import state_of, wait_until
 from tools.accounting.cgroups import cgroup_of_its_own, own_folder
 from tools.accounting.meters import CGROUP_METHODS
+from tools.cli import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -364,10 +366,12 @@ def test_on_a_terminal_there_is_a_live_line() -> None:
         (["--", "/"], 1, "cannot start /: it is a directory"),
     ],
 )
-def test_a_mistake_is_one_clear_line(arguments: list[str], status: int, line: str) -> None:
+def test_a_mistake_is_one_clear_line(
+    arguments: list[str], status: int, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Status 2 where the command line was wrong, 1 where it could not be done; no traceback."""
-    done = monitor(*arguments)
-    assert (done.returncode, done.stdout) == (status, "")
+    done = done_here(run, ["monitor", *arguments], capsys)
+    assert (done.status, done.stdout) == (status, "")
     assert done.stderr.count("\n") == 1
     assert line in done.stderr
 
