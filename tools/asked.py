@@ -12,14 +12,13 @@ from tools.choosing import UnknownModelError, chosen_models, with_control
 from tools.failure import Failure
 from tools.interpreters import cannot_speak, named_interpreters
 from tools.machine import Division, divided, parsed_cpu_list, usable_cpus
-from tools.planning import DEFAULT_TIMING, FULL, MAX_ROUNDS, QUICK, Plan
+from tools.planning import DEFAULT_TIMING, FULL, MAX_ROUNDS, QUICK, Plan, Timing
 from tools.workloads import UnknownWorkloadError, WorkloadError, chosen_workloads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tools.interpreters import Python
-    from tools.planning import Timing
     from tools.workloads import Workload
 
 HELD, HELD_IN_FULL = 40, 200  # connections: enough for a slope; a process for each in the forking models
@@ -110,6 +109,8 @@ def _workloads(asked: Asked) -> tuple[Workload, ...]:
     chosen = chosen_workloads(asked.workloads)
     if asked.backlog is not None:
         chosen = tuple(replace(each, server={**each.server, "backlog": asked.backlog}) for each in chosen)
+    if asked.duration is not None:  # which is then that of each window
+        chosen = tuple(replace(each, weight=1.0) for each in chosen)
     scaled = [each for each in chosen if asked.scaling or (asked.full and each.name in SCALED_IN_FULL)]
     return (*chosen, *(each.at_once(number) for each in scaled for number in scaling_steps(each.connections)))
 
@@ -123,19 +124,14 @@ def _check_protocols(workloads: Iterable[Workload], pythons: Mapping[str, Python
 
 def _timing(asked: Asked) -> Timing:
     timing = QUICK if asked.quick else FULL if asked.full else DEFAULT_TIMING
-    given = {
-        name: value
-        for name, value in (
-            ("rounds", asked.rounds),
-            ("duration", asked.duration),
-            ("warm_up", asked.warm_up),
-        )
-        if value is not None
-    }
-    if not given and asked.until_width is None:
+    given = (asked.rounds, asked.duration, asked.warm_up, asked.until_width)
+    if all(value is None for value in given):
         return timing
-    # What was asked for takes as long as it takes.
-    return replace(timing, **given, limit=None)
+    return Timing(  # what was asked for takes as long as it takes
+        rounds=timing.rounds if asked.rounds is None else asked.rounds,
+        warm_up=timing.warm_up if asked.warm_up is None else asked.warm_up,
+        duration=timing.duration if asked.duration is None else asked.duration,
+    )
 
 
 def _width(text: str | None) -> float | None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from clients.addresses import Address
 from clients.events import WindowClosed, WindowOpened
 from clients.plan import PlanError
-from clients.process import LoadError
+from clients.process import LoadError, Prepared
 from clients.swarm import run_load
 from tools.accounting.meters import metering
 from tools.failure import Failure
@@ -96,13 +96,15 @@ def measured(
     findings = Findings(ceiling=ceiling, spin_before=spin(bench.cpus))
     division = bench.division_of(workload)
     try:
-        with metering() as meter:
-            with serving(bench, variant, workload.protocol, workload.server, division, meter) as server:
+        with Prepared(load_processes(workload)) as prepared, metering() as meter:
+            with serving(
+                bench, variant, workload.protocol, options=workload.server, division=division, meter=meter
+            ) as server:
                 plan = workload.load_plan(
                     address_of(server), warm_up=warm_up, duration=duration, cpus=division.client, seed=seed
                 )
-                _put_load_on(bench, server, meter, findings, lambda hear: run_load(plan, hear))
-                _stop(server, findings, ours=not variant.command)
+                _put_load_on(bench, server, meter, findings, lambda hear: run_load(plan, hear, prepared=prepared))
+                _stop(server, findings)
             findings.life = meter.read()
     except (Failure, LoadError, PlanError, OSError) as error:
         findings.error = findings.error or " ".join(str(error).split())
@@ -110,11 +112,17 @@ def measured(
     return findings
 
 
+def load_processes(workload: Workload) -> int:
+    """How many processes its load takes, which can come up while the server does: guests have one of their own."""
+    return workload.processes + bool(workload.hold or workload.hostile)
+
+
 @contextmanager
 def serving(
     bench: Bench,
     variant: Variant,
     protocol: str,
+    *,
     options: Mapping[str, int],
     division: Division,
     meter: Meter,
@@ -180,15 +188,13 @@ def _edge(meter: Meter, queue: QueueWatch) -> Edge:
     return Edge(cpu, cpus, mark, thread_times(pids), own_cpu)
 
 
-def _stop(server: Server, findings: Findings, *, ours: bool) -> None:
+def _stop(server: Server, findings: Findings) -> None:
     """Stop the server, keep its last line, and say what is wrong with how it ended."""
     findings.stopped = server.stop(STOP_PATIENCE)
     findings.usage = server.usage
     load = findings.load
-    if ours and (findings.stopped is None or server.exit_status):
-        findings.error = f"the server ended with status {server.exit_status}: {' '.join(server.errors().split())}"
-    elif server.leftover and ours:
-        findings.error = f"the server left {server.leftover} of its processes behind"
+    if server.fault:
+        findings.error = server.fault
     elif load and not (load.completed and load.duration > 0):
         errors = ", ".join(f"{count} {kind}" for kind, count in load.errors.items())
         findings.error = f"no request was answered in the window ({errors or 'no error'})"

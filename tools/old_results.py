@@ -36,8 +36,9 @@ def upgraded_cell(data: Any) -> Any:
 
 
 def _model(data: dict[str, Any], version: int) -> dict[str, Any]:
-    rows = {"figure_row": ROWS_OF_VERSION_1.get(str(data.get("name"))), "options": {}} if version == 1 else {}
-    return with_defaults(Variant, {"model": data.get("name"), **rows, **data})
+    if version == 1:
+        data = {"figure_row": ROWS_OF_VERSION_1.get(str(data.get("name"))), "options": {}, **data}
+    return with_defaults(Variant, {"model": data.get("name"), **data})
 
 
 def _each(values: Any, upgraded: Any) -> Any:

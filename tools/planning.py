@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tools.workloads import Workload
 
 
-SHORTEST = 0.1  # seconds of a window, however late it is: less is not worth a server's start
+SHORTEST = 0.2  # seconds of a window, however late it is: from less it cannot be told what was the limit
 OVERHEAD = 0.27  # seconds of a cell beside its warm-up and its window: starts, connects, last answers, stops, canaries
 MEMORY_SECONDS = 1.0  # of one memory probe: a start, connects, four looks
 CAPACITY_SECONDS = 25.0  # of one search at a few thousand requests a second; at lower rates it takes longer
@@ -64,8 +64,8 @@ class Left:
 # Five rounds are the fewest from which an interval can be told that is worth the name. A server's start is what is
 # repeated, so rounds tell more about the noise than longer windows would; the warm-up has room for fifty forks.
 DEFAULT_TIMING = Timing(rounds=5, warm_up=0.12, duration=0.8, limit=91)
-QUICK = Timing(rounds=2, warm_up=0.1, duration=0.15, limit=21)  # one turn; what 25 s allow with imports and report
-FULL = Timing(rounds=10, warm_up=0.3, duration=2.0)
+QUICK = Timing(rounds=2, warm_up=0.1, duration=0.2, limit=21)  # one turn; what 25 s allow with imports and report
+FULL = Timing(rounds=6, warm_up=0.3, duration=3.0)
 MAX_ROUNDS = 30
 
 

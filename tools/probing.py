@@ -28,7 +28,10 @@ def probed(bench: Bench, step: Step, protocol: str, most: int) -> MemoryProbe:
     """Hold more and more connections to a fresh server; what fails is told in the record."""
     record = MemoryProbe(step.model.name, step.round, 0, "", 0.0, "", (), (), (), (), "", ())
     try:
-        with metering() as meter, serving(bench, step.model, protocol, {}, bench.division, meter) as server:
+        with (
+            metering() as meter,
+            serving(bench, step.model, protocol, options={}, division=bench.division, meter=meter) as server,
+        ):
             with bench.breakable():
                 found = memory_probe(server, meter, protocol=protocol, most=most, patience=PATIENCE)
             server.stop(STOP_PATIENCE)
@@ -48,7 +51,9 @@ def searched(bench: Bench, step: Step, objective: str, seed: int, start_rate: fl
     try:
         with (
             metering() as meter,
-            serving(bench, step.model, workload.protocol, workload.server, division, meter) as server,
+            serving(
+                bench, step.model, workload.protocol, options=workload.server, division=division, meter=meter
+            ) as server,
         ):
             plan = workload.load_plan(address_of(server), warm_up=0, duration=WINDOW, cpus=division.client, seed=seed)
             with bench.breakable():

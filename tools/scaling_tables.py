@@ -103,9 +103,9 @@ def _scaling_row(each: Scaled) -> tuple[str, ...]:
 
 def _scaling_notes(found: Sequence[Scaled]) -> Iterator[str]:
     yield (
-        "lambda is the throughput of one connection. sigma is the share of a request that only one can be in at a time: "
-        "0 scales with the connections, 1 does not scale at all. kappa is what connections cost each other; the peak is "
-        "where more of them begin to cost more than they bring, and beyond those that were measured it is a guess."
+        "lambda is the throughput of one connection. sigma is the share of a request that only one can be in at a "
+        "time: 0 scales with the connections, 1 does not scale at all. kappa is what connections cost each other; the "
+        "peak is where more of them begin to cost more than they bring, and beyond those that were measured a guess."
     )
     for each in found:
         if each.law.sigma is not None and each.verdict.limit:

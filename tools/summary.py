@@ -20,7 +20,6 @@ from tools.standings import LEAST_DIFFERENCE, standing
 from tools.statistics import merged, percentile
 from tools.verdicts.judging import judge
 from tools.verdicts.rows import of_row
-from tools.verdicts.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from tools.figures import ByRound
     from tools.results import Results
     from tools.standings import Standing
+    from tools.verdicts.verdict import Verdict
     from tools.workloads import Workload
 
 BASELINE = "iterative"  # does nothing to serve clients side by side, so that what it costs is everything else
