@@ -142,7 +142,7 @@ class Comparison:
             return self._cell(step, window, attempt)
         if step.kind == MEMORY:
             return probed(self.bench, step, self._protocol(step), self.plan.held)
-        return searched(self.bench, step, self.plan.objective, self.plan.seed, self._start_rate(step))
+        return searched(self.bench, step, self.plan.objective, self.plan.seed, self._closed_rate(step))
 
     def _cell(self, step: Step, window: float, attempt: int) -> Cell:
         workload = step.workload
@@ -198,12 +198,12 @@ class Comparison:
         """What a memory probe speaks: a user's command may speak the comparison's protocols alone."""
         return self.plan.workloads[0].protocol if step.model.command else PROTOCOL
 
-    def _start_rate(self, step: Step) -> float:
-        """Half of what the model did in a closed loop: likely to hold, and not far from what holds."""
+    def _closed_rate(self, step: Step) -> float:
+        """What the model did in a closed loop, in requests a second; 0 where that is not known."""
         key = (step.workload.name if step.workload else "", step.model.name)
         loads = [cell.load for cell in self.attempts if (cell.workload, cell.model) == key and not cell.error]
         rates = [load.requests / load.window for load in loads if load and load.window > 0]
-        return statistics.median(rates) / 2 if rates else 0.0
+        return statistics.median(rates) if rates else 0.0
 
     def _keys(self) -> set[tuple[str, str, str, int]]:
         """What is done, as steps are known by."""

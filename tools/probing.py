@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clients.plan import PlanError
 from clients.process import LoadError
 from clients.searching.objective import read_objective
 from tools.accounting.meters import metering
-from tools.capacity import capacity
+from tools.capacity import MOST_CONNECTIONS, START_SHARE, WINDOW, capacity, found, open_plan
 from tools.cells import Capacity, MemoryProbe
+from tools.choosing import places_of
 from tools.failure import Failure
 from tools.holding import memory_probe
 from tools.measuring import STOP_PATIENCE, address_of, serving
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from tools.planning import Step
 
 PATIENCE = 0.3  # seconds for an answer on a connection that is to be held; a model that serves no more gives none
+LEAST_RATE = 1.0  # requests a second: where a search starts for a model of which nothing is known
 PROTOCOL = "echo"  # of the server whose memory is probed: no state of a protocol worth a page
-WINDOW = 2.0  # seconds of a trial, where the objective's percentile needs no more
 
 
 def probed(bench: Bench, step: Step, protocol: str, most: int) -> MemoryProbe:
@@ -33,21 +34,24 @@ def probed(bench: Bench, step: Step, protocol: str, most: int) -> MemoryProbe:
             serving(bench, step.model, protocol, options={}, division=bench.division, meter=meter) as server,
         ):
             with bench.breakable():
-                found = memory_probe(server, meter, protocol=protocol, most=most, patience=PATIENCE)
+                holding = memory_probe(server, meter, protocol=protocol, most=most, patience=PATIENCE)
             server.stop(STOP_PATIENCE)
     except (Failure, OSError) as error:
         return replace(record, error=" ".join(str(error).split()))
-    return replace(record, **found.fields())
+    return replace(record, **holding.fields())
 
 
-def searched(bench: Bench, step: Step, objective: str, seed: int, start_rate: float) -> Capacity:
-    """Search for the rate at which a fresh server holds the objective; what fails is told in the record."""
+def searched(bench: Bench, step: Step, objective: str, seed: int, closed_rate: float) -> Capacity:
+    """Search for the rate at which a fresh server holds the objective, given what a closed loop got of the model.
+
+    What fails is told in the record.
+    """
     workload = step.workload
     assert workload is not None
     record = Capacity(
         workload.name, step.model.name, 0, "", 0.0, "", objective, None, confirmed=False, limit="", trials=()
     )
-    division = bench.division_of(workload)
+    division, wanted = bench.division_of(workload), read_objective(objective)
     try:
         with (
             metering() as meter,
@@ -56,12 +60,12 @@ def searched(bench: Bench, step: Step, objective: str, seed: int, start_rate: fl
             ) as server,
         ):
             plan = workload.load_plan(address_of(server), warm_up=0, duration=WINDOW, cpus=division.client, seed=seed)
+            plan = open_plan(plan, wanted, closed_rate, most=places_of(step.model) or MOST_CONNECTIONS)
             with bench.breakable():
-                found = capacity(plan, read_objective(objective), start_rate=start_rate, window=WINDOW)
+                result = capacity(plan, wanted, start_rate=max(LEAST_RATE, START_SHARE * closed_rate))
             server.stop(STOP_PATIENCE)
     except (Failure, LoadError, PlanError, OSError) as error:
         return replace(record, error=" ".join(str(error).split()))
-    if found.limit == "interrupted":
+    if result.limit == "interrupted":
         raise KeyboardInterrupt
-    trials = tuple(map(asdict, found.trials))
-    return replace(record, rate=found.rate, confirmed=found.confirmed, limit=found.limit, trials=trials)
+    return replace(record, **found(result))
