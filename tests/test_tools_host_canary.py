@@ -134,11 +134,13 @@ def test_a_cpu_that_is_not_there_has_no_canary_to_tell_of_it() -> None:
 
 
 def test_canaries_are_gone_after_the_block() -> None:
-    """Ended and reaped."""
+    """Ended and reaped; what they told is still there."""
     with canaries([CPU]) as birds:
         pid = birds._flock[CPU].process.pid
         assert is_running(pid)
+        until(lambda: birds.fastest[CPU] is not None)
     assert not is_running(pid)
+    assert birds.speeds(0, time.monotonic_ns())[CPU]
 
 
 def test_canaries_end_with_a_parent_that_is_killed() -> None:

@@ -91,7 +91,7 @@ def test_of_several_processes_the_busiest_is_told() -> None:
 
 
 def test_threads_that_lived_between_two_looks_are_in_their_process() -> None:
-    """Ten of them, with 10 ms each; the thread that is there did next to nothing."""
+    """Ten of them, with 10 ms each; of those that are there, the first did little, and the last may still end."""
     script = f"""
 import threading
 {BURN}
@@ -117,7 +117,7 @@ for _ in range(10):
     assert found
     assert 1 <= found.busiest_process < 2
     assert found.busiest_thread < 0.5
-    assert found.busiest_process - found.busiest_thread >= 0.95
+    assert found.threads <= 2
 
 
 def test_what_began_after_the_first_look_counts_from_its_birth() -> None:

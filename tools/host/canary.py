@@ -87,10 +87,9 @@ class Canary:
         return rows[rows[:, 0] > 0]
 
     def end(self) -> None:
-        """End it, if it has not ended."""
+        """End it, if it has not ended; its samples stay."""
         self.process.kill()
         self.process.wait()
-        self._shared.close()
 
 
 class Canaries:
