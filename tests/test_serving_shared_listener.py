@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 
 import pytest
 
@@ -11,11 +12,20 @@ from servers.runtime.opening import open_listener
 from servers.runtime.settings import Settings
 
 
-@pytest.mark.parametrize(("parent", "waits"), [(True, False), (False, True)])
-def test_a_shared_listener_no_longer_waits_once_its_parent_stops(*, parent: bool, waits: bool) -> None:
-    """The parent passes the word on to all workers; one that alone is stopped leaves the others to wait."""
+@pytest.mark.parametrize(
+    ("parent", "passed", "waits"), [(True, False, False), (False, False, True), (True, True, True)]
+)
+def test_a_shared_listener_no_longer_waits_once_its_parent_stops(*, parent: bool, passed: bool, waits: bool) -> None:
+    """The parent passes the word on to all workers; one that alone is stopped leaves the others to wait.
+
+    So does the parent where the listener was passed to it: whoever did that may have it still.
+    """
     lifecycle = Lifecycle(1.0)
-    listener = open_listener(Settings(), lifecycle)
+    settings = Settings()
+    opened = socket.create_server(("127.0.0.1", 0)) if passed else None
+    if opened:
+        settings.fd = opened.detach()
+    listener = open_listener(settings, lifecycle)
     try:
         listener.shared = True
         if not parent:

@@ -109,6 +109,7 @@ class Listener:
         # Do connections inherit the listener's options?
         self._inherited = sys.platform == "linux" and all(each.family != socket.AF_UNIX for each in sockets)
         self._opened_by = os.getpid()
+        self._passed = settings.fd >= 0
         self._unix_identity = identity(unix_path) if unix_path else None
         self._promised = 0  # once the server stops: how many waited in the accept queues then
         self.scarcity = Scarcity("accept")
@@ -163,10 +164,11 @@ class Listener:
         """Count who waits, and let `accept` no longer wait: a blocked call, restarted after the signal, ends.
 
         A worker leaves a shared listener as it is, for the others may not have heard the word; its parent is about to
-        pass that on to all of them. Where a worker alone is stopped, its call ends by itself within ACCEPT_WAIT.
+        pass that on to all of them. Where a worker alone is stopped, or strangers may have the listener too, a call
+        ends by itself within ACCEPT_WAIT.
         """
         self._promised = sum(map(queue_length, self.sockets))
-        if not self.shared or os.getpid() == self._opened_by:
+        if not self.shared or (os.getpid() == self._opened_by and not self._passed):
             for listening in self.sockets:
                 listening.setblocking(False)
 
