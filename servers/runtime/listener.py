@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+import signal
 import socket
 import struct
 import sys
@@ -131,6 +132,7 @@ class Listener:
                     return connection
                 if self._lifecycle.stopping:
                     return None
+                self._heed_parent()
             except OSError as error:
                 self.scarcity.suffer(error)
                 time.sleep(PAUSE)
@@ -171,6 +173,19 @@ class Listener:
         if not self.shared or (os.getpid() == self._opened_by and not self._passed):
             for listening in self.sockets:
                 listening.setblocking(False)
+
+    def _heed_parent(self) -> None:
+        """Stop where our parent does, and its word has come before we could hear it: at once after the fork, say.
+
+        It has ended the waiting for all, and we would ask in vain, over and over, until it tells us again.
+        """
+        if (
+            self.shared
+            and not self._passed
+            and len(self.sockets) == 1
+            and not os.get_blocking(self.sockets[0].fileno())
+        ):
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def close(self) -> None:
         """Close the sockets, and remove the Unix socket's path; in a forked child the parent keeps that."""
