@@ -30,7 +30,7 @@ def test_a_run_uses_the_processes_that_are_prepared_and_starts_those_that_lack()
         idle = workers()
         assert len(idle) == 2
         seen: set[int] = set()
-        plan = LoadPlan(server.address, connections=3, processes=3, duration=0.2, warmup=0)
+        plan = LoadPlan(server.address, connections=3, processes=3, duration=0.5, warmup=0)
         result = run_load(plan, lambda _event: seen.update(workers()), prepared=prepared)
     assert result.completed > 0
     assert idle < seen
