@@ -5,6 +5,7 @@ What else ran on the machine is left out: these servers have known answers, and 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,9 +51,10 @@ def looked(meter: Meter) -> Look:
     """Look at a server of one process."""
     folder = Path(f"/proc/{meter.pid}")
     fields = (folder / "stat").read_text().rpartition(")")[2].split()
-    threads = {
-        thread.name: int((thread / "schedstat").read_text().split()[0]) / 1e9 for thread in (folder / "task").iterdir()
-    }
+    threads = {}
+    for thread in (folder / "task").iterdir():
+        with suppress(OSError):  # threads come and go
+            threads[thread.name] = int((thread / "schedstat").read_text().split()[0]) / 1e9
     return Look(meter.read(), (int(fields[14 - STATED]) + int(fields[15 - STATED])) / TICKS, threads, network())
 
 

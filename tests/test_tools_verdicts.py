@@ -166,6 +166,19 @@ def test_the_gil_on_one_cpu_is_the_servers_cpu_and_is_foretold() -> None:
     assert verdict.sentence == "the server used 0.97 of 1 CPU; with more, the GIL would keep its threads at one"
 
 
+def test_the_gil_is_foretold_on_one_cpu_alone_and_found_on_several() -> None:
+    """Processes of threads that used up two CPUs want more of them; threads that left some of one CPU had enough."""
+    verdict = Scene(variant("hybrid"), used=1.9, working=(0.95, 0.2, 5), cpus=2).verdict()
+    assert (verdict.limit, verdict.sentence) == (SERVER_CPU, "the server used 1.90 of 2 CPUs")
+    assert Scene(variant("threaded"), used=0.87, working=(0.87, 0.1, 8)).verdict().limit == UNSATURATED
+
+
+def test_user_mode_tells_of_no_lock_where_it_is_of_several_processes() -> None:
+    """Two that used one and a half CPUs each, and half of one each for Python."""
+    scene = Scene(variant("hybrid"), used=3.0, user=1.0, working=(1.5, 0.1, 20), cpus=8)
+    assert scene.verdict().limit == UNSATURATED
+
+
 @dataclass
 class FreeThreaded:
     """An interpreter that says that it has no GIL."""
@@ -178,7 +191,10 @@ def test_threads_of_an_interpreter_without_a_gil_are_not_under_it() -> None:
     free: Mapping[str, Any] = {"interpreters": {"free": FreeThreaded()}}
     scene = Scene(variant("threaded"), used=0.97, working=(0.97, 0.13, 8), cpus=2, header=free)
     assert scene.verdict().limit == GIL
-    assert replace(scene, model=replace(scene.model, interpreter="free")).verdict().limit == UNSATURATED
+    without = replace(scene, model=replace(scene.model, interpreter="free"))
+    assert without.verdict().limit == UNSATURATED
+    # Nor is one of two threads that used up a CPU each all that there is of their process.
+    assert replace(without, used=1.9, working=(1.9, 0.96, 2), cpus=4).verdict().limit == UNSATURATED
 
 
 def test_a_loop_that_used_up_a_cpu_can_use_no_second_one() -> None:
@@ -202,6 +218,22 @@ def test_workers_that_used_up_a_cpu_each_are_a_pool_that_is_too_small() -> None:
     assert scene.verdict().sentence == "all of its 2 workers were taken, and used up 1.92 of 4 CPUs: a CPU each"
     assert replace(scene, load={"connections": 2, "served": 2}).verdict().limit == SERVER_CPU
     assert replace(scene, used=3.7).verdict().limit == SERVER_CPU
+
+
+@pytest.mark.parametrize(
+    ("model", "used", "working"),
+    [
+        (variant("preforked", workers=4), 1.2, (0.95, 0.95, 1)),  # three of four had little to do
+        (variant("prethreaded", threads=1), 0.96, (0.96, 0.95, 1)),  # another thread would share its GIL
+    ],
+)
+def test_a_pool_of_which_more_would_use_no_more_cpu_is_limited_by_its_thread(
+    model: Variant, used: float, working: tuple[float, float, int]
+) -> None:
+    """That one used up a CPU, and others are idle."""
+    verdict = Scene(model, CHURN, used, working=working, load=CHURNING, cpus=8).verdict()
+    assert verdict.limit == SERVER_CPU
+    assert "can use no second one" in verdict.sentence
 
 
 def test_a_client_that_says_so_is_the_limit() -> None:
@@ -233,7 +265,9 @@ def test_a_client_without_a_known_share_is_as_near_as_its_judge_says() -> None:
     assert verdict.limit == CLIENT
 
 
-@pytest.mark.parametrize(("used", "client", "limit"), [(0.6, 0.35, SERVER_CPU), (0.4, 0.55, CLIENT)])
+@pytest.mark.parametrize(
+    ("used", "client", "limit"), [(0.6, 0.35, SERVER_CPU), (0.4, 0.55, CLIENT), (0.5, 0.5, SERVER_CPU)]
+)
 def test_on_one_cpu_for_both_it_is_the_one_that_used_more(used: float, client: float, limit: str) -> None:
     """They used it up between them; that the client waited for it is no surprise, and no reason."""
     machine = replace(made_header().machine, usable_cpus=1)
@@ -245,6 +279,13 @@ def test_on_one_cpu_for_both_it_is_the_one_that_used_more(used: float, client: f
     ).verdict()
     assert verdict.limit == limit
     assert f"the server used {used:.2f} and the clients {client:.2f} of 1 CPU that they shared" in verdict.sentence
+
+
+def test_one_cpu_for_both_that_was_idle_at_times_limits_neither() -> None:
+    """Seven tenths of it."""
+    machine = replace(made_header().machine, usable_cpus=1)
+    scene = Scene(used=0.4, load={"client_cpu": 0.3, "client_busy": 0.3}, header={**SHARED, "machine": machine})
+    assert scene.verdict().limit == UNSATURATED
 
 
 @pytest.mark.parametrize(
@@ -318,9 +359,34 @@ def test_guests_that_hold_a_connection_take_places_from_those_who_ask() -> None:
     assert scene.verdict().limit == POOL
     assert "100 more only held a connection" in scene.verdict().evidence
     assert replace(scene, load={**guests, "guests": {}}).verdict().limit == UNKNOWN
+    left_behind: Mapping[str, Any] = {"error": "the server left 2 of its processes behind"}
+    assert Scene(POOLED, load={"served": 4}, cell=left_behind).verdict().limit == UNKNOWN
     crashed = replace(scene, cell={**failed, "stopped": None})
     assert crashed.verdict().limit == UNKNOWN
     assert crashed.verdict().sentence == failed["error"]
+
+
+@pytest.mark.parametrize(
+    ("workload", "changes"),
+    [
+        (
+            "keepalive",
+            {"served": 3, "offered": 100.0, "achieved": 1.0, "in_flight": 1.0},
+        ),  # the schedule needed no more
+        ("churn", {**CHURNING, "served": 9, "in_flight": 3.0}),  # more than there are places: nobody held one for long
+        ("keepalive", {"connections": 3, "served": 3, "in_flight": 2.0, "guests": {"hold": {"connections": 10}}}),
+    ],
+)
+def test_places_are_held_only_where_that_kept_somebody_from_being_served(
+    workload: str, changes: dict[str, Any]
+) -> None:
+    """An open loop may not need all its clients, and where all were served it was no hindrance."""
+    assert Scene(POOLED, WORKLOADS[workload], load=changes).verdict().limit == UNSATURATED
+
+
+def test_threads_that_requests_take_are_held_by_nobody() -> None:
+    """Who was not served by an event MPM was waiting for its turn."""
+    assert "were taken" in Scene(variant("event_mpm"), load={"served": 20}).verdict().sentence
 
 
 @pytest.mark.parametrize(
@@ -414,6 +480,7 @@ def test_places_that_are_always_taken_are_the_limit_though_the_queue_overflows()
     scene = Scene(POOLED, CHURN, load=CHURNING, admission=Admission(60, 60, 58, 4.8, 6, 5))
     assert scene.verdict().limit == POOL
     assert replace(scene, admission=Admission(60, 60, 58, 0.2, 6, 5)).verdict().limit == ADMISSION
+    assert replace(scene, model=variant("threaded")).verdict().limit == ADMISSION
 
 
 def test_nothing_that_was_used_up_is_unsaturated() -> None:
