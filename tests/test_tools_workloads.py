@@ -116,7 +116,7 @@ def test_a_load_is_what_the_workload_and_the_cell_say() -> None:
     cpu = min(os.sched_getaffinity(0))
     plan = WORKLOADS["burst"].load_plan(SERVER, warm_up=0.5, duration=2.0, cpus=(cpu,), seed=7)
     assert (plan.address, plan.duration, plan.warmup, plan.cpus, plan.seed) == (SERVER, 2.5, 0.5, (cpu,), 7)
-    assert (plan.rate, plan.arrivals, plan.hostile) == (100.0, "constant", (("burst", 200),))
+    assert (plan.rate, plan.arrivals, plan.hostile) == (100.0, "constant", (("burst", 100),))
     assert WORKLOADS["mixed"].load_plan(SERVER, warm_up=0, duration=1).mix == "95% work 64; 5% work 64 cpu=0.05"
     assert WORKLOADS["idle"].load_plan(SERVER, warm_up=0, duration=1).hold == 2000
     assert WORKLOADS["upload"].load_plan(SERVER, warm_up=0, duration=1).size == 65536
