@@ -16,6 +16,7 @@ from clients.addresses import Address
 from clients.plan import PlanError
 from clients.records import Outcome
 from clients.swarm import run_load
+from tests.load_runs import until_true
 from tests.serving import ROOT, serving
 from tools.records import as_json, record_from
 from tools.workloads import (
@@ -168,11 +169,15 @@ def test_a_workload_is_answered_rightly(workload: Workload) -> None:
     """By a server with the options that the workload gives it; its guests are told of."""
     small = replace(workload, hold=min(workload.hold, FEW_HELD))
     with serving("selector", "--protocol", small.protocol, *small.server_words) as server:
-        address = Address("127.0.0.1", server.listening["port"])
-        result = run_load(small.load_plan(address, warm_up=0.0, duration=0.4))
-    assert (result.request("outcome") == Outcome.ANSWERED).any()
-    assert result.errors.keys() <= SLOW, result.error_examples
-    assert result.guests.keys() == {*small.hostile, *(["hold"] if small.hold else [])}
+        plan = small.load_plan(Address("127.0.0.1", server.listening["port"]), warm_up=0.0, duration=0.4)
+
+        def answers() -> None:
+            result = run_load(plan)
+            assert (result.request("outcome") == Outcome.ANSWERED).any()
+            assert result.errors.keys() <= SLOW, result.error_examples
+            assert result.guests.keys() == {*small.hostile, *(["hold"] if small.hold else [])}
+
+        until_true(answers)
 
 
 def test_the_installed_package_finds_its_workloads(tmp_path: Path) -> None:
