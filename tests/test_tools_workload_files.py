@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from servers.__main__ import settings_of
 from tools.workloads import WORKLOADS, Workload, WorkloadError, chosen_workloads, file_of, read_workload
 from tools.workloads.reading import SERVER_OPTIONS
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LEAST = 'protocol = "echo"\nconnections = 3\n'
 WHOLE = """
@@ -129,6 +126,11 @@ def test_a_number_or_a_distribution_may_stand_where_both_make_sense(
         (LEAST + "churn = 1", "churn is true or false, not 1"),
         (LEAST + "size = 64.0", "size is bytes as a whole number, or a distribution"),
         (LEAST + "size = 0", "size: size is from 1 to "),
+        (LEAST + 'size = ""', "size: bytes as a whole number, or a distribution"),
+        (LEAST + f"size = {10**400}", "size is at most 9223372036854775807"),
+        (LEAST + f"rate = -{10**400}", "rate is at most 9223372036854775807"),
+        (LEAST + f"hold = {2**63 - 1}", "hold: hold is from 0 to "),
+        (LEAST + 'arrivals = "constant"', "arrivals: it is of an open loop"),
         (LEAST + "size = -5", "size: a distribution is "),
         (LEAST + 'mix = "100% echo 64"\nsize = 64', "size: work and mix say their own sizes"),
         (LEAST + 'mix = "90% echo 64"', "mix: "),
@@ -156,6 +158,8 @@ def test_a_number_or_a_distribution_may_stand_where_both_make_sense(
         (LEAST + "weight = 0", "weight: above 0 and at most 100, not 0"),
         (LEAST + "weight = inf", "weight: above 0 and at most 100, not inf"),
         (LEAST + 'name = "a/b"', "name: at most 60 letters, digits and . _ -"),
+        (LEAST + "weight = nan", "weight: above 0 and at most 100, not nan"),
+        (LEAST + f'name = "{"a" * 61}"', "name: at most 60 letters, digits and . _ -"),
         (LEAST + 'name = ""', "name: at most 60 letters, digits and . _ -"),
         (LEAST + "size = ", "it is not TOML: "),
         (LEAST + "churn = true\nchurn = true", "it is not TOML: "),
@@ -178,9 +182,9 @@ def test_a_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path: Path) -
 
 def test_files_come_after_the_built_in_workloads_by_their_names(tmp_path: Path) -> None:
     """However they were asked for; a file given twice counts once."""
-    for name in ("b", "a"):
-        (tmp_path / f"{name}.toml").write_text(LEAST)
-    a, b = str(tmp_path / "a.toml"), str(tmp_path / "b.toml")
+    a, b = str(tmp_path / "2.toml"), str(tmp_path / "1.toml")
+    for name, path in (("a", a), ("b", b)):
+        Path(path).write_text(f'name = "{name}"\n{LEAST}')
     for asked in ([b, "waiting", a, b, "churn"], ["churn", a, "waiting", b]):
         assert [workload.name for workload in chosen_workloads(asked)] == ["churn", "waiting", "a", "b"]
 

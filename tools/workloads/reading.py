@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
 from dataclasses import MISSING, dataclass, fields, replace
@@ -36,6 +35,7 @@ SERVER_OPTIONS: dict[str, tuple[int, int]] = {
 on the command line.
 """
 
+LARGEST_WHOLE = 2**63 - 1  # TOML asks for no more, and a larger number need not fit a float
 MOST_WEIGHT = 100.0
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}", re.ASCII)  # files and places in a page are named after it
 _NOWHERE = Address("127.0.0.1", 1)  # a plan has an address, and nobody connects to this one
@@ -127,6 +127,8 @@ def _workload(path: Path, data: Mapping[str, Any]) -> Workload:
         _refuse("size" in values, "size", "work and mix say their own sizes")
     values.setdefault("asks", f"{values['connections']} clients at a time do what {path.name} says.")
     values.setdefault("shows", f"How each model copes with what {path.name} says.")
+    _refuse(values.get("size") == "", "size", f"{SIZE.words}, not ''")
+    _refuse("arrivals" in values and "rate" not in values, "arrivals", "it is of an open loop: give its rate")
     workload = Workload(**values)
     _check_ours(workload)
     return workload
@@ -135,6 +137,8 @@ def _workload(path: Path, data: Mapping[str, Any]) -> Workload:
 def _value(kind: Kind, key: str, value: object) -> object:
     if type(value) not in kind.types:  # a bool is an int by inheritance, and is not a count
         raise ValueError(f"{key} is {kind.words}, not {value!r}")
+    if isinstance(value, int) and abs(value) > LARGEST_WHOLE:
+        raise ValueError(f"{key} is at most {LARGEST_WHOLE} either way")
     if isinstance(value, dict):
         for name, count in value.items():
             _value(WHOLE, f"{key}.{name}", count)
@@ -149,8 +153,11 @@ def _check_ours(workload: Workload) -> None:
         f"at most 60 letters, digits and . _ -, beginning with a letter or digit, not {workload.name!r}",
     )
     _refuse(workload.cpus not in {APART, ALL}, "cpus", f'"{APART}" or "{ALL}", not {workload.cpus!r}')
-    possible = math.isfinite(workload.weight) and 0 < workload.weight <= MOST_WEIGHT
-    _refuse(not possible, "weight", f"above 0 and at most {MOST_WEIGHT:g}, not {workload.weight:g}")
+    _refuse(
+        not 0 < workload.weight <= MOST_WEIGHT,
+        "weight",
+        f"above 0 and at most {MOST_WEIGHT:g}, not {workload.weight:g}",
+    )
     for kind in workload.hostile:
         _refuse(kind not in HOSTILE_KINDS, f"hostile.{kind}", f"there are {', '.join(HOSTILE_KINDS)}")
     for option, value in workload.server.items():
@@ -182,4 +189,4 @@ def _is_to_blame(key: str, workload: Workload) -> bool:
         value = default.default_factory()
     else:
         value = {"protocol": "echo", "connections": 1, "name": workload.name}[key]
-    return getattr(workload, key) != value and not _fault(replace(workload, **{key: value}))
+    return not _fault(replace(workload, **{key: value}))
