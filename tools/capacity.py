@@ -1,0 +1,110 @@
+"""The highest rate at which a server that runs holds an objective, as a comparison asks for it; and steps of scaling.
+
+The search is that of `serverlab load --find-rate` (`clients.searching`). It starts at half of what a closed loop got,
+because there it holds nearly always, and a start that fails costs more trials than one that is low by a third.
+
+A kept connection has one request in flight, and the others of an open loop wait in the client; so there are as many
+connections as are in flight at the objective, by Little's law, where the model can serve so many.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from clients.searching.objective import Objective
+from clients.searching.probing import probe_with
+from clients.searching.search import LONGEST_WINDOW, search
+from clients.searching.trials import CONFIRMING_RUNS
+from clients.swarm import run_load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from clients.plan import LoadPlan
+    from clients.searching.trials import SearchResult, Trial
+
+DEFAULT_OBJECTIVE = Objective(0.99, 0.05)
+"""p99=50ms: a user would not notice, and it is told by 1500 requests a trial, so that most searches take 20 s."""
+
+WINDOW = 1.0
+"""Seconds of a trial, where so many give the percentile its requests."""
+
+START_SHARE = 0.5
+"""Of a closed loop's throughput: where the search starts."""
+
+ABOVE_CLOSED = 1.5
+"""Times a closed loop's throughput: more than an open loop holds of the same server."""
+
+MOST_CONNECTIONS = 200
+"""Where a model gives each a process, more would be tens of megabytes for a rate that it does not reach."""
+
+USUAL_TRIALS = 8
+"""Before the confirming runs: the start, its double, four halves of the bracket, and two of them once more."""
+
+OVERHEAD = 0.35
+"""Seconds of a trial beside its warm-up and its window: a load process starts, and what is late is waited for."""
+
+
+FEWEST_STEPS = 5
+"""Of scaling: a curve of three parameters goes through any three points."""
+
+
+def capacity(
+    plan: LoadPlan,
+    objective: Objective = DEFAULT_OBJECTIVE,
+    *,
+    start_rate: float,
+    window: float = WINDOW,
+    on_trial: Callable[[Trial], None] = lambda _trial: None,
+) -> SearchResult:
+    """Search for the highest rate of `plan` that holds `objective`, from `start_rate` on.
+
+    An interrupt in a trial ends the search: its limit is then "interrupted". LoadError and PlanError as from
+    `run_load`.
+    """
+    probe = probe_with(plan, objective, run_load)
+    return search(probe, objective, start_rate=start_rate, window=window, on_trial=on_trial)
+
+
+def open_plan(plan: LoadPlan, objective: Objective, closed_rate: float, *, most: int = MOST_CONNECTIONS) -> LoadPlan:
+    """Return `plan` with connections enough for an open loop, given what a closed loop reached.
+
+    `most` is what the model can serve side by side; a plan that has more already keeps them.
+    """
+    in_flight = math.ceil(ABOVE_CLOSED * closed_rate * objective.seconds)
+    return replace(plan, connections=max(plan.connections, min(in_flight, most)))
+
+
+def seconds_about(objective: Objective, closed_rate: float, *, warmup: float = 0.0, window: float = WINDOW) -> float:
+    """Estimate how long a search takes whose capacity is about `closed_rate` a second."""
+    requests = min(objective.requests / max(closed_rate, 1e-9), max(LONGEST_WINDOW, window))
+    trial = max(warmup, objective.seconds) + max(window, requests) + OVERHEAD
+    return (USUAL_TRIALS + CONFIRMING_RUNS) * trial
+
+
+def found(result: SearchResult) -> dict[str, Any]:
+    """Return what a search found by the names of `tools.cells.Capacity`."""
+    return {
+        "objective": str(result.objective),
+        "rate": result.rate,
+        "confirmed": result.confirmed,
+        "limit": result.limit,
+        "trials": tuple(asdict(trial) for trial in result.trials),
+    }
+
+
+def scaling_steps(connections: int) -> tuple[int, ...]:
+    """Return how many connections to measure scaling with: powers of two up to `connections`, which is the last.
+
+    There are five steps at least, or as many as there are connections.
+    """
+    if connections < 1:
+        raise ValueError(f"scaling takes one connection at least, not {connections}")
+    powers = {1 << power for power in range(connections.bit_length()) if 1 << power <= connections}
+    steps = powers | {connections}
+    between = (number for number in range(connections, 0, -1) if number not in steps)
+    while len(steps) < min(FEWEST_STEPS, connections):
+        steps.add(next(between))
+    return tuple(sorted(steps))
