@@ -56,6 +56,9 @@ OVERHEAD = 0.35
 FEWEST_STEPS = 5
 """Of scaling: a curve of three parameters goes through any three points."""
 
+BETWEEN_POWERS = (6, 3)
+"""Steps that are added up to eight connections, whose powers of two are four at most."""
+
 
 def capacity(
     plan: LoadPlan,
@@ -122,9 +125,8 @@ def scaling_steps(connections: int) -> tuple[int, ...]:
     """
     if connections < 1:
         raise ValueError(f"scaling takes one connection at least, not {connections}")
-    powers = {1 << power for power in range(connections.bit_length()) if 1 << power <= connections}
-    steps = powers | {connections}
-    between = (number for number in range(connections, 0, -1) if number not in steps)
-    while len(steps) < min(FEWEST_STEPS, connections):
-        steps.add(next(between))
+    steps = {1 << power for power in range(connections.bit_length())} | {connections}
+    for between in BETWEEN_POWERS:
+        if len(steps) < FEWEST_STEPS and between < connections:
+            steps.add(between)
     return tuple(sorted(steps))
