@@ -102,7 +102,7 @@ def test_a_server_that_runs_has_the_capacity_that_theory_knows() -> None:
         with serving_exactly(0.001) as (port, pid):
             os.sched_setaffinity(pid, {other})
             plan = replace(PLAN, address=Address("127.0.0.1", port), cpus=(mine,))
-            result = capacity(plan, objective, start_rate=500, on_trial=lambda trial: print(trial.rate, trial.why))
+            result = capacity(plan, objective, start_rate=500, deadline=60, on_trial=print)
         assert result.confirmed
         assert result.rate == pytest.approx(known_rate(objective, 0.001), rel=0.1)
 
