@@ -19,7 +19,7 @@ from tests.measured import python
 from tools.accounting.meters import metering
 from tools.failure import Failure
 from tools.held_connections import Crowd, descriptors_for
-from tools.holding import Holding, memory_probe
+from tools.holding import PATIENCE, Holding, memory_probe
 from tools.kernel_memory import kernel_memory, read_meminfo, read_slabinfo, read_v2
 from tools.launch import running
 from tools.measuring import server_command, server_environment
@@ -71,10 +71,10 @@ def model(name: str, protocol: str = "echo", **options: int) -> Iterator[tuple[S
         yield found
 
 
-def probed(name: str, protocol: str = "echo", most: int = 8, **options: int) -> Holding:
+def probed(name: str, protocol: str = "echo", most: int = 8, patience: float = 20.0, **options: int) -> Holding:
     """Probe one of the models, which must end in order."""
     with model(name, protocol, **options) as (server, meter):
-        found = memory_probe(server, meter, protocol=protocol, most=most)
+        found = memory_probe(server, meter, protocol=protocol, most=most, patience=patience)
         server.stop()
         assert server.exit_status == 0, server.errors()
         assert server.leftover == 0
@@ -151,18 +151,25 @@ def test_a_server_that_forks_has_a_process_for_each_connection() -> None:
 
 def test_a_server_that_serves_one_at_a_time_has_admitted_one() -> None:
     """The others are opened and counted, and waited for once and not each."""
-    began = time.monotonic()
-    holding = probed("iterative", most=40)
-    assert time.monotonic() - began < 10  # each of the others would wait 0.3 s: twelve in sum
-    assert holding.held == (0, 10, 20, 40)
-    assert holding.admitted == (0, 1, 1, 1)
+
+    def run() -> None:
+        began = time.monotonic()
+        holding = probed("iterative", most=40, patience=PATIENCE)
+        assert time.monotonic() - began < 10  # each of the others would wait 0.3 s: twelve in sum
+        assert (holding.held, holding.admitted) == ((0, 10, 20, 40), (0, 1, 1, 1))
+
+    until_true(run)  # where the first has no answer in 0.3 s, on a busy machine, it counts as one that waits
 
 
 def test_a_pool_has_admitted_as_many_as_it_has_workers() -> None:
     """Its processes are all there from the start."""
-    holding = probed("preforked", most=12, workers=3)
-    assert (holding.held, holding.admitted) == ((0, 3, 6, 12), (0, 3, 3, 3))
-    assert holding.processes == (4, 4, 4, 4)
+
+    def run() -> None:
+        holding = probed("preforked", most=12, patience=PATIENCE, workers=3)
+        assert (holding.held, holding.admitted) == ((0, 3, 6, 12), (0, 3, 3, 3))
+        assert holding.processes == (4, 4, 4, 4)
+
+    until_true(run)
 
 
 @pytest.mark.parametrize("protocol", ["upper", "work", "frames", "http"])

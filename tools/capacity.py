@@ -31,7 +31,7 @@ DEFAULT_OBJECTIVE = Objective(0.95, 0.05)
 machine of 60 ms spoils it: the rate that is found is then the machine's."""
 
 DEADLINE = 180.0
-"""Seconds after which no trial begins: at 25 requests a second, a search could go on for half an hour."""
+"""Seconds after which no trial begins: where p99 took a minute to tell, eight trials took five."""
 
 WINDOW = 0.8
 """Seconds of a trial, where so many give the percentile its requests: from 940 a second on for p95. Thirteen such
@@ -52,7 +52,6 @@ lower than the first three. Of searches for a server of one worker, most take 10
 
 OVERHEAD = 0.4
 """Seconds of a trial beside its warm-up and its window: a load process starts, and what is late is waited for."""
-
 
 FEWEST_STEPS = 5
 """Of scaling: a curve of three parameters goes through any three points."""
