@@ -10,26 +10,32 @@ connections as are in flight at the objective, by Little's law, where the model 
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from clients.searching.objective import Objective
+from clients.searching.objective import Findings, Objective
 from clients.searching.probing import probe_with
 from clients.searching.search import LONGEST_WINDOW, search
-from clients.searching.trials import CONFIRMING_RUNS
 from clients.swarm import run_load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from clients.plan import LoadPlan
+    from clients.result import LoadResult
     from clients.searching.trials import SearchResult, Trial
 
-DEFAULT_OBJECTIVE = Objective(0.99, 0.05)
-"""p99=50ms: a user would not notice, and it is told by 1500 requests a trial, so that most searches take 20 s."""
+DEFAULT_OBJECTIVE = Objective(0.95, 0.05)
+"""p95=50ms, which a user would not notice. p99 takes twice the requests, and in a trial of a second one stall of the
+machine of 60 ms spoils it: the rate that is found is then the machine's."""
 
-WINDOW = 1.0
-"""Seconds of a trial, where so many give the percentile its requests."""
+DEADLINE = 180.0
+"""Seconds after which no trial begins: where p99 took a minute to tell, eight trials took five."""
+
+WINDOW = 0.8
+"""Seconds of a trial, where so many give the percentile its requests: from 940 a second on for p95. Thirteen such
+trials take 18 s."""
 
 START_SHARE = 0.5
 """Of a closed loop's throughput: where the search starts."""
@@ -40,15 +46,18 @@ ABOVE_CLOSED = 1.5
 MOST_CONNECTIONS = 200
 """Where a model gives each a process, more would be tens of megabytes for a rate that it does not reach."""
 
-USUAL_TRIALS = 8
-"""Before the confirming runs: the start, its double, four halves of the bracket, and two of them once more."""
+USUAL_TRIALS = 13
+"""The start, its double, four halves of the bracket, some of these once more, and runs that confirm: often one step
+lower than the first three. Of searches for a server of one worker, most take 10 to 16."""
 
-OVERHEAD = 0.35
+OVERHEAD = 0.4
 """Seconds of a trial beside its warm-up and its window: a load process starts, and what is late is waited for."""
-
 
 FEWEST_STEPS = 5
 """Of scaling: a curve of three parameters goes through any three points."""
+
+BETWEEN_POWERS = (6, 3)
+"""Steps that are added up to eight connections, whose powers of two are four at most."""
 
 
 def capacity(
@@ -57,15 +66,26 @@ def capacity(
     *,
     start_rate: float,
     window: float = WINDOW,
+    deadline: float = DEADLINE,
     on_trial: Callable[[Trial], None] = lambda _trial: None,
+    run: Callable[[LoadPlan], LoadResult] = run_load,
 ) -> SearchResult:
-    """Search for the highest rate of `plan` that holds `objective`, from `start_rate` on.
+    """Search for the highest rate of `plan` that holds `objective`, from `start_rate` on, with `run` for a trial.
 
-    An interrupt in a trial ends the search: its limit is then "interrupted". LoadError and PlanError as from
-    `run_load`.
+    After `deadline` seconds no trial begins; the rate is then the highest that held so far, and not confirmed. So it is
+    where an interrupt ends the search, whose limit is then "interrupted". LoadError and PlanError as from `run_load`.
     """
-    probe = probe_with(plan, objective, run_load)
-    return search(probe, objective, start_rate=start_rate, window=window, on_trial=on_trial)
+    ends = time.monotonic() + deadline
+    inner = probe_with(plan, objective, run)
+    too_late = False
+
+    def probe(rate: float, seconds: float) -> Findings:
+        nonlocal too_late
+        too_late = time.monotonic() >= ends
+        return Findings(0.0, None, interrupted=True) if too_late else inner(rate, seconds)
+
+    result = search(probe, objective, start_rate=start_rate, window=window, on_trial=on_trial)
+    return replace(result, limit=f"the search was ended after {deadline:g} s") if too_late else result
 
 
 def open_plan(plan: LoadPlan, objective: Objective, closed_rate: float, *, most: int = MOST_CONNECTIONS) -> LoadPlan:
@@ -78,10 +98,13 @@ def open_plan(plan: LoadPlan, objective: Objective, closed_rate: float, *, most:
 
 
 def seconds_about(objective: Objective, closed_rate: float, *, warmup: float = 0.0, window: float = WINDOW) -> float:
-    """Estimate how long a search takes whose capacity is about `closed_rate` a second."""
+    """Estimate how long a search takes whose capacity is about `closed_rate` a second, where no deadline ends it.
+
+    On a disturbed machine it can be twice as long: each confirming run that fails costs up to three more.
+    """
     requests = min(objective.requests / max(closed_rate, 1e-9), max(LONGEST_WINDOW, window))
     trial = max(warmup, objective.seconds) + max(window, requests) + OVERHEAD
-    return (USUAL_TRIALS + CONFIRMING_RUNS) * trial
+    return USUAL_TRIALS * trial
 
 
 def found(result: SearchResult) -> dict[str, Any]:
@@ -102,9 +125,8 @@ def scaling_steps(connections: int) -> tuple[int, ...]:
     """
     if connections < 1:
         raise ValueError(f"scaling takes one connection at least, not {connections}")
-    powers = {1 << power for power in range(connections.bit_length()) if 1 << power <= connections}
-    steps = powers | {connections}
-    between = (number for number in range(connections, 0, -1) if number not in steps)
-    while len(steps) < min(FEWEST_STEPS, connections):
-        steps.add(next(between))
+    steps = {1 << power for power in range(connections.bit_length())} | {connections}
+    for between in BETWEEN_POWERS:
+        if len(steps) < FEWEST_STEPS and between < connections:
+            steps.add(between)
     return tuple(sorted(steps))

@@ -265,8 +265,9 @@ class MemoryProbe:
     """What one fresh server of a model held in memory while more and more connections were open and idle.
 
     `held` has the connections that were open at each look, `admitted` how many of these it had answered once. Bytes
-    are those of the look: `pss_bytes` of the server's processes, `kernel_bytes` what the kernel held for the sockets of
-    both ends and for the processes, by `kernel_method` (None and "": it cannot be told here).
+    are those of the look: `pss_bytes` of the server's processes, pages of files left out; `kernel_bytes` what the
+    kernel held for its sockets and its processes, by `kernel_method` (None and "": it cannot be told here). By slabinfo
+    and meminfo the clients' ends of connections are in it, and all else on the machine; by a cgroup they are not.
     """
 
     model: str

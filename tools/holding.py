@@ -36,6 +36,9 @@ SETTLE_INTERVAL = 0.005
 SETTLE_PATIENCE = 0.5
 """Seconds until a server that is never at rest is looked at all the same."""
 
+FIRST_PATIENCE = 5.0
+"""Seconds for the answer to the first client, for whom a server may load much of what it needs."""
+
 GONE_PATIENCE = 1.0
 """Seconds for the process or the thread of a connection that was closed to end."""
 
@@ -106,7 +109,7 @@ def _make_one_before(crowd: Crowd, meter: Meter, patience: float) -> None:
     """
     settled(meter)  # a pool that listens may still be forking
     before = _size(meter.look().processes)
-    crowd.grow(1, max(patience, GONE_PATIENCE))
+    crowd.grow(1, max(patience, FIRST_PATIENCE))
     if not crowd.admitted:
         raise Failure("the server does not answer its first client")
     crowd.close()
