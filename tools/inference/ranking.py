@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import combinations, groupby
 from typing import TYPE_CHECKING
 
@@ -55,8 +56,10 @@ def _grown(pair: tuple[int, int], alike: dict[int, frozenset[int]]) -> tuple[int
 def _needed(cover: set[tuple[int, ...]]) -> set[tuple[int, ...]]:
     """The tiers without those whose every pair is in another tier too."""
     needed = set(cover)
+    held = Counter(pair for tier in cover for pair in combinations(tier, 2))
     for tier in sorted(cover):
-        others = {pair for other in needed - {tier} for pair in combinations(other, 2)}
-        if len(tier) > 1 and others.issuperset(combinations(tier, 2)):
+        pairs = list(combinations(tier, 2))
+        if pairs and all(held[pair] > 1 for pair in pairs):
             needed.remove(tier)
+            held.subtract(pairs)
     return needed
