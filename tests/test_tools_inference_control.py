@@ -67,6 +67,29 @@ def test_a_sound_session_of_four_workloads_is_called_unsound_in_at_most_one_of_a
     assert alarms(noise, workloads=4, sessions=600, figures=2) <= 0.01
 
 
+def test_what_is_tested_together_shares_one_chance_of_a_false_alarm() -> None:
+    """A figure beside two others counts as three times as likely by chance; beside a workload, twice."""
+    logs, nothing = [0.1, 0.12, 0.09, 0.11, 0.08], [0.01, -0.01, 0.0, 0.02, -0.02]
+    alone = strongest({("churn", "a"): logs})
+    three = strongest({("churn", "a"): logs, ("churn", "b"): nothing, ("churn", "c"): nothing})
+    assert alone is not None
+    assert three is not None
+    assert alone.chance == chance(logs)
+    assert three.chance == pytest.approx(3 * alone.chance)
+    both = strongest({("churn", "a"): logs, ("waiting", "a"): logs})
+    assert both is not None
+    assert both.where == "a on churn and waiting"
+    assert both.chance == pytest.approx(2 * chance(logs + logs))
+
+
+def test_twelve_pairs_are_judged_by_flips_of_their_signs_and_fewer_by_students_t() -> None:
+    """Of 4096 flips two leave all on one side, however alike the pairs are; by hand t is 2.8284 for 1 to 5, less 1."""
+    assert chance([1.0, 1.001] * 6) == pytest.approx(2 / 4096, abs=4e-4)
+    assert chance([1.0, 1.001] * 6) > 0
+    assert chance([1.0, -1.0] * 6) == 1
+    assert chance([0.0, 1.0, 2.0, 3.0, 4.0]) == pytest.approx(0.0474, abs=1e-4)
+
+
 def test_a_systematic_difference_of_ten_percent_is_found() -> None:
     """In noise of 5 %, on four workloads in five rounds; in one workload alone it takes one of a third."""
     assert alarms(quiet, workloads=4, sessions=100, effect=math.log(1.1)) > 0.9
