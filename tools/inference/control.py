@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FALSE_ALARMS = 0.005  # of sound sessions, over all their figures: half of the 1 in 100 that is promised
 NEGLIGIBLE = 0.01  # two entries this near to each other mislead nobody, however surely they differ
 ENOUGH_TO_FLIP = 12  # pairs: from here on chance alone can fall below what one of several tests may take
-FLIPS = 20_000
+FLIPS = 9999
 SEED = 26
 
 
@@ -51,11 +51,11 @@ def control(pairs: Mapping[tuple[str, str], Sequence[float]]) -> Control:
     `pairs` has those of each round by workload and figure, as `log_ratios` gives them. Each figure is tested on all
     workloads together and on each alone, and the tests share `FALSE_ALARMS` among them.
 
-    Needs that which entry runs first is drawn anew in each round: then a sound session's logarithms are as often below
-    0 as above it, however wild. From `ENOUGH_TO_FLIP` pairs on that is all that is used: the signs are flipped at
-    random, and few flips may lie as far from 0 as what was seen (Fisher's randomisation test). Fewer pairs have too few
-    flips, so there Student's t is asked, which outliers make less, not more, ready to raise an alarm. A bootstrap
-    (Efron) could not do this: at five pairs one sound session in sixteen has all of them on one side.
+    Needs that which entry runs first is drawn anew in each round of each workload: then a sound session's logarithms
+    are as often below 0 as above it, however wild. From `ENOUGH_TO_FLIP` pairs on that is all that is used: the signs
+    are flipped at random, and few flips may lie as far from 0 as what was seen (Fisher's randomisation test). Fewer
+    pairs have too few flips, so there Student's t is asked, which outliers make less, not more, ready to raise an
+    alarm. A bootstrap (Efron) could not do this: at five pairs one sound session in sixteen has all on one side.
     """
     found = strongest(pairs)
     if found is None:

@@ -26,7 +26,7 @@ def tiers(names: Sequence[str], told_apart: Callable[[str, str], bool]) -> dict[
     for pair in sorted(pairs, key=lambda pair: (pair[1] - pair[0], pair)):
         if not any(set(pair) <= set(tier) for tier in cover):
             cover.add(_grown(pair, alike))
-    numbered = list(enumerate(sorted(_needed(cover)), 1))
+    numbered = list(enumerate(sorted(cover), 1))
     return {name: tuple(number for number, tier in numbered if rank in tier) for rank, name in enumerate(names)}
 
 
@@ -50,13 +50,3 @@ def _grown(pair: tuple[int, int], alike: dict[int, frozenset[int]]) -> tuple[int
         if tier <= alike[rank]:
             tier.add(rank)
     return tuple(sorted(tier))
-
-
-def _needed(cover: set[tuple[int, ...]]) -> set[tuple[int, ...]]:
-    """The tiers without those whose every pair is in another tier too."""
-    needed = set(cover)
-    for tier in sorted(cover):
-        others = {pair for other in needed - {tier} for pair in combinations(other, 2)}
-        if len(tier) > 1 and others.issuperset(combinations(tier, 2)):
-            needed.remove(tier)
-    return needed

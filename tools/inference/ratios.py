@@ -19,8 +19,8 @@ def ratio(ours: Mapping[int, float], theirs: Mapping[int, float], confidence: fl
     """The geometric mean of ours by theirs within each round that both have; None where there is no such round.
 
     What slowed a whole round slowed both and cancels. Rounds in which one of the two is not above 0 have no ratio and
-    are left out. The interval is that of the mean of the logarithms, by the expanded bootstrap of `intervals.ends`
-    (Efron's percentile interval; Hesterberg 2014): its width needs no assumption of equal noise in both.
+    are left out. The interval is that of the mean of the logarithms, by the bootstrap of `intervals.ends` (Efron's
+    percentile interval; Hesterberg 2014), which takes no account of how the noise is spread.
     """
     return _exponential(interval(log_ratios(ours, theirs), "mean", confidence))
 
@@ -34,7 +34,7 @@ def log_ratios(ours: Mapping[int, float], theirs: Mapping[int, float]) -> list[f
 def unpaired_ratio(ours: Sequence[float], theirs: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:
     """The ratio of the geometric means of two runs whose rounds have nothing in common; None where one has none.
 
-    Each run is drawn anew by itself. `rounds` is the smaller number, by which the interval is expanded too: that errs
+    Each run is drawn anew by itself. `rounds` is the smaller number, by which the interval is stretched too: that errs
     to the wide side. Values that are not above 0 are left out. Source: Efron's two-sample bootstrap; Hesterberg 2014.
     """
     one, other = (np.log([value for value in values if value > 0]) for values in (ours, theirs))
@@ -52,7 +52,7 @@ def difference(
     """The mean of ours less theirs within each round that both have; None where there is no such round.
 
     Of CPU per connection, with the iterative model as theirs, this is Stevens' subtraction (UNP chapter 30): what the
-    model itself costs. It can be below 0. Interval: Efron's percentiles, expanded as in Hesterberg 2014.
+    model itself costs. It can be below 0. Interval: `intervals.ends` (Efron; Hesterberg 2014).
     """
     return interval([ours[it] - theirs[it] for it in sorted(ours.keys() & theirs.keys())], "mean", confidence)
 

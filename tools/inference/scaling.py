@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.inference.intervals import CONFIDENCE, FEWEST, SEED, Interval, expanded
+from tools.inference.intervals import CONFIDENCE, FEWEST, SEED, Interval, stretch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FEWEST_SIZES = 4  # different numbers of connections: three parameters pass through any three points
-REFITS = 1999  # two beyond each end at five rounds
+REFITS = 499  # twelve beyond each end of an interval of 95 %
 LARGEST_MISFIT = 0.15  # the law may miss its points by this share before its parameters mean little
 
 
@@ -53,8 +53,8 @@ def usl(points: Mapping[int, Mapping[int, float]], confidence: float = CONFIDENC
     Only rounds with `FEWEST_SIZES` numbers of connections count, and throughputs above 0. N / X is linear in
     1 / lambda, sigma / lambda and kappa / lambda: so the best fit, weighted so that relative errors count and with no
     parameter below 0, is found exactly and without a first guess, by non-negative least squares. The intervals are
-    over rounds: the rounds are drawn anew, the law is fitted again, and the percentiles are expanded (Efron; Hesterberg
-    2014). Source of the law: Gunther, Guerrilla Capacity Planning, 2007.
+    over rounds: the rounds are drawn anew, the law is fitted again, and the percentiles are stretched, though not
+    below 0 (Efron; Hesterberg 2014). Source of the law: Gunther, Guerrilla Capacity Planning, 2007.
     """
     rounds = _rounds(points)
     sizes = {size for points_of in rounds for size, _ in points_of}
@@ -70,7 +70,7 @@ def usl(points: Mapping[int, Mapping[int, float]], confidence: float = CONFIDENC
         reasons.append(f"fewer than {FEWEST} rounds: no intervals")
     if misfit > LARGEST_MISFIT:
         reasons.append(f"the law misses the points by {misfit:.0%}")
-    (low_sigma, high_sigma), (low_kappa, high_kappa) = _ends(rounds, confidence)
+    (low_sigma, high_sigma), (low_kappa, high_kappa) = _ends(rounds, (sigma, kappa), confidence)
     return Usl(
         lambda_,
         Interval(sigma, low_sigma, high_sigma, len(rounds)),
@@ -99,8 +99,9 @@ def _rounds(points: Mapping[int, Mapping[int, float]]) -> list[list[tuple[int, f
 def _rows(points: Sequence[tuple[int, float]]) -> NDArray[np.float64]:
     """The equations of some points, each divided by what it should give: every row times the unknowns is to be 1."""
     size, throughput = np.array(points, dtype=np.float64).T
-    rows: NDArray[np.float64] = np.stack([np.ones_like(size), size - 1, size * (size - 1)], axis=1)
-    return rows * (throughput / size)[:, np.newaxis]
+    columns = [np.ones_like(size), size - 1, size * (size - 1)]
+    rows: NDArray[np.float64] = np.stack([column * throughput / size for column in columns], axis=1)
+    return rows
 
 
 def _fitted(rows: NDArray[np.float64]) -> tuple[float, float, float] | None:
@@ -115,7 +116,7 @@ def _fitted(rows: NDArray[np.float64]) -> tuple[float, float, float] | None:
 
 
 def _ends(
-    rounds: Sequence[Sequence[tuple[int, float]]], confidence: float
+    rounds: Sequence[Sequence[tuple[int, float]]], estimates: tuple[float, float], confidence: float
 ) -> tuple[tuple[float, float], tuple[float, float]] | tuple[tuple[None, None], tuple[None, None]]:
     """The ends for sigma and for kappa, from rounds drawn anew."""
     if len(rounds) < FEWEST:
@@ -123,8 +124,9 @@ def _ends(
     rows = [_rows(points_of) for points_of in rounds]
     drawn = np.random.default_rng(SEED).integers(len(rows), size=(REFITS, len(rows)))
     refits = [_fitted(np.concatenate([rows[it] for it in draw])) for draw in drawn]
-    beyond = (1 - expanded(confidence, len(rows))) / 2
-    found = np.quantile([refit[1:] for refit in refits if refit], [beyond, 1 - beyond], axis=0)
+    beyond = (1 - confidence) / 2
+    plain = np.quantile([refit[1:] for refit in refits if refit], [beyond, 1 - beyond], axis=0)
+    found = np.maximum(0, estimates + stretch(confidence, len(rows)) * (plain - estimates))
     return (float(found[0, 0]), float(found[1, 0])), (float(found[0, 1]), float(found[1, 1]))
 
 

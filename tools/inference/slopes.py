@@ -22,7 +22,7 @@ def slope(rounds: Sequence[Sequence[tuple[int, float]]], confidence: float = CON
 
     Each round is a fresh server, so it has an intercept of its own, and the slope is common: least squares within
     rounds. None where no round has two different numbers of connections. The interval is over rounds from `FEWEST` of
-    them on, by the expanded bootstrap (Efron; Hesterberg 2014); below that it is the regression's own, by Student's t
+    them on, by the bootstrap (Efron; Hesterberg 2014); below that it is the regression's own, by Student's t
     over the points, which needs `FEWEST_POINTS` and takes their distances from the line for chance.
     """
     lines = _usable(rounds)
