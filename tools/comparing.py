@@ -184,14 +184,9 @@ class Comparison:
     def _disturbed(self, host: Host | None, division: Division) -> str:
         if host is None:
             return ""
-        known = self.bench.canaries.fastest
-
-        def fastest(cpus: tuple[int, ...]) -> float | None:
-            speeds = [speed for cpu in cpus if (speed := known.get(cpu)) is not None]
-            return statistics.mean(speeds) if speeds else None
-
         server = division.server if division.disjoint else self.bench.cpus
         client = division.client if division.disjoint else self.bench.cpus
+        fastest = self.bench.canaries.fastest_of
         return disturbed(host, server_fastest=fastest(server), client_fastest=fastest(client))
 
     def _protocol(self, step: Step) -> str:

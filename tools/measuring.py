@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from tools.workloads import Workload
 
 STOP_PATIENCE = 5.0  # seconds until a server that does not stop is killed
+HELD_ENDED_A_SECOND = 100  # connections that a server with a thread for each was seen to end, on one busy CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def measured(
                     address_of(server), warm_up=warm_up, duration=duration, cpus=division.client, seed=seed
                 )
                 _put_load_on(bench, server, meter, findings, lambda hear: run_load(plan, hear, prepared=prepared))
-                _stop(server, findings)
+                _stop(server, findings, STOP_PATIENCE + workload.hold / HELD_ENDED_A_SECOND)
             findings.life = meter.read()
     except (Failure, LoadError, PlanError, OSError) as error:
         findings.error = findings.error or " ".join(str(error).split())
@@ -188,9 +189,9 @@ def _edge(meter: Meter, queue: QueueWatch) -> Edge:
     return Edge(cpu, cpus, mark, thread_times(pids), own_cpu)
 
 
-def _stop(server: Server, findings: Findings) -> None:
+def _stop(server: Server, findings: Findings, patience: float) -> None:
     """Stop the server, keep its last line, and say what is wrong with how it ended."""
-    findings.stopped = server.stop(STOP_PATIENCE)
+    findings.stopped = server.stop(patience)
     findings.usage = server.usage
     load = findings.load
     if server.fault:
