@@ -43,6 +43,8 @@ MOVES = 5
 
 SLABINFO = Path("/proc/slabinfo")
 MEMINFO = Path("/proc/meminfo")
+COMMAND_LINE = Path("/proc/cmdline")
+"""Of the kernel: `cgroup.memory=nokmem` has it charge nothing of its own to cgroups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +72,14 @@ def kernel_memory(meter: Meter) -> Iterator[KernelMemory]:
 
 
 def _in_a_cgroup(stack: ExitStack, meter: Meter) -> KernelMemory | None:
-    if release() < CHARGES_ACCEPTED:
+    """Tell it by a cgroup: the meter's own where that controls memory in version 2, else by one that is made."""
+    if release() < CHARGES_ACCEPTED or "nokmem" in COMMAND_LINE.read_text():
         return None
-    if meter.cgroup and meter.cgroup.version == 2:
-        path = meter.cgroup.path
-        return None if read_v2(path) is None else KernelMemory("cgroup-v2", lambda: read_v2(path))
-    if meter.cgroup and read_v1(meter.cgroup.path) is not None:  # one hierarchy for CPU and memory
-        return None  # a process has one cgroup in it, which is the meter's, and has charges without the sockets
+    path = meter.cgroup.path if meter.cgroup else Path()
+    if meter.cgroup and read_v2(path) is not None:
+        return KernelMemory("cgroup-v2", lambda: read_v2(path))
+    if meter.cgroup and read_v1(path) is not None:
+        return None  # CPU and memory are one hierarchy: a process that is moved would leave the meter's cgroup
     try:
         cgroup = stack.enter_context(_memory_cgroup())
         _move_in(cgroup, meter)
