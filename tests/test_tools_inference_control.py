@@ -135,7 +135,7 @@ def test_a_control_that_does_not_differ_is_sound_and_says_so() -> None:
     assert found.sound
     assert found.ratio is not None
     assert not found.ratio.excludes(1)
-    assert found.reason.startswith("the control does not differ from itself")
+    assert found.reason.startswith("the control differs from itself by no more than chance explains: ")
 
 
 def test_a_difference_below_one_percent_marks_nothing_unsound() -> None:
@@ -143,6 +143,9 @@ def test_a_difference_below_one_percent_marks_nothing_unsound() -> None:
     found = control({("churn", "throughput"): [0.005, 0.0051, 0.0049, 0.005, 0.005]})
     assert found.sound
     assert "less than 1 %" in found.reason
+    beside = control({("churn", "a"): [0.005] * 5, ("churn", "b"): [0.3, 0.31, 0.29, 0.3, 0.32]})
+    assert beside.sound is False
+    assert beside.reason.endswith("in b on churn")
 
 
 def test_a_control_of_too_few_rounds_is_not_known() -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.inference.intervals import FEWEST, Interval, interval
+from tools.inference.intervals import FEWEST
+from tools.inference.ratios import of_logarithms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from tools.inference.intervals import Interval
 
 FALSE_ALARMS = 0.005  # of sound sessions, over all their figures: half of the 1 in 100 that is promised
 NEGLIGIBLE = 0.01  # two entries this near to each other mislead nobody, however surely they differ
@@ -44,6 +48,16 @@ class Finding:
     where: str
     logs: tuple[float, ...]
 
+    @property
+    def negligible(self) -> bool:
+        """Whether it would mislead nobody."""
+        return abs(statistics.fmean(self.logs)) < NEGLIGIBLE
+
+    @property
+    def alarming(self) -> bool:
+        """Whether a session that has it is unsound."""
+        return self.chance <= FALSE_ALARMS and not self.negligible
+
 
 def control(pairs: Mapping[tuple[str, str], Sequence[float]]) -> Control:
     """Judge a session by the natural logarithms of the second entry's figures divided by the first's.
@@ -60,17 +74,18 @@ def control(pairs: Mapping[tuple[str, str], Sequence[float]]) -> Control:
     found = strongest(pairs)
     if found is None:
         return Control(None, None, f"the control ran in fewer than {FEWEST} rounds")
-    ratio = _ratio(found.logs)
-    says = f"{ratio.estimate:.3f} of the first in {found.where}"
-    if found.chance > FALSE_ALARMS:
-        return Control(True, ratio, f"the control does not differ from itself: the second entry reached {says}")
-    if abs(math.log(ratio.estimate)) < NEGLIGIBLE:
-        return Control(True, ratio, f"the control differs from itself by less than 1 %: {says}")
-    return Control(False, ratio, f"the control differs from itself: the second entry reached {says}")
+    second = f"the second entry reached {math.exp(statistics.fmean(found.logs)):.3f} of the first in {found.where}"
+    if found.alarming:
+        says = "the control differs from itself"
+    elif found.chance <= FALSE_ALARMS:
+        says = "the control differs from itself by less than 1 %"
+    else:
+        says = "the control differs from itself by no more than chance explains"
+    return Control(not found.alarming, of_logarithms(found.logs, confidence=0.99), f"{says}: {second}")
 
 
 def strongest(pairs: Mapping[tuple[str, str], Sequence[float]]) -> Finding | None:
-    """The figure in which the entries differ most surely; None where none has `FEWEST` pairs.
+    """The figure in which the entries differ most surely, if any an alarming one; None where none has `FEWEST` pairs.
 
     Its `chance` allows for all that were tested: half of it for the workloads together, half for each alone, where
     there are several (Bonferroni).
@@ -86,7 +101,7 @@ def strongest(pairs: Mapping[tuple[str, str], Sequence[float]]) -> Finding | Non
             for it, share in zip(tested, shares, strict=True)
             if len(it.logs) >= FEWEST
         ]
-    return min(found, key=lambda finding: finding.chance, default=None)
+    return min(found, key=lambda finding: (not finding.alarming, finding.chance), default=None)
 
 
 def chance(logs: Sequence[float], scatter: float = 0.0) -> float:
@@ -135,12 +150,3 @@ def _student(values: NDArray[np.float64], scatter: float) -> float:
 def _signs(count: int) -> NDArray[np.float64]:
     """Random signs, one row a flip: the same for all figures with as many pairs."""
     return np.random.default_rng(SEED).choice((-1.0, 1.0), size=(FLIPS, count))
-
-
-def _ratio(logs: Sequence[float]) -> Interval:
-    """The mean of the logarithms as a ratio."""
-    found = interval(logs, "mean", confidence=0.99)
-    assert found is not None
-    low = None if found.low is None else math.exp(found.low)
-    high = None if found.high is None else math.exp(found.high)
-    return Interval(math.exp(found.estimate), low, high, found.rounds)

@@ -20,9 +20,14 @@ def ratio(ours: Mapping[int, float], theirs: Mapping[int, float], confidence: fl
 
     What slowed a whole round slowed both and cancels. Rounds in which one of the two is not above 0 have no ratio and
     are left out. The interval is that of the mean of the logarithms, by the bootstrap of `intervals.ends` (Efron's
-    percentile interval; Hesterberg 2014), which takes no account of how the noise is spread.
+    percentile interval; Hesterberg 2014).
     """
-    return _exponential(interval(log_ratios(ours, theirs), "mean", confidence))
+    return of_logarithms(log_ratios(ours, theirs), confidence)
+
+
+def of_logarithms(logs: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:
+    """The ratio of which these are the logarithms, one of each round (see `ratio`); None of none."""
+    return _exponential(interval(logs, "mean", confidence))
 
 
 def log_ratios(ours: Mapping[int, float], theirs: Mapping[int, float]) -> list[float]:
