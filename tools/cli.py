@@ -39,7 +39,7 @@ COMMANDS = {
     "talk": Command("tools.cli", "replaced", "Talk to a server by hand: talk HOST:PORT."),
     "load": Command("tools.cli", "replaced", "Fire concurrent connections at a server: load ADDRESS ..."),
     "compare": Command("tools.commands_compare", "compare", "Measure models side by side, and write a report."),
-    "workloads": Command("tools.commands_workloads", "workloads", "List the workloads, or print one as a file to copy."),
+    "workloads": Command("tools.commands_workloads", "workloads", "List the workloads, or print one to copy."),
     "report": Command("tools.commands_compare", "report", "Draw a saved comparison again; nothing is run."),
     "doctor": Command("tools.doctor", "doctor", "Tell whether this machine is fit to measure on, and what to change."),
     "monitor": Command("tools.monitor", "monitor", "Show what a process and its descendants cost: monitor -- COMMAND."),
