@@ -17,19 +17,23 @@ from tools.inference.control import control
 from tools.inference.ranking import tiers
 from tools.inference.ratios import log_ratios, ratio, told_apart
 from tools.statistics import samples_needed
+from tools.verdicts.judging import judge
+from tools.verdicts.rows import of_row
+from tools.verdicts.verdict import CLIENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tools.cells import Variant
     from tools.figures import ByRound
     from tools.inference.adjusting import Adjusted
     from tools.inference.control import Control
     from tools.inference.intervals import Interval
     from tools.results import Results
+    from tools.verdicts.verdict import Verdict
     from tools.workloads import Workload
 
 LEAST_DIFFERENCE = 0.05  # nobody chooses by less, and a machine drifts by as much
-CLIENT = "client"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,11 @@ def standing(results: Results, workload: Workload) -> Standing:
     after = _adjusted(results, workload, raw, higher_is_better=measure == "throughput")
     entered = {model.name for model in results.header.models if not model.control_of}
     known = {name: after.figures[name] for name in raw if name in entered and after.figures.get(name)}
-    limited = {name for name in known if _limited_by_client(results, workload, name)}
+    limited = {
+        model.name
+        for model in results.header.models
+        if model.name in known and verdict_on(results, workload, model).limit == CLIENT
+    }
     middle = {name: statistics.geometric_mean(values.values()) for name, values in known.items()}
     order = tuple(sorted(known, key=lambda name: middle[name], reverse=measure == "throughput"))
 
@@ -125,10 +133,9 @@ def _adjusted(results: Results, workload: Workload, raw: Mapping[str, ByRound], 
     return adjusted(raw, speeds, sign=1 if higher_is_better else -1)
 
 
-def _limited_by_client(results: Results, workload: Workload, model: str) -> bool:
-    """Whether the clients were the limit in most rounds."""
-    limits = [cell.load.client_limit == CLIENT for cell in figures.sound(results.of(workload.name, model)) if cell.load]
-    return 2 * sum(limits) > len(limits)
+def verdict_on(results: Results, workload: Workload, model: Variant) -> Verdict:
+    """What limited a model on a workload, over its rounds."""
+    return of_row([judge(cell, workload, model, results.header) for cell in results.of(workload.name, model.name)])
 
 
 def _names(results: Results) -> list[str]:

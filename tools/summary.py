@@ -16,10 +16,8 @@ from tools.inference.intervals import Interval, interval
 from tools.inference.ranking import tiers
 from tools.inference.ratios import difference, ratio, told_apart
 from tools.narrowing import ENOUGH_SERVED
-from tools.standings import LEAST_DIFFERENCE, standing
+from tools.standings import LEAST_DIFFERENCE, standing, verdict_on
 from tools.statistics import merged, percentile
-from tools.verdicts.judging import judge
-from tools.verdicts.rows import of_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -189,7 +187,7 @@ def _row(results: Results, workload: Workload, model: Variant, ranked: Standing)
         throughput=interval(list(figures.throughputs(cells).values())) if whole else None,
         against_first=ranked.ratios.get(model.name),
         tiers=ranked.tiers.get(model.name, ()),
-        verdict=of_row([judge(cell, workload, model, results.header) for cell in cells]),
+        verdict=verdict_on(results, workload, model),
         latencies_ns=latencies,
         p50_ns=percentile(latencies, 0.50),
         p99_ns=percentile(latencies, 0.99),
