@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tools import figures
+from tools.inference.intervals import Interval
 from tools.inference.scaling import LARGEST_MISFIT, usl
 from tools.tabular import NOTHING, Column, Table, between, significant
 from tools.verdicts.judging import judge
@@ -13,12 +14,13 @@ from tools.verdicts.rows import of_row
 from tools.verdicts.verdict import HOST_NOISE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from tools.inference.scaling import Usl
     from tools.results import Results
     from tools.verdicts.verdict import Verdict
 
+Key = TypeVar("Key", bound="Hashable")
 NEVER = "never"  # the peak of a curve that does not fall
 THOUSANDTHS = 1000  # kappa is small, because it goes with the square of the connections
 
@@ -89,18 +91,26 @@ def scaling_table(results: Results) -> Table | None:
 
 def _scaling_row(each: Scaled) -> tuple[str, ...]:
     law = each.law
-    known = law.sigma is not None
+    known, kappa = law.sigma is not None, _in_thousandths(law.kappa)
     return (
         each.model,
         each.workload,
         NOTHING if law.lambda_ is None else significant(law.lambda_),
         significant(law.sigma.estimate, 2) if law.sigma else NOTHING,
         between(law.sigma, digits=2),
-        significant(law.kappa.estimate * THOUSANDTHS, 2) if law.kappa else NOTHING,
-        between(law.kappa, THOUSANDTHS, digits=2),
+        significant(kappa.estimate, 2) if kappa else NOTHING,
+        between(kappa, digits=2),
         (NEVER if law.peak is None else significant(law.peak, 2)) if known else NOTHING,
         each.verdict.limit or NOTHING,
     )
+
+
+def _in_thousandths(figure: Interval | None) -> Interval | None:
+    """The same in thousandths, to three decimals: what is less is what a fit leaves of 0."""
+    if figure is None:
+        return None
+    low, high = ((None if end is None else round(end * THOUSANDTHS, 3)) for end in (figure.low, figure.high))
+    return Interval(round(figure.estimate * THOUSANDTHS, 3), low, high, figure.rounds)
 
 
 def _scaling_notes(found: Sequence[Scaled]) -> Iterator[str]:
@@ -113,27 +123,23 @@ def _scaling_notes(found: Sequence[Scaled]) -> Iterator[str]:
     if noisy:
         which = "all of these" if len(noisy) == len(found) else _listed(noisy)
         yield f"Something else used the CPUs (host-noise) while {which} had most connections."
-    for each in found:
-        if each.law.sigma is not None and each.verdict.limit and each not in noisy:
-            yield (
-                f"{each.model} on {each.workload}: sigma {_sigma(each.law)}; with {each.most} connections: "
-                f"{each.verdict.sentence}."
-            )
-    for reason, alike in _by_reason(found).items():
+    judged = [each for each in found if each.law.sigma is not None and each.verdict.limit and each not in noisy]
+    for (most, sentence), alike in _grouped(judged, lambda each: (each.most, each.verdict.sentence)).items():
+        sigmas = ", ".join(f"{each.model} on {each.workload} {_sigma(each.law)}" for each in alike)
+        yield f"sigma of {sigmas}; with {most} connections: {sentence}."
+    fitted = [each for each in found if not _is_missed(each.law) and each.law.reason]
+    for reason, alike in _grouped(fitted, lambda each: each.law.reason).items():
         yield f"{reason[:1].upper()}{reason[1:]} ({_listed(alike)})."
     missed = [f"{each.model} on {each.workload} by {each.law.misfit:.0%}" for each in found if _is_missed(each.law)]
     if missed:
         yield f"The law does not describe these, and their parameters mean little: it misses {', '.join(missed)}."
 
 
-def _by_reason(found: Sequence[Scaled]) -> dict[str, list[Scaled]]:
-    """Those whose parameters or intervals could not be had, by why."""
-    reasons: dict[str, list[Scaled]] = {}
+def _grouped(found: Sequence[Scaled], key: Callable[[Scaled], Key]) -> dict[Key, list[Scaled]]:
+    groups: dict[Key, list[Scaled]] = {}
     for each in found:
-        for reason in each.law.reason.split("; "):
-            if reason and not (_is_missed(each.law) and "misses" in reason):
-                reasons.setdefault(reason, []).append(each)
-    return reasons
+        groups.setdefault(key(each), []).append(each)
+    return groups
 
 
 def _is_missed(law: Usl) -> bool:
