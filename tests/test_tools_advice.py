@@ -260,6 +260,7 @@ def test_models_with_the_same_limit_share_a_sentence() -> None:
     [
         (Figure(0.5, 0.49, 0.51), 0, "about 50 (50 to 52) to keep up with selector"),
         (Figure(0.5, 0.49, 0.51), 50, "about 50 to keep up with selector"),
+        (Figure(0.5, 0.49, 0.51), 10, "about 26 to keep up with selector"),  # guests had taken the others
         (Figure(0.5, 0.4, 0.6), 100, "about 50 (42 to 63) to keep up with selector"),
         (Figure(0.9, 0.8, 1.0), 100, "All places of pooled were taken (25): with more it may do more."),
         (Figure(0.1, -0.1, 0.3), 100, "All places of pooled were taken (25): with more it may do more."),

@@ -72,7 +72,7 @@ def _by_places(each: Standing, best: Standing, connections: int) -> str:
         return f"{taken}: with more it may do more."
     number = each.places.number
     low, high = (each.ratio.low, each.ratio.high) if each.ratio else (None, None)
-    if each is best or each.ratio is None or low is None or high is None or low <= 0 or high >= 1:
+    if each.ratio is None or low is None or high is None or low <= 0 or high >= 1:
         return f"{taken} ({number:,}): with more it may do more."
     most = max(connections, number + 1) if connections else math.inf
     wanted, least, highest = (min(most, math.ceil(number / share)) for share in (each.ratio.estimate, high, low))
