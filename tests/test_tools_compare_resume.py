@@ -190,11 +190,12 @@ def test_a_comparison_that_is_told_to_end_leaves_nothing_and_can_be_gone_on_with
             assert running.offspring() == []
             assert control_groups(running.process.pid) == []
         assert status == 1
-        assert f"{number.name}: {records(folder)} of 4 cells were measured; " in errors
+        cells = len(read_results(folder).cells)
+        assert f"{number.name}: {cells} of 4 cells were measured; " in errors
         assert f"go on with: serverlab compare --resume {folder}" in errors
         assert "Workload keepalive" in output
         assert not (folder / NOTE).exists()
-        assert count <= records(folder) < 4
+        assert 0 < cells < 4
         arguments = ("--resume", str(folder))
     with comparing(*arguments) as running:
         assert running.ended()[0] == 0
