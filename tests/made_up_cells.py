@@ -5,7 +5,7 @@ No server is started, and no time passes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,7 +78,7 @@ class Found:
         """What the clients saw."""
         load = made_cell("keepalive").load
         assert load is not None
-        return comparing.replace(load, requests=self.requests, served=self.served)
+        return replace(load, requests=self.requests, served=self.served)
 
     def load_record(self) -> Load | None:
         """What the clients saw."""
