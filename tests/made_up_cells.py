@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pytest
     from numpy.typing import NDArray
 
-    from tools.cells import Counts, Cpu, Host, Life, Load, Working
+    from tools.cells import Cell, Host
     from tools.comparing import Done
     from tools.planning import Plan, Step
 
@@ -63,46 +63,22 @@ class Told:
 
 @dataclass
 class Found:
-    """What a cell found that was not measured: so many requests in a window of a second, or none of it all."""
+    """What a cell found that was not measured: so many requests in a window of a second."""
 
     requests: int
     served: int
     host: Host | None
-    error: str = ""
-    stopped: None = None
-    peaks: None = None
-    admission: None = None
+    load: bool = True
 
-    @property
-    def load(self) -> Load | None:
-        """What the clients saw."""
-        load = made_cell("keepalive").load
-        assert load is not None
-        return replace(load, requests=self.requests, served=self.served)
-
-    def load_record(self) -> Load | None:
-        """What the clients saw."""
-        return self.load
+    def cell(self, workload: str, model: str, *_: object) -> Cell:
+        """The cell that it becomes."""
+        made = made_cell(workload, model)
+        assert made.load is not None
+        return replace(made, load=replace(made.load, requests=self.requests, served=self.served), host=self.host)
 
     def latencies_ns(self) -> NDArray[np.int64]:
         """No latencies."""
         return np.empty(0, dtype=np.int64)
-
-    def host_record(self, *_: object) -> Host | None:
-        """What the machine gave."""
-        return self.host
-
-    def cpu_record(self) -> Cpu | None:
-        """Nothing is known."""
-
-    def life_record(self) -> Life | None:
-        """Nothing is known."""
-
-    def working_record(self) -> Working | None:
-        """Nothing is known."""
-
-    def counts_record(self) -> Counts | None:
-        """Nothing is known."""
 
 
 class Comparing:

@@ -8,6 +8,7 @@ import resource
 import socket
 import time
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,12 @@ import pytest
 from tests.load_runs import until_true
 from tests.measured import python
 from tools.accounting.meters import metering
+from tools.cells import Variant
 from tools.failure import Failure
 from tools.held_connections import Crowd, descriptors_for
 from tools.holding import PATIENCE, Holding, memory_probe
 from tools.launch import running
-from tools.measuring import server_command, server_environment
+from tools.variants import command_of, environment_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from tools.launch import Server
 
 HELD = 200
+SERVER = Variant("", "", "", "", "", model="selector")
 KIB = 1024
 
 # Echoes, and gives each connection a block that it never touches again.
@@ -58,14 +61,14 @@ while True:
 @contextmanager
 def metered(command: list[str]) -> Iterator[tuple[Server, Meter]]:
     """Run a server with a meter."""
-    with metering() as meter, running(command, meter=meter, environment=server_environment()) as server:
+    with metering() as meter, running(command, meter=meter, environment=environment_of(SERVER)) as server:
         yield server, meter
 
 
 @contextmanager
 def model(name: str, protocol: str = "echo", **options: int) -> Iterator[tuple[Server, Meter]]:
     """Run one of the models."""
-    with metered(server_command(name, protocol, options)) as found:
+    with metered(command_of(replace(SERVER, model=name), protocol, options)) as found:
         yield found
 
 

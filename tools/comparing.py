@@ -158,28 +158,15 @@ class Comparison:
             seed=self.plan.seed + step.round,
             ceiling=Ceiling(known, 0.0, limited_by_client=True, measured_at="") if known else None,
         )
-        host = findings.host_record(self.bench.division_of(workload), self.bench.canaries)
+        division = self.bench.division_of(workload)
+        cell = findings.cell(workload.name, step.model.name, division, self.bench.canaries)
         name = step.name if attempt == 1 else f"{step.name}-attempt-{attempt}"
-        return Cell(
-            workload=workload.name,
-            model=step.model.name,
+        return replace(
+            cell,
             round=step.round,
-            position=0,
-            started="",
-            took=0.0,
-            error=findings.error,
-            load=findings.load_record(),
-            cpu=findings.cpu_record(),
-            peaks=findings.peaks,
-            stopped=findings.stopped.fields if findings.stopped else None,
             samples=self.writer.add_samples(name, findings.latencies_ns()) if findings.load else "",
             attempt=attempt,
-            disturbed=self._disturbed(host, self.bench.division_of(workload)),
-            life=findings.life_record(),
-            working=findings.working_record(),
-            host=host,
-            admission=findings.admission,
-            counts=findings.counts_record(),
+            disturbed=self._disturbed(cell.host, division),
         )
 
     def _disturbed(self, host: Host | None, division: Division) -> str:
