@@ -92,15 +92,16 @@ class Comparison:
             if number > self.plan.max_rounds or not wide or self.interruption.signal:
                 return
             wanted = [step for step in without(steps, self._keys()) if step.workload and step.workload.name in wide]
-            self.observer.goes_on(len(wanted), wide)
-            self._run(wanted)
+            if wanted:
+                self.observer.goes_on(len(wanted), wide)
+                self._run(wanted)
 
     def _run(self, steps: Sequence[Step]) -> None:
         for number, step in enumerate(steps):
             if self.interruption.signal:
                 return
             window = self._window(step, steps[number:])
-            done = self._carried_out(step, window, attempt=1)
+            done = self._carried_out(step, window, attempt=1 + self._attempts_at(step))
             while isinstance(done, Cell) and self._is_to_be_repeated(done) and not self.interruption.signal:
                 done = self._carried_out(step, window, attempt=done.attempt + 1)
 
@@ -172,9 +173,14 @@ class Comparison:
         rates = [load.requests / load.window for load in loads if load and load.window > 0]
         return statistics.median(rates) if rates else 0.0
 
+    def _attempts_at(self, step: Step) -> int:
+        """How often a cell was measured: it may have been broken off before it was repeated."""
+        return sum((CELL, cell.workload, cell.model, cell.round) == step.key for cell in self.attempts)
+
     def _keys(self) -> set[tuple[str, str, str, int]]:
-        """What is done, as steps are known by."""
-        keys = {(CELL, cell.workload, cell.model, cell.round) for cell in self.attempts}
+        """What is done, as steps are known by; a cell that was to be repeated when all was broken off is not."""
+        last = {(CELL, cell.workload, cell.model, cell.round): cell for cell in self.attempts}
+        keys = {key for key, cell in last.items() if not self._is_to_be_repeated(cell)}
         for other in self.others:
             if isinstance(other, MemoryProbe):
                 keys.add((MEMORY, "", other.model, other.round))

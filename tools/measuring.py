@@ -11,7 +11,7 @@ milliseconds late; each reading knows when it was made. Memory is looked at afte
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ from tools.host.judging import disturbed
 from tools.host.listening import watching_queue
 from tools.host.spinning import spin
 from tools.host.threads import thread_times
-from tools.leftovers import noted
+from tools.leftovers import note_server
 from tools.machine import Division
 from tools.sampling import sampling
 from tools.variants import started
@@ -166,20 +166,11 @@ def serving(
     division: Division,
     meter: Meter,
 ) -> Iterator[Server]:
-    """Run a variant on the server's CPUs, noted in the folder as long as it runs."""
-    with ExitStack() as stack:
-        server = stack.enter_context(
-            started(
-                variant,
-                protocol,
-                options=options,
-                cpus=division.server or None,
-                meter=meter,
-                interpreters=bench.interpreters,
-            )
-        )
+    """Run a variant on the server's CPUs, noted in the folder."""
+    cpus = division.server or None
+    with started(variant, protocol, options=options, cpus=cpus, meter=meter, interpreters=bench.interpreters) as server:
         if bench.folder:
-            stack.enter_context(noted(bench.folder, server.pid))
+            note_server(bench.folder, server.pid)
         yield server
 
 
