@@ -58,6 +58,7 @@ def header(**changes: object) -> Header:
             sysctls={"net.core.somaxconn": "4096"},
         ),
         interpreter=Interpreter("CPython", "3.11.7", "GCC", free_threaded=False, packages={"numpy": "2.4"}),
+        planned=ROUNDS * len(MODELS) * len(WORKLOADS),
     )
     return replace(made, **changes)  # type: ignore[arg-type]
 

@@ -6,9 +6,14 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# How long one example may take would be a test of how busy the machine is.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 # A shell starts what it runs in the background with SIGINT ignored; all that tests start would inherit that.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

@@ -104,7 +104,8 @@ class Server:
         self.signal(signal.SIGTERM)
         event = self.stopped()
         assert self.process.returncode == 0
-        assert self.stderr() == ""
+        said = self.stderr()
+        assert not said, said
         return event
 
     def stderr(self) -> str:

@@ -16,6 +16,7 @@ from clients.addresses import Address
 from clients.ceiling import Ceiling, ceiling, closed_loop, configuration
 from clients.plan import LoadPlan
 from clients.process import LoadError
+from tests.load_runs import retried
 from tools.children import on_cpus
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def measurements(monkeypatch: pytest.MonkeyPatch) -> list[LoadPlan]:
         {"hold": 3},
     ],
 )
+@retried
 def test_whatever_the_client_does_has_a_ceiling(parameters: dict[str, Any]) -> None:
     """Throughput and CPU per request agree with each other: no process used more than a CPU."""
     found = ceiling(replace(PLAN, **parameters), seconds=0.1)

@@ -7,7 +7,7 @@ import re
 import statistics
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from clients.distributions import read_distribution
@@ -150,7 +150,6 @@ _TEXTS = some.one_of(
 )
 
 
-@settings(deadline=None)
 @given(_TEXTS, some.integers(1, 30), some.integers(0, 2**32))
 def test_whatever_is_read_gives_finite_numbers_from_0_up(text: str, count: int, seed: int) -> None:
     """Or it is refused."""

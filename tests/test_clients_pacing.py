@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from clients.pacing import ARRIVALS, Segment, count, due_times, expected, read_rate, segments
@@ -234,7 +234,6 @@ def _some_segments() -> some.SearchStrategy[list[Segment]]:
     return some.lists(some.builds(Segment, some.floats(1e-9, 2), rates, rates), max_size=5)
 
 
-@settings(deadline=None)
 @given(_some_segments(), some.sampled_from(ARRIVALS), some.integers(0, 2**32))
 def test_any_times_are_in_order_within_the_load_and_as_many_as_promised(
     parts: list[Segment], arrivals: str, seed: int

@@ -252,8 +252,7 @@ def talk(server: KnownServer, authority: Authority, said: bytes) -> subprocess.C
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_talk_passes_many_megabytes_both_ways_over_tls(authority: Authority, version: ssl.TLSVersion) -> None:
     """Neither side waits for the other, and the end of the input is TLS's goodbye, after which answers still come."""
-    said = (b"0123456789abcdef" * 16)[:-1] + b"\n"
-    said *= 1 << 14
+    said = ((b"0123456789abcdef" * 16)[:-1] + b"\n") * (1 << 14)
     here = authority.server("127.0.0.1")
     here.maximum_version = version
     with known_server(tls=here) as server:

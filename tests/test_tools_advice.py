@@ -10,6 +10,7 @@ import pytest
 from tools.advice.costs import crossed, memory_of_two
 from tools.advice.giving import advise
 from tools.advice.standings import Figure, Memory, Standing, listed
+from tools.verdicts.places import Places
 from tools.verdicts.verdict import ADMISSION, CLIENT, GIL, HOST_NOISE, POOL, SERVER_CPU, UNSATURATED, Verdict
 
 KIBIBYTE = 1024
@@ -127,6 +128,18 @@ def test_who_takes_less_cpu_comes_first_where_it_is_paid_for() -> None:
     assert "comes before" not in whole(first(cpu=about(100e-6)), second(cpu=about(97e-6)))
 
 
+def test_of_those_that_are_as_quick_the_cheapest_is_named() -> None:
+    """With those that surely take more, and no others."""
+    best = first(cpu=about(160e-6))
+    near, alike = first("trio", ratio=about(0.99), cpu=about(120e-6)), first("uvloop", cpu=about(121e-6))
+    assert (
+        "Of these, trio takes less CPU for a request, 120 us (118 us to 122 us): selector 160 us (157 us to"
+        in whole(best, near, alike)
+    )
+    assert "Of these" not in whole(near, alike)
+    assert "Of these" not in whole(near, second(cpu=about(900e-6)))
+
+
 def test_cpu_of_the_first_and_the_next_is_told_where_nobody_is_cheaper() -> None:
     """Or that it cannot be told apart."""
     best = first(cpu=about(100e-6))
@@ -193,6 +206,14 @@ def test_a_crossing_is_as_wide_as_the_corners_of_its_four_intervals() -> None:
         assert found.estimate == (10 - middle) / 2
 
 
+def test_who_leaves_its_clients_to_the_kernel_is_not_said_to_take_less_memory() -> None:
+    """A pool holds as many connections as it has places; one whose places are taken by requests holds all."""
+    best, small = first(memory=holding(9000, 15)), second(memory=holding(9000, 1), places=Places(25, "worker"))
+    assert "memory" not in whole(best, small)
+    assert "memory" not in whole(replace(small, tiers=(1,)), replace(best, tiers=(2,)))
+    assert "memory" in whole(best, replace(small, places=Places(25, "thread", by_request=True)))
+
+
 def test_the_first_is_held_against_the_next_and_the_smallest_in_memory() -> None:
     """Once where they are the same."""
     best, following = first(memory=holding(9000, 15)), second(memory=holding(9000, 30))
@@ -239,6 +260,7 @@ def test_models_with_the_same_limit_share_a_sentence() -> None:
     [
         (Figure(0.5, 0.49, 0.51), 0, "about 50 (50 to 52) to keep up with selector"),
         (Figure(0.5, 0.49, 0.51), 50, "about 50 to keep up with selector"),
+        (Figure(0.5, 0.49, 0.51), 10, "about 26 to keep up with selector"),  # guests had taken the others
         (Figure(0.5, 0.4, 0.6), 100, "about 50 (42 to 63) to keep up with selector"),
         (Figure(0.9, 0.8, 1.0), 100, "All places of pooled were taken (25): with more it may do more."),
         (Figure(0.1, -0.1, 0.3), 100, "All places of pooled were taken (25): with more it may do more."),
@@ -247,13 +269,13 @@ def test_models_with_the_same_limit_share_a_sentence() -> None:
 )
 def test_a_pool_is_told_how_many_places_it_would_take(ratio: Figure, connections: int, expected: str) -> None:
     """By Little's law, with its interval, and never more than there are clients."""
-    pooled = second("pooled", places=25, ratio=ratio, verdict=Verdict(POOL, ""))
+    pooled = second("pooled", places=Places(25, "thread"), ratio=ratio, verdict=Verdict(POOL, ""))
     assert expected in whole(first(), pooled, connections=connections)
 
 
 def test_a_pool_that_is_first_keeps_up_with_nobody() -> None:
     """It is told that it may do more."""
-    text = whole(first(places=25, verdict=Verdict(POOL, "")), second())
+    text = whole(first(places=Places(25, "thread"), verdict=Verdict(POOL, "")), second())
     assert "All places of selector were taken (25): with more it may do more." in text
 
 

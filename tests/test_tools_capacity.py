@@ -94,17 +94,21 @@ def test_the_rate_that_is_found_is_the_one_that_theory_knows(start: float) -> No
 @pytest.mark.alone
 @pytest.mark.timeout(420)
 def test_a_server_that_runs_has_the_capacity_that_theory_knows() -> None:
-    """1 ms each, one at a time: over real connections, and in trials as long as they are in a comparison."""
+    """1 ms each, one at a time: over real connections, and in trials as long as they are in a comparison.
+
+    These are so short that the queue of a rate near the border may be twice its mean: the search steps down from there,
+    by a tenth at a time, as it does where theory makes the runs.
+    """
     mine, other = two_cpus()
-    objective = Objective(0.5, 0.01)
 
     def run() -> None:
         with serving_exactly(0.001) as (port, pid):
             os.sched_setaffinity(pid, {other})
             plan = replace(PLAN, address=Address("127.0.0.1", port), cpus=(mine,))
-            result = capacity(plan, objective, start_rate=500, deadline=60, on_trial=print)
+            result = capacity(plan, HALF_IN_20_MS, start_rate=500, deadline=60, on_trial=print)
         assert result.confirmed
-        assert result.rate == pytest.approx(known_rate(objective, 0.001), rel=0.1)
+        assert result.rate is not None
+        assert 0.75 < result.rate / known_rate(HALF_IN_20_MS, 0.001) < 1.07
 
     until_true_in_quiet(run)
 

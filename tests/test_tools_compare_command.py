@@ -63,7 +63,8 @@ def test_a_comparison_from_beginning_to_end(tmp_path: Path) -> None:
 def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(tmp_path: Path) -> None:
     """Tables and report are drawn from the cells that had ended, and the status is 1."""
     folder = tmp_path / "results"
-    options = ["--workload", "keepalive", "--rounds", "50", "--duration", "0.2", "--output", str(folder)]
+    brief = ["--rounds", "50", "--duration", "0.2", "--held", "0", "--no-control"]
+    options = ["--workload", "keepalive", *brief, "--output", str(folder)]
     process = subprocess.Popen(
         command("compare", "forking", "selector", *options),
         cwd=CHECKOUT,

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from tests.comparisons import cell, header, made_up
-from tools.results import CELLS, SAMPLES, VERSION, ResultsError, Writer, read_results, writing
+from tools.cells import Capacity, Cell, MemoryProbe
+from tools.cli import run
+from tools.results import CELLS, SAMPLES, VERSION, ResultsError, Writer, read_results, resuming, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from tools.results import Results
+    from tools.workloads import Workload
 
 
 def test_what_is_written_is_read_back_equal(tmp_path: Path) -> None:
@@ -117,19 +124,78 @@ def test_another_format_version_is_refused(tmp_path: Path) -> None:
         read_results(folder)
 
 
-def test_a_folder_of_the_first_version_is_read(tmp_path: Path) -> None:
-    """What came later is filled in: rows of Figure 30.1, no options, and nobody left out."""
+LATER_IN_HEADERS = ("planned", "limit", "until_width", "max_rounds", "held", "memory_rounds", "objective")
+LATER_IN_LOADS = ("failed", "opened", "offered", "achieved", "in_flight", "little", "connect_p99", "client_waiting")
+LATER_IN_CELLS = ("record", "attempt", "disturbed", "life", "working", "host", "admission", "counts")
+
+
+def as_version_2(line: dict[str, Any]) -> dict[str, Any]:
+    """A header or a cell as version 2 wrote it."""
+    if "format" not in line:
+        line = lacking(line, *LATER_IN_CELLS)
+        if line["load"]:
+            later = (*LATER_IN_LOADS, "client_limit", "client_reasons", "guests", "client_busy")
+            line["load"] = lacking(line["load"], *later)
+        if line["peaks"]:
+            line["peaks"] = lacking(line["peaks"], "canary_cpu")
+        return line
+    line = lacking(line, *LATER_IN_HEADERS, "ceilings", "interpreters", "pythons")
+    kept = ("name", "protocol", "connections", "churn", "work", "asks", "shows")
+    return {
+        **line,
+        "version": 2,
+        "models": [lacking(each, "model", "command", "interpreter", "control_of") for each in line["models"]],
+        "workloads": [
+            {**{name: each[name] for name in kept}, "size_bytes": int(each["size"] or 0)} for each in line["workloads"]
+        ],
+        "interpreter": lacking(line["interpreter"], "gil"),
+    }
+
+
+def as_version_1(line: dict[str, Any]) -> dict[str, Any]:
+    """The same as version 1 wrote it."""
+    line = as_version_2(line)
+    if "format" not in line:
+        return line
+    models = [lacking(each, "figure_row", "options") for each in line["models"]]
+    return {**lacking(line, "left_out"), "version": 1, "models": models}
+
+
+def lacking(data: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The object without these fields, which it has."""
+    assert set(names) <= set(data)
+    return {name: value for name, value in data.items() if name not in names}
+
+
+@pytest.mark.parametrize("older", [as_version_1, as_version_2])
+def test_a_folder_of_an_older_version_is_read_and_drawn(
+    tmp_path: Path, older: Callable[[dict[str, Any]], dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What came later is filled in: rows of Figure 30.1, the models' own names, no options, and nobody left out."""
     folder = made_up(tmp_path / "results")
-    path = folder / CELLS
-    first, *cells = path.read_text(encoding="utf-8").split("\n")
-    old = json.loads(first)
-    del old["left_out"]
-    for model in old["models"]:
-        del model["figure_row"], model["options"]
-    path.write_text("\n".join([json.dumps({**old, "version": 1}), *cells]), encoding="utf-8")
+    now = read_results(folder)
+    rewrite(folder, older)
     found = read_results(folder)
-    assert found.header == header()
-    assert len(found.cells) == found.header.planned_cells
+    assert found.cells == now.cells
+    assert found.header == replace(
+        header(),
+        models=tuple(replace(model, model=model.name) for model in header().models),
+        workloads=tuple(as_then(workload) for workload in header().workloads),
+    )
+    assert run(["report", str(folder)]) == 0
+    assert "Workload churn" in capsys.readouterr().out
+
+
+def as_then(workload: Workload) -> Workload:
+    """A workload with what it had before it could have a weight."""
+    return replace(workload, weight=1.0)
+
+
+def rewrite(folder: Path, changed: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Change each line of the file."""
+    path = folder / CELLS
+    lines = [changed(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
 
 @pytest.mark.parametrize("models", [None, [], ["iterative"], [{"name": 7}]])
@@ -220,3 +286,71 @@ def test_a_disk_that_is_full_is_told_in_one_line(tmp_path: Path) -> None:
         pytest.raises(ResultsError, match=r"cannot write to .*: No space left on device"),
     ):
         Writer(tmp_path, full).add(cell())
+
+
+def test_of_two_attempts_the_later_one_counts(tmp_path: Path) -> None:
+    """Both are kept."""
+    first, second = cell(disturbed="others"), cell(attempt=2, position=2)
+    results = written(tmp_path, first, second)
+    assert results.attempts == (first, second)
+    assert results.cells == results.of("churn", "threaded") == (second,)
+
+
+def test_of_two_disturbed_attempts_the_later_one_counts(tmp_path: Path) -> None:
+    """And stays marked."""
+    attempts = [cell(disturbed="others", attempt=number, position=number) for number in (1, 2)]
+    assert written(tmp_path, *attempts).cells == (attempts[1],)
+
+
+def test_other_records_come_back_equal(tmp_path: Path) -> None:
+    """A memory probe and a search stand between the cells."""
+    probe = MemoryProbe(
+        *("selector", 1, 2, "2026-03-01T12:00:01+00:00", 1.5, ""),
+        *((0, 4), (0, 4), (1000, None), (0, 9000), "cgroup v2", (1, 1)),
+    )
+    search = Capacity(
+        *("churn", "selector", 3, "2026-03-01T12:00:01+00:00", 9.0, "", "p99=50ms", 1200.0),
+        confirmed=True,
+        limit="found",
+        trials=({"rate": 1200.0, "held": True},),
+    )
+    results = written(tmp_path, cell(), probe, search)
+    assert (results.cells, results.memory, results.capacities) == ((cell(),), (probe,), (search,))
+
+
+def written(folder: Path, *records: Cell | MemoryProbe | Capacity) -> Results:
+    """What is read of a folder with these records."""
+    with writing(folder) as writer:
+        writer.add_header(header())
+        for record in records:
+            writer.add(record)
+    return read_results(folder)
+
+
+def test_a_comparison_goes_on_where_its_file_ends(tmp_path: Path) -> None:
+    """A line that a kill cut short is gone, and what comes next is a whole line."""
+    folder = made_up(tmp_path / "results")
+    whole = read_results(folder).cells
+    path = folder / CELLS
+    path.write_bytes(path.read_bytes()[:-20])
+    with resuming(folder) as (results, writer):
+        assert results.cells == whole[:-1]
+        writer.add(whole[-1])
+    again = read_results(folder)
+    assert again.cells == whole
+    assert again.notices == ()
+
+
+@pytest.mark.parametrize("begin", [resuming, writing])
+def test_one_comparison_at_a_time_writes_to_a_folder(
+    tmp_path: Path, begin: Callable[[Path], AbstractContextManager[object]]
+) -> None:
+    """The second is told so, whichever the first was."""
+    folder = tmp_path / "results"
+    if begin is resuming:
+        made_up(folder)
+    with begin(folder), pytest.raises(ResultsError, match="another comparison is writing to"), resuming(folder):
+        pytest.fail("two at a time")
+    if begin is resuming:
+        with resuming(folder):
+            pass

@@ -9,13 +9,11 @@ from tools.statistics import (
     Spread,
     jain,
     merged,
-    paired_differences,
     per_request,
     percentile,
     percentile_curve,
     samples_needed,
     spread,
-    tiers,
 )
 
 THOUSAND = np.arange(1, 1001, dtype=np.int64)
@@ -62,10 +60,8 @@ def test_there_is_no_curve_without_enough_samples_for_a_median() -> None:
 
 
 def test_the_spread_is_the_median_between_the_lowest_and_the_highest_round() -> None:
-    """Half the distance between the two, as a share of the median, is what stands behind the plus-minus."""
-    found = spread([110.0, 90.0, 100.0])
-    assert found == Spread(100.0, 90.0, 110.0, 3)
-    assert found.share == pytest.approx(0.1)
+    """And it says of how many rounds it is."""
+    assert spread([110.0, 90.0, 100.0]) == Spread(100.0, 90.0, 110.0, 3)
 
 
 def test_there_is_no_spread_of_no_rounds() -> None:
@@ -82,32 +78,6 @@ def test_cpu_per_request_of_no_requests_is_not_told() -> None:
     """No division by zero, and no figure."""
     assert per_request(0.5, 1.0, 0, 1.0) is None
     assert per_request(0.5, 0.0, 10, 1.0) is None
-
-
-def test_paired_differences_cancel_what_slowed_a_whole_round() -> None:
-    """Two models 5 apart differ by 5 in the slow round too; a round that one lacks is left out."""
-    assert paired_differences({1: 15.0, 2: 35.0, 3: 7.0}, {1: 10.0, 2: 30.0}) == [5.0, 5.0]
-
-
-def tiered(**figures: tuple[float, float, float]) -> list[set[str]]:
-    """The tiers of names with lowest, median and highest."""
-    return [set(names) for names in tiers({name: Spread(it[1], it[0], it[2], 4) for name, it in figures.items()})]
-
-
-def test_ranges_that_do_not_overlap_stand_in_tiers_of_their_own() -> None:
-    """From the highest to the lowest."""
-    assert tiered(low=(1, 2, 3), high=(7, 8, 9), middle=(4, 5, 6)) == [{"high"}, {"middle"}, {"low"}]
-
-
-def test_a_range_that_overlaps_two_others_shares_a_tier_with_each() -> None:
-    """And the two, which do not overlap, are told apart."""
-    assert tiered(a=(1, 2, 4), b=(3, 5, 7), c=(6, 8, 9), d=(10, 11, 12)) == [{"d"}, {"c", "b"}, {"b", "a"}]
-
-
-def test_no_tier_lies_within_another() -> None:
-    """Three that all overlap are one tier; ranges that touch overlap, and without figures there is none."""
-    assert tiered(wide=(0, 5, 10), low=(1, 1, 5), high=(5, 9, 9)) == [{"wide", "low", "high"}]
-    assert tiered() == []
 
 
 def test_jains_index_is_one_where_all_have_as_much_and_an_nth_where_one_has_all() -> None:

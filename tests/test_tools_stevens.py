@@ -75,38 +75,49 @@ def test_a_row_has_this_runs_seconds_beside_the_printed_ones(tmp_path: Path) -> 
     """100 to 140 us a connection beyond the baseline are 0.5 to 0.7 s for 5000."""
     cells = four_rounds(iterative=(0.1, 0.1), threaded=(0.2, 0.24), selector=(0.12, 0.12))
     rows = {row[0]: row for row in table(compared(tmp_path / "r", *cells), "figure-30-1").rows}
-    assert rows["iterative"][2:5] == ("0", "-", "-")
-    assert rows["threaded"][2:] == ("0.60", "0.50 to 0.70", "a", "18.7", "4.7", "-", "0.99", "0.31", "0.9 to 1.6")
-    assert rows["selector"][2:] == ("0.10", "0.10 to 0.10", "b", "-", "-", "-", "-", "-", "0.05 to 0.15")
-    assert rows["passing"][2:5] == ("-", "-", "-")
+    assert rows["iterative"][2:4] == ("0", "1")
+    assert rows["threaded"][2:] == ("0.60 ±0.10", "3", "18.7", "4.7", "-", "0.99", "0.31", "0.9 to 1.6")
+    assert rows["selector"][2:] == ("0.10 ±0.00", "2", "-", "-", "-", "-", "-", "0.05 to 0.15")
+    assert rows["passing"][2:4] == ("-", "-")
 
 
-def test_what_overlaps_is_not_ranked(tmp_path: Path) -> None:
-    """The pools' ranges overlap and share a letter; threads lie apart from them, and the selector from one of them."""
+def tiers(figure: Table) -> dict[str, str]:
+    """The tiers of each model."""
+    return {row[0]: row[3] for row in figure.rows}
+
+
+def test_what_is_not_told_apart_shares_a_tier(tmp_path: Path) -> None:
+    """The pools cost as much; threads lie above both, the selector below, and both are more than 5 % away."""
     cells = four_rounds(
-        iterative=(0.1, 0.1), threaded=(0.5, 0.6), passing=(0.14, 0.16), preforked=(0.12, 0.15), selector=(0.11, 0.13)
+        iterative=(0.1, 0.1), threaded=(0.5, 0.6), passing=(0.14, 0.16), preforked=(0.16, 0.14), selector=(0.11, 0.12)
     )
     figure = table(compared(tmp_path / "r", *cells), "figure-30-1")
-    tier = {row[0]: row[4] for row in figure.rows}
-    assert tier == {"iterative": "-", "threaded": "a", "passing": "b", "preforked": "b-c", "selector": "c"}
-    assert figure.notes[-1].startswith("Models with a letter in common")
+    assert tiers(figure) == {"iterative": "1", "selector": "2", "passing": "3", "preforked": "3", "threaded": "4"}
+    assert figure.notes[-1].startswith("Tier 1 is the cheapest. Models that have a tier in common")
+
+
+def test_a_model_that_is_not_told_from_two_others_is_in_the_tiers_of_both(tmp_path: Path) -> None:
+    """They differ by more than 5 % from each other and not surely from what lies between them."""
+    cells = four_rounds(iterative=(0.1, 0.1), passing=(0.2, 0.2), preforked=(0.2, 0.216), threaded=(0.216, 0.216))
+    figure = table(compared(tmp_path / "r", *cells), "figure-30-1")
+    assert tiers(figure) == {"iterative": "1", "passing": "2", "preforked": "2-3", "threaded": "3", "selector": "-"}
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_a_few_rounds_tell_no_tiers_apart(tmp_path: Path, number: int) -> None:
-    """However far apart their ranges lie; and the note says why."""
+    """However far apart they lie: all share the first; and the note says why."""
     cells = rounds(iterative=(0.1,) * number, threaded=(0.6,) * number)
     figure = table(compared(tmp_path / "r", *cells), "figure-30-1")
-    assert {row[4] for row in figure.rows} == {"-"}
-    assert figure.notes[-1].startswith("No tiers: with fewer than 4 rounds, ranges lie apart too often by chance")
+    assert {row[3] for row in figure.rows if row[2] != "-"} == {"1"}
+    assert figure.rows[3][2] == "2.50"
+    assert "Fewer than four rounds have no intervals and tell nothing apart" in figure.notes[-1]
 
 
-def test_a_model_with_fewer_rounds_than_the_others_has_no_tier(tmp_path: Path) -> None:
+def test_a_model_of_three_rounds_is_told_from_no_other(tmp_path: Path) -> None:
     """Some of its rounds failed; the others are told apart all the same."""
     cells = rounds(iterative=(0.1,) * 4, threaded=(0.6,) * 4, passing=(0.2,) * 4, preforked=(0.15,) * 3)
     figure = table(compared(tmp_path / "r", *cells), "figure-30-1")
-    tier = {row[0]: row[4] for row in figure.rows}
-    assert tier == {"iterative": "-", "threaded": "a", "passing": "b", "preforked": "-", "selector": "-"}
+    assert tiers(figure) == {"iterative": "1", "preforked": "1-3", "passing": "2", "threaded": "3", "selector": "-"}
 
 
 @pytest.mark.parametrize(
@@ -136,16 +147,15 @@ def test_tables_of_models_with_long_names_fit_the_terminal_with_nothing_cut_off(
     lines = stream.getvalue().splitlines()
     assert max(map(len, lines)) <= width
     rows = [line for line in lines if line.startswith("socketserver_")]
-    assert len(rows) == 4
-    ends = "0.33 to 0.54" if width == 100 else "0.33 to"
-    assert " ".join(rows[1].split()).endswith(f"36.7 10.9 6.1 2.58 0.18 {ends}")
+    assert len(rows) == 5
+    assert " ".join(rows[1].split()).endswith("36.7 10.9 6.1 2.58 0.18 0.33 to 0.54")
 
 
 def test_without_a_model_that_he_had_there_is_no_figure(tmp_path: Path) -> None:
     """The baseline alone says nothing beside his columns."""
     models = (note("iterative"), note("selector"))
     results = compared(tmp_path / "r", *rounds(iterative=(0.1, 0.1), selector=(0.2, 0.2)), models=models)
-    assert [table.name for table in tables_of(results)] == ["process-control", "churn"]
+    assert [table.name for table in tables_of(results)] == [*("process-control", "churn", "churn-cost", "belief")]
 
 
 def test_connections_per_worker_are_told_of_each_5000(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field, replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -265,6 +266,30 @@ def test_a_client_without_a_known_share_is_as_near_as_its_judge_says() -> None:
     assert verdict.limit == CLIENT
 
 
+def test_a_client_that_waited_for_its_cpu_is_as_near_its_end_as_if_it_had_worked() -> None:
+    """Seven tenths and three make one."""
+    waited = {**CLIENT_BUSY, "client_busy": 0.7, "client_waiting": 0.29}
+    assert Scene(used=0.97, load=waited).verdict().limit == CLIENT
+    assert Scene(used=0.97, load={**waited, "client_waiting": 0.2}).verdict().limit == SERVER_CPU
+
+
+def test_a_server_on_all_cpus_has_the_clients_among_them() -> None:
+    """Where the workload says so, or the division; what is used up then is used by both."""
+    everywhere = cast("Workload", SimpleNamespace(**asdict(WORKLOADS["keepalive"]), cpus="all"))
+    threads = Scene(variant("threaded"), everywhere, 0.97, working=(0.97, 0.1, 8))
+    assert threads.verdict().limit == GIL
+    crowded: Mapping[str, Any] = {"division": Division((0, 1), (0,), "")}
+    loops = Scene(variant("symped"), used=1.1, load={"client_cpu": 0.75, "client_busy": 0.75}, header=crowded)
+    assert loops.verdict().sentence == "the server used 1.10 and the clients 0.75 of 2 CPUs that they shared"
+
+
+def test_places_are_those_of_the_model_and_not_of_the_name() -> None:
+    """A model under another name has them; a command that has a model's name does not."""
+    served = {"served": 25}
+    assert Scene(replace(variant("pooled"), name="mine"), load=served).verdict().limit == POOL
+    assert Scene(variant("pooled", ("./pooled",)), load=served).verdict().limit == UNSATURATED
+
+
 @pytest.mark.parametrize(
     ("used", "client", "limit"), [(0.6, 0.35, SERVER_CPU), (0.4, 0.55, CLIENT), (0.5, 0.5, SERVER_CPU)]
 )
@@ -524,7 +549,7 @@ def test_a_server_whose_cpu_nobody_saw_is_judged_by_its_cpus() -> None:
     blind = Cpu(0.2, 0.1, 0.1, 1.0, "sampling", complete=False, reason="children can be missed")
     scene = Scene(cell={"cpu": blind}, host={"server_busy": 0.97, "server_others": 0.02})
     assert scene.verdict().limit == SERVER_CPU
-    assert replace(scene, host={"server_busy": 0.7}).verdict().limit == UNSATURATED
+    assert replace(scene, host={"server_busy": 0.97, "server_others": 0.09}).verdict().limit == UNSATURATED
     unseen = replace(scene, host={"server_busy": None}).verdict()
     assert unseen.limit == UNKNOWN
     assert "is not known" in unseen.sentence

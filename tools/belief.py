@@ -70,7 +70,10 @@ def _row(results: Results, workload: str, summary: Summary) -> tuple[str, ...]:
 def _notes(results: Results, found: Control) -> Iterator[str]:
     header = results.header
     if found.ratio is not None:
-        yield f"The control in one sentence: {found.reason}."
+        yield (
+            f"In one sentence: {found.reason}. It is judged by all workloads together, so that chance seldom raises an "
+            "alarm; an interval of the table is that of one workload alone, and one in twenty misses 1 by chance."
+        )
     yield (
         "A cell is disturbed where something else used its CPUs, or these were slow or lost time to others; it is run "
         "again, within limits, and the later attempt counts. The ceiling is what these clients reach against a server "

@@ -124,12 +124,15 @@ def described(plan: Plan, division: Division, steps: int) -> str:
         for number, noun in ((left.memory, "memory probe"), (left.capacity, "search"))
         if number
     )
-    resumed = f"{len(whole) - steps} of these are done already. " if steps < len(whole) else ""
-    return left_out + (
-        f"Comparing {models} on {workloads}: {counted(left.cells, 'cell')} in "
+    compared = (
+        f"{left_out}Comparing {models} on {workloads}: {counted(left.cells, 'cell')} in "
         f"{counted(timing.rounds, 'round')}, {_windows(plan)} each{more}; {apart}.\n"
-        f"{resumed}{_duration(plan, steps / max(1, len(whole)))} Ctrl-C ends it early and keeps what was measured."
     )
+    if not steps and plan.until_width is None:
+        return f"{compared}All of these are done already: nothing is left to be measured."
+    resumed = f"{len(whole) - steps} of these are done already. " if steps < len(whole) else ""
+    took = _duration(plan, steps / max(1, len(whole)))
+    return f"{compared}{resumed}{took} Ctrl-C ends it early and keeps what was measured."
 
 
 def _windows(plan: Plan) -> str:

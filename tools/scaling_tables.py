@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tools import figures
-from tools.inference.scaling import usl
+from tools.inference.intervals import Interval
+from tools.inference.scaling import LARGEST_MISFIT, usl
 from tools.tabular import NOTHING, Column, Table, between, significant
 from tools.verdicts.judging import judge
 from tools.verdicts.rows import of_row
+from tools.verdicts.verdict import HOST_NOISE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from tools.inference.scaling import Usl
     from tools.results import Results
     from tools.verdicts.verdict import Verdict
 
+Key = TypeVar("Key", bound="Hashable")
 NEVER = "never"  # the peak of a curve that does not fall
+THOUSANDTHS = 1000  # kappa is small, because it goes with the square of the connections
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +79,9 @@ def scaling_table(results: Results) -> Table | None:
             Column("lambda, one connection", "requests/s", "lambda\n/s"),
             Column("sigma, contention", "", "sigma"),
             Column("95 % interval of sigma", "", "95 %\ninterval"),
-            Column("kappa, crosstalk", "", "kappa"),
-            Column("95 % interval of kappa", "", "95 %\ninterval"),
-            Column("Peak", "connections", "Peak at"),
+            Column("kappa, crosstalk", "thousandths", "kappa\n/1000"),
+            Column("95 % interval of kappa", "thousandths", "95 %\ninterval"),
+            Column("Peak", "connections", "Peak\nat"),
             Column("Limited by, with most connections", "", "Limited\nby", words=True),
         ),
         rows=tuple(_scaling_row(each) for each in found),
@@ -87,38 +91,67 @@ def scaling_table(results: Results) -> Table | None:
 
 def _scaling_row(each: Scaled) -> tuple[str, ...]:
     law = each.law
-    known = law.sigma is not None
+    known, kappa = law.sigma is not None, _in_thousandths(law.kappa)
     return (
         each.model,
         each.workload,
         NOTHING if law.lambda_ is None else significant(law.lambda_),
-        significant(law.sigma.estimate) if law.sigma else NOTHING,
-        between(law.sigma),
-        significant(law.kappa.estimate) if law.kappa else NOTHING,
-        between(law.kappa),
+        significant(law.sigma.estimate, 2) if law.sigma else NOTHING,
+        between(law.sigma, digits=2),
+        significant(kappa.estimate, 2) if kappa else NOTHING,
+        between(kappa, digits=2),
         (NEVER if law.peak is None else significant(law.peak, 2)) if known else NOTHING,
         each.verdict.limit or NOTHING,
     )
+
+
+def _in_thousandths(figure: Interval | None) -> Interval | None:
+    """The same in thousandths, to three decimals: what is less is what a fit leaves of 0."""
+    if figure is None:
+        return None
+    low, high = ((None if end is None else round(end * THOUSANDTHS, 3)) for end in (figure.low, figure.high))
+    return Interval(round(figure.estimate * THOUSANDTHS, 3), low, high, figure.rounds)
 
 
 def _scaling_notes(found: Sequence[Scaled]) -> Iterator[str]:
     yield (
         "lambda is the throughput of one connection. sigma is the share of a request that only one can be in at a "
         "time: 0 scales with the connections, 1 does not scale at all. kappa is what connections cost each other; the "
-        "peak is where more of them begin to cost more than they bring, and beyond those that were measured a guess."
+        "peak is where more of them begin to cost more than they bring: a guess beyond those that were measured."
     )
+    noisy = [each for each in found if each.verdict.limit == HOST_NOISE]
+    if noisy:
+        which = "all of these" if len(noisy) == len(found) else _listed(noisy)
+        yield f"Something else used the CPUs (host-noise) while {which} had most connections."
+    judged = [each for each in found if each.law.sigma is not None and each.verdict.limit and each not in noisy]
+    for (most, sentence), alike in _grouped(judged, lambda each: (each.most, each.verdict.sentence)).items():
+        sigmas = ", ".join(f"{each.model} on {each.workload} {_sigma(each.law)}" for each in alike)
+        yield f"sigma of {sigmas}; with {most} connections: {sentence}."
+    fitted = [each for each in found if not _is_missed(each.law) and each.law.reason]
+    for reason, alike in _grouped(fitted, lambda each: each.law.reason).items():
+        yield f"{reason[:1].upper()}{reason[1:]} ({_listed(alike)})."
+    missed = [f"{each.model} on {each.workload} by {each.law.misfit:.0%}" for each in found if _is_missed(each.law)]
+    if missed:
+        yield f"The law does not describe these, and their parameters mean little: it misses {', '.join(missed)}."
+
+
+def _grouped(found: Sequence[Scaled], key: Callable[[Scaled], Key]) -> dict[Key, list[Scaled]]:
+    groups: dict[Key, list[Scaled]] = {}
     for each in found:
-        if each.law.sigma is not None and each.verdict.limit:
-            yield (
-                f"{each.model} on {each.workload}: sigma {_sigma(each.law)}; with {each.most} connections "
-                f"{each.verdict.sentence}."
-            )
-        if each.law.reason:
-            yield f"{each.model} on {each.workload}: {each.law.reason}."
+        groups.setdefault(key(each), []).append(each)
+    return groups
+
+
+def _is_missed(law: Usl) -> bool:
+    return law.misfit is not None and law.misfit > LARGEST_MISFIT
+
+
+def _listed(found: Sequence[Scaled]) -> str:
+    return ", ".join(f"{each.model} on {each.workload}" for each in found)
 
 
 def _sigma(law: Usl) -> str:
-    ends = between(law.sigma)
+    ends = between(law.sigma, digits=2)
     told = significant(law.sigma.estimate, 2) if law.sigma else NOTHING
     return told if ends == NOTHING else f"{told} ({ends})"
 

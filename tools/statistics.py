@@ -1,8 +1,7 @@
 """From samples and rounds to the figures of a table: no files, no clocks, no text.
 
-Two rules hold everywhere. A percentile is taken from the merged samples of all rounds, never averaged over
-percentiles, and only where enough samples stand behind it. A figure over rounds is their median, with the
-lowest and the highest round beside it, because the unit of replication is a server start and not a request.
+A percentile is taken from the merged samples of all rounds, never averaged over percentiles, and only where enough
+samples stand behind it. What may be concluded from rounds is in `tools.inference`.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import numpy as np
 from clients.percentiles import percentiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,15 +31,6 @@ class Spread:
     low: float
     high: float
     rounds: int
-
-    @property
-    def share(self) -> float:
-        """Half the distance from lowest to highest as a share of the median: 0.03 is plus or minus 3 %."""
-        return (self.high - self.low) / 2 / abs(self.median) if self.median else 0.0
-
-    def scaled(self, factor: float) -> Spread:
-        """The same spread in another unit."""
-        return Spread(self.median * factor, self.low * factor, self.high * factor, self.rounds)
 
 
 def spread(values: Iterable[float]) -> Spread | None:
@@ -85,22 +75,6 @@ def per_request(cpu_seconds: float, cpu_interval: float, requests: int, window: 
     if requests <= 0 or cpu_interval <= 0 or window <= 0:
         return None
     return (cpu_seconds / cpu_interval) / (requests / window)
-
-
-def paired_differences(figures: Mapping[int, float], baseline: Mapping[int, float]) -> list[float]:
-    """Two models' differences within each round that both have: a slow spell of the machine cancels."""
-    return [figures[number] - baseline[number] for number in sorted(figures.keys() & baseline.keys())]
-
-
-def tiers(figures: Mapping[str, Spread]) -> tuple[frozenset[str], ...]:
-    """The largest sets of names whose ranges all overlap each other, from the highest figures to the lowest.
-
-    A name can be in several of them. Two names that share none have ranges that do not overlap, and only of those can
-    be said which is higher.
-    """
-    starts = sorted({figure.low for figure in figures.values()}, reverse=True)
-    meeting = [frozenset(name for name, it in figures.items() if it.low <= start <= it.high) for start in starts]
-    return tuple(names for names in meeting if not any(names < others for others in meeting))
 
 
 def jain(counts: Sequence[int]) -> float:

@@ -108,12 +108,11 @@ def figure_30_1(control: tuple[ProcessControl, ...], shared: Sequence[Pool], mod
         name="figure-30-1",
         title="Figure 30.1 with Python's column",
         lead=f"Process-control CPU seconds for {STEVENS_CONNECTIONS:,} connections of 4000 bytes, ten at once: what a "
-        "server uses beyond the iterative one. Those of this run are the mean of its rounds, with its 95 % interval.",
+        "server uses beyond the iterative one. Of this run it is the mean of the rounds, ± half of its 95 % interval.",
         columns=(
             Column("Model", "", "Model"),
             Column("Row", "", "Row"),
             Column("This run", "s", "This\nrun"),
-            Column("95 % interval", "s", "95 %\ninterval"),
             Column("Tier", "", "Tier"),
             *(Column(heading.replace("\n", " "), "s", heading) for heading in printed),
         ),
@@ -128,15 +127,14 @@ def _in_his_order(control: Iterable[ProcessControl], numbers: Mapping[str, int |
 
 
 def _figure_row(row: ProcessControl, number: int | None) -> tuple[str, ...]:
-    seconds, ends = NOTHING, NOTHING
-    if row.model == BASELINE:
-        seconds = "0"
-    elif row.difference:
+    seconds = "0" if row.model == BASELINE else NOTHING
+    if row.difference:
         extra = row.difference.scaled(STEVENS_CONNECTIONS)
         seconds = f"{extra.estimate:.2f}"
-        ends = NOTHING if extra.low is None or extra.high is None else f"{extra.low:.2f} to {extra.high:.2f}"
+        if extra.low is not None and extra.high is not None:
+            seconds += f" ±{(extra.high - extra.low) / 2:.2f}"
     printed = _printed(design_of(row.model, number))
-    return row.model, NOTHING if number is None else str(number), seconds, ends, words(row.tiers) or NOTHING, *printed
+    return row.model, NOTHING if number is None else str(number), seconds, words(row.tiers) or NOTHING, *printed
 
 
 def _printed(design: Design | None) -> tuple[str, ...]:

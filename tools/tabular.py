@@ -14,14 +14,12 @@ NOTHING = "-"
 class Column(NamedTuple):
     """A column's heading and unit, and what stands for both where 80 characters are all there are.
 
-    `least` is the fewest characters that its figures should have on a line. `words` tells that it holds words,
-    which stand to the left, and not figures.
+    `words` tells that it holds words, which stand to the left, and not figures.
     """
 
     heading: str
     unit: str
     brief: str
-    least: int = 0
     words: bool = False
 
 
@@ -57,11 +55,11 @@ def with_interval(figure: Interval | None, scale: float = 1.0) -> str:
     return told if figure.width is None else f"{told} ±{figure.width / 2:.0%}"
 
 
-def between(figure: Interval | None, scale: float = 1.0) -> str:
+def between(figure: Interval | None, scale: float = 1.0, digits: int = 3) -> str:
     """The ends of an interval in another unit."""
     if figure is None or figure.low is None or figure.high is None:
         return NOTHING
-    return f"{significant(figure.low * scale)} to {significant(figure.high * scale)}"
+    return f"{significant(figure.low * scale, digits)} to {significant(figure.high * scale, digits)}"
 
 
 def _leading_zeros(value: float) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from textwrap import fill
 from typing import TYPE_CHECKING, Literal
@@ -13,11 +14,12 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from tools.tabular import Table
 
 PLAIN_WIDTH = 100  # characters for tables that go to a file or a pipe
+BREAKS = re.compile(r"(_|.(?=@))")  # where a name that is too long may go on in the next line, beside its spaces
 
 
 def standard_console() -> Console:
@@ -40,32 +42,56 @@ def print_tables(console: Console, tables: tuple[Table, ...]) -> None:
 
 
 def _rich(table: Table, width: int) -> RichTable:
-    """The table with two spaces between its columns where there is room for them.
-
-    Where there is not even room for the longest words, names are broken after their underscores, and figures need not
-    stay on one line.
-    """
-    between = len(table.columns) - 1
-    gap = 1 if _needed(table, str.splitlines) + 2 * between <= width else 0
-    narrow = _needed(table, str.split) + between > width
-    drawn = RichTable(box=box.SIMPLE_HEAD, padding=(0, gap, 0, 0), pad_edge=False, show_edge=False)
-    for number, column in enumerate(table.columns):
-        least = max(_longest(column.brief, str.splitlines), 0 if narrow else column.least)
+    """The table with two spaces between its columns, or one where there is no room for them."""
+    texts = [[column.brief, *cells] for column, cells in zip(table.columns, _cells(table), strict=True)]
+    whole = [_longest(text, str.splitlines) for text in texts]
+    between = len(texts) - 1
+    gap = 2 if sum(whole) + 2 * between <= width else 1
+    widths = _shared(whole, [_longest(text, _parts) for text in texts], width - gap * between)
+    drawn = RichTable(box=box.SIMPLE_HEAD, padding=(0, gap - 1, 0, 0), pad_edge=False, show_edge=False)
+    for number, (column, characters) in enumerate(zip(table.columns, widths, strict=True)):
         justify: Literal["left", "right"] = "left" if column.words or not number else "right"
-        drawn.add_column(Text(column.brief), justify=justify, no_wrap=not number, min_width=least)
-    for name, *cells in table.rows:
-        drawn.add_row(Text(name.replace("_", "_\n") if narrow else name), *map(Text, cells))
+        drawn.add_column(Text(column.brief), justify=justify, width=characters, overflow="fold")
+    for row in table.rows:
+        drawn.add_row(*(Text(_broken(text, characters)) for text, characters in zip(row, widths, strict=True)))
     return drawn
 
 
-def _needed(table: Table, parts: Callable[[str], list[str]]) -> int:
-    """How many characters all columns need where their cells may be broken into such parts, and headings into lines."""
-    columns = zip(*table.rows, strict=True) if table.rows else ((),) * len(table.columns)
-    return sum(
-        max(_longest(column.brief, str.splitlines), column.least, *(_longest(cell, parts) for cell in cells), 0)
-        for column, cells in zip(table.columns, columns, strict=True)
+def _cells(table: Table) -> list[tuple[str, ...]]:
+    """The cells of each column."""
+    return list(zip(*table.rows, strict=True)) if table.rows else [()] * len(table.columns)
+
+
+def _shared(whole: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    """How many characters each column gets of so many.
+
+    Each has room for its longest word, as long as there is any; of the rest, those that lack least to have their cells
+    on one line get it first.
+    """
+    widths = list(least)
+    while sum(widths) > room and max(widths) > 1:
+        widths[widths.index(max(widths))] -= 1
+    left = room - sum(widths)
+    for number in sorted(range(len(whole)), key=lambda number: whole[number] - widths[number]):
+        given = min(left, whole[number] - widths[number])
+        widths[number] += given
+        left -= given
+    return widths
+
+
+def _broken(text: str, width: int) -> str:
+    """A text whose words are all no longer than the width, as far as they may be broken."""
+    return (
+        text
+        if len(text) <= width
+        else " ".join(word if len(word) <= width else BREAKS.sub(r"\1\n", word) for word in text.split(" "))
     )
 
 
-def _longest(text: str, parts: Callable[[str], list[str]]) -> int:
-    return max(map(len, parts(text)), default=0)
+def _parts(text: str) -> list[str]:
+    """What a text may be broken into."""
+    return BREAKS.sub(r"\1 ", text).split()
+
+
+def _longest(texts: Iterable[str], parts: Callable[[str], list[str]]) -> int:
+    return max((len(part) for text in texts for part in parts(text)), default=0)

@@ -70,14 +70,15 @@ def _by_places(each: Standing, best: Standing, connections: int) -> str:
     taken = f"All places of {each.name} were taken"
     if each.places is None:
         return f"{taken}: with more it may do more."
+    number = each.places.number
     low, high = (each.ratio.low, each.ratio.high) if each.ratio else (None, None)
-    if each is best or each.ratio is None or low is None or high is None or low <= 0 or high >= 1:
-        return f"{taken} ({each.places:,}): with more it may do more."
-    most = max(connections, each.places + 1) if connections else math.inf
-    wanted, least, highest = (min(most, math.ceil(each.places / share)) for share in (each.ratio.estimate, high, low))
+    if each.ratio is None or low is None or high is None or low <= 0 or high >= 1:
+        return f"{taken} ({number:,}): with more it may do more."
+    most = max(connections, number + 1) if connections else math.inf
+    wanted, least, highest = (min(most, math.ceil(number / share)) for share in (each.ratio.estimate, high, low))
     span = "" if least == highest else f" ({least:,} to {highest:,})"
     return (
-        f"{taken} ({each.places:,}): by Little's law it would take about {wanted:,}{span} "
+        f"{taken} ({number:,}): by Little's law it would take about {wanted:,}{span} "
         f"to keep up with {best.name}, if nothing else is used up before."
     )
 

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from clients.words import duration
-from tools.advice.standings import Figure
+from tools.advice.standings import Figure, listed
 from tools.tabular import significant
 
 if TYPE_CHECKING:
@@ -21,8 +21,25 @@ def costs(order: Sequence[Standing]) -> list[str]:
     """Sentences on what the best of the ranked ones costs, and on who costs less."""
     best, others = order[0], order[1:]
     following = next((each for each in others if not each.is_first), None)
-    sentences = [_cpu(best, others, following), _slowest(best, others), *_memory(best, others, following)]
+    sentences = [
+        _among_the_first(order),
+        _cpu(best, others, following),
+        _slowest(best, others),
+        *_memory(best, others, following),
+    ]
     return [sentence for sentence in sentences if sentence]
+
+
+def _among_the_first(order: Sequence[Standing]) -> str:
+    """Who takes least CPU of those that are as quick, and less than whom."""
+    known = [(each, each.cpu) for each in order if each.is_first and each.cpu is not None]
+    if not known:
+        return ""
+    least, cpu = min(known, key=lambda pair: pair[1].estimate)
+    dearer = [f"{each.name} {other.told(duration)}" for each, other in known if cpu.below(other)]
+    if not dearer:
+        return ""
+    return f"Of these, {least.name} takes less CPU for a request, {cpu.told(duration)}: {listed(dearer)}."
 
 
 def _cpu(best: Standing, others: Sequence[Standing], following: Standing | None) -> str:
@@ -63,10 +80,10 @@ def _lowest(figures: Sequence[tuple[str, Figure | None]], than: Figure) -> tuple
 
 
 def _memory(best: Standing, others: Sequence[Standing], following: Standing | None) -> list[str]:
-    """Of the best against the one that holds least for a connection, and against the next."""
-    if best.memory is None:
+    """Of the best against the one that takes least for a connection, and against the next; of those that hold all."""
+    if best.memory is None or not best.holds_all:
         return []
-    known = [(each, each.memory) for each in others if each.memory is not None]
+    known = [(each, each.memory) for each in others if each.memory is not None and each.holds_all]
     least = min(known, key=lambda pair: pair[1].slope.estimate)[0] if known else None
     against = [(each.name, each.memory) for each, _ in known if each is least or each is following]
     return [memory_of_two((best.name, best.memory), (name, memory)) for name, memory in against if memory]

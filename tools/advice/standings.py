@@ -10,6 +10,7 @@ from tools.tabular import significant
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from tools.verdicts.places import Places
     from tools.verdicts.verdict import Verdict
 
 THROUGHPUT = "throughput"
@@ -46,8 +47,8 @@ class Standing:
     """One model on one workload; a figure that is None is not known.
 
     `tiers` are those that it is in, of which 1 is the first. `ratio` is its throughput by that of the best. `cpu` is
-    seconds for a request, and `p99` seconds. `places` is how many clients it can serve at a time, `usl_peak` the number
-    of clients at which it does most, by the Universal Scalability Law, and `capacity` requests a second that held an
+    seconds for a request, and `p99` seconds. `places` tells how many it can serve at a time, `usl_peak` the number of
+    clients at which it does most, by the Universal Scalability Law, and `capacity` requests a second that held an
     objective. `unusable` says why nothing may be concluded from it: it failed, or served only some.
     """
 
@@ -57,7 +58,7 @@ class Standing:
     cpu: Figure | None = None
     p99: Figure | None = None
     memory: Memory | None = None
-    places: int | None = None
+    places: Places | None = None
     usl_peak: float | None = None
     capacity: float | None = None
     verdict: Verdict | None = None
@@ -67,6 +68,11 @@ class Standing:
     def is_first(self) -> bool:
         """Whether it is in the first tier."""
         return 1 in self.tiers
+
+    @property
+    def holds_all(self) -> bool:
+        """Whether it holds as many connections as come; the others leave them to the kernel, and take no memory."""
+        return self.places is None or self.places.by_request
 
     @property
     def limit(self) -> str:

@@ -1,17 +1,16 @@
-"""The charts of a report, as plotly figures in JSON; the page colours text and grid, light or dark.
+"""The charts of a workload, and of the workers of pools.
 
-A model has the same colour, dash and place in every chart. Where a model has no figure, a bar chart says why
-in words, because a bar that is not there looks like a bar of nothing.
+Where a model has no figure, a bar chart says why in words, because a bar that is not there looks like a bar of nothing.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
 from plotly import graph_objects
 
+from tools.report.drawing import Chart, as_json, colour, layout, line, round_values, with_legend
 from tools.statistics import percentile_curve
 from tools.summary import STEVENS_CONNECTIONS
 
@@ -23,41 +22,13 @@ if TYPE_CHECKING:
     from tools.summary import Row, Summary
     from tools.workers import Pool
 
-COLOURS = ("#3b82c4", "#d9822b", "#2a9d74", "#c2527c", "#8a6fd1", "#4fa3b5", "#9c8a2e", "#7a808a")
-"""To be told apart with most kinds of colour blindness, on white and on near black; then used again."""
-
-DASHES = ("solid", "dash", "dot", "dashdot")
 PERCENTILES = {2: "50 %", 10: "90 %", 100: "99 %", 1000: "99.9 %", 10_000: "99.99 %", 100_000: "99.999 %"}
 """Where the latency axis is marked: one in so many answers is slower."""
 
 
-DIGITS = (
-    (10, (1, 2, 5)),
-    (2, (1, 1.5, 2, 3, 4, 5, 7)),
-    (0, (1, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2, 2.2, 2.5, 2.8, 3.1, 3.5, 4, 4.5, 5, 5.5, 6, 7, 8, 9)),
-)
-"""What the marks of a logarithmic axis begin with, where its ends lie more than so many times apart."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """A chart for the page: its figure as JSON, its height in pixels, and in words what it shows."""
-
-    name: str
-    title: str
-    caption: str
-    height: int
-    figure: str
-
-
-def colour(position: int) -> str:
-    """The colour of the model at this place in the order of models."""
-    return COLOURS[position % len(COLOURS)]
-
-
 def latency_chart(summary: Summary) -> Chart | None:
     """Latency over the share of answers within it; None where no model has samples enough for a median."""
-    figure = graph_objects.Figure(layout=_layout())
+    figure = graph_objects.Figure(layout=layout())
     for position, row in enumerate(summary.rows):
         shares, values = percentile_curve(row.latencies_ns)
         if shares:
@@ -67,7 +38,7 @@ def latency_chart(summary: Summary) -> Chart | None:
     figure.update_xaxes(type="log", title="share of answers that came within")
     figure.update_xaxes(tickvals=list(PERCENTILES), ticktext=list(PERCENTILES.values()))
     values = [value for trace in figure.data for value in trace.y]
-    ticks = _round_values(min(values), max(values))
+    ticks = round_values(min(values), max(values))
     figure.update_yaxes(type="log", title="latency, ms", tickvals=ticks)
     figure.update_yaxes(ticktext=[f"{tick:,g}" for tick in ticks])
     return Chart(
@@ -75,13 +46,13 @@ def latency_chart(summary: Summary) -> Chart | None:
         title="How long an answer took",
         caption="Lower is better. At 99 %, 99 of 100 answers took no longer than the curve says; "
         "a curve ends where too few answers are left to tell.",
-        height=_with_legend(380, len(figure.data)),
-        figure=_json(figure),
+        height=with_legend(380, len(figure.data)),
+        figure=as_json(figure),
     )
 
 
 def throughput_chart(summary: Summary) -> Chart:
-    """Requests a second, a bar for each model, with the rounds' spread."""
+    """Requests a second, a bar for each model, with its interval over rounds."""
     return _bars(
         summary,
         name="throughput",
@@ -94,7 +65,7 @@ def throughput_chart(summary: Summary) -> Chart:
 
 
 def cpu_chart(summary: Summary) -> Chart:
-    """CPU microseconds for a request, a bar for each model, with the rounds' spread."""
+    """CPU microseconds for a request, a bar for each model, with its interval over rounds."""
     return _bars(
         summary,
         name="cpu",
@@ -109,17 +80,16 @@ def cpu_chart(summary: Summary) -> Chart:
 def workers_chart(shared: Sequence[Pool], models: Sequence[Variant]) -> Chart:
     """How many connections each worker of a pool served, from the busiest to the idlest, a line for each pool."""
     places = {model.name: position for position, model in enumerate(models)}
-    figure = graph_objects.Figure(layout=_layout())
+    figure = graph_objects.Figure(layout=layout())
     for pool in shared:
         ranks = list(range(1, len(pool.ranked) + 1))
-        line = _line(places[pool.model])
         figure.add_trace(
             graph_objects.Scatter(
                 x=ranks,
                 y=pool.ranked,
                 name=escape(pool.model),
                 mode="lines+markers",
-                line=line,
+                line=line(places[pool.model]),
                 hovertemplate=f"worker %{{x}} of {len(ranks)}: %{{y:,.0f}}",
             )
         )
@@ -129,8 +99,8 @@ def workers_chart(shared: Sequence[Pool], models: Sequence[Variant]) -> Chart:
         name="workers",
         title="Who does the work in a pool",
         caption="A level line is a pool whose workers serve equally many clients; in a steep one, some hardly serve.",
-        height=_with_legend(360, len(shared)),
-        figure=_json(figure),
+        height=with_legend(360, len(shared)),
+        figure=as_json(figure),
     )
 
 
@@ -141,20 +111,9 @@ def _curve(model: str, position: int, shares: Sequence[float], values: Sequence[
         customdata=[share * 100 for share in shares],
         name=escape(model),
         mode="lines",
-        line=_line(position),
+        line=line(position),
         hovertemplate="%{customdata:.4~g} % within %{y:.3~g} ms",
     )
-
-
-def _line(position: int) -> dict[str, object]:
-    """The line of the model at this place: of 32 models, no two have the same colour and the same dashes."""
-    dash = DASHES[(position + position // len(COLOURS)) % len(DASHES)]
-    return {"color": colour(position), "dash": dash, "width": 2.5}
-
-
-def _with_legend(height: int, entries: int) -> int:
-    """The height of a chart in pixels, with room for a legend of so many entries."""
-    return height + 8 * max(0, entries - 8)
 
 
 def _bars(
@@ -169,7 +128,7 @@ def _bars(
 ) -> Chart:
     figures = [figure_of(row) for row in summary.rows]
     names = [escape(row.model) for row in summary.rows]
-    figure = graph_objects.Figure(layout=_layout(legend=False))
+    figure = graph_objects.Figure(layout=layout(legend=False))
     figure.add_trace(
         graph_objects.Bar(
             y=names,
@@ -193,7 +152,7 @@ def _bars(
     figure.update_yaxes(showgrid=False, ticksuffix="  ")
     figure.update_xaxes(title=unit, rangemode="tozero", tickformat=",~g", nticks=6)
     height = 110 + 34 * len(names)
-    return Chart(f"{summary.workload.name}-{name}", title, caption, height, _json(figure))
+    return Chart(f"{summary.workload.name}-{name}", title, caption, height, as_json(figure))
 
 
 def _above(figure: Interval | None) -> float | None:
@@ -204,34 +163,7 @@ def _below(figure: Interval | None) -> float | None:
     return figure.estimate - figure.low if figure and figure.low is not None else None
 
 
-def _round_values(low: float, high: float) -> list[float]:
-    """1, 2, 5, 10, 20 and so on where the two are far apart, closer together where they are not."""
-    digits = next(digits for reach, digits in DIGITS if high > reach * low)
-    steps = [digit * 10.0**power for power in range(-6, 7) for digit in digits]
-    return [step for step in steps if low / 2.5 < step < high * 2.5]
-
-
 def _why_no_throughput(row: Row) -> str:
     if row.partial:
         return f"{row.served} of {row.connections} served"
     return "failed" if row.failures else "not measured"
-
-
-def _layout(*, legend: bool = True) -> dict[str, object]:
-    return {
-        "template": {},  # plotly's own is eight times as large as these figures, and brings a background
-        "autosize": True,
-        "margin": {"l": 8, "r": 16, "t": 8, "b": 12},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "showlegend": legend,
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        "hovermode": "closest",
-        "xaxis": {"automargin": True, "fixedrange": True},
-        "yaxis": {"automargin": True, "fixedrange": True},
-    }
-
-
-def _json(figure: graph_objects.Figure) -> str:
-    """The figure as JSON that may stand inside a script element: no `<` can end it."""
-    return str(figure.to_json()).replace("<", "\\u003c")

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tools.progress import named
-from tools.report.charts import Chart, colour, cpu_chart, latency_chart, throughput_chart, workers_chart
-from tools.statistics import BEHIND_A_PERCENTILE
+from tools.advice_of import advice_table
+from tools.belief import belief_table
+from tools.memory_tables import memory_table
+from tools.report.charts import cpu_chart, latency_chart, throughput_chart, workers_chart
+from tools.report.drawing import colour
+from tools.report.measured_charts import memory_chart, scaling_charts, speed_chart
+from tools.report.telling import disturbances, machine_facts, method_values, run_values
+from tools.scaling_tables import capacity_table, scaling_table
 from tools.stevens_tables import stevens_tables
-from tools.summary import STEVENS_WORKLOAD, summarized
-from tools.tables import workload_tables
+from tools.summary import summarized
+from tools.tables import all_workload_tables
 from tools.workers import pools
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tools.report.drawing import Chart
     from tools.results import Results
     from tools.summary import Summary
     from tools.tabular import Table
-
-
-METHODS = {
-    "cgroup-v1": "the kernel's counter of a cgroup of the server's own (version 1), which sees every child",
-    "cgroup-v2": "the kernel's counter of a cgroup of the server's own (version 2), which sees every child",
-    "rusage": "the times of the server's processes and of the children that they waited for",
-    "process-tree": "the times of the server's processes and of the children that they waited for",
-}
-"""The accounting's names in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,31 +38,20 @@ class Section:
 
 
 def sections_of(results: Results) -> tuple[Section, ...]:
-    """All sections of the page, in order."""
-    workloads = tuple(_workload(summary, results.header.rounds) for summary in summarized(results))
+    """All sections of the page that have something to say, in order."""
+    summaries = summarized(results)
+    pairs = all_workload_tables(results, summaries)
+    machine: dict[str, object] = {"facts": machine_facts(results), "sysctls": results.header.machine.sysctls}
     return (
-        _run(results),
+        Section("run", "What was run", "run.html.j2", run_values(results)),
         _models(results),
-        _process_control(results),
-        *workloads,
-        _machine(results),
-        _method(results),
+        *_process_control(results),
+        *(_workload(summary, pair) for summary, pair in zip(summaries, pairs, strict=True)),
+        *_beside_workloads(results),
+        *_belief(results, summaries),
+        Section("machine", "The machine", "machine.html.j2", machine),
+        Section("method", "How it was measured", "method.html.j2", method_values(results)),
     )
-
-
-def _run(results: Results) -> Section:
-    header = results.header
-    values = {
-        "started": header.started.replace("T", " ").replace("+00:00", " UTC"),
-        "command": shlex.join(header.command),
-        "header": header,
-        "cells": len(results.cells),
-        "failed": sum(1 for cell in results.cells if cell.error),
-        "notices": results.notices,
-        "left_out": tuple(header.left_out.values()),
-        "options": tuple(named(model) for model in header.models if model.options),
-    }
-    return Section("run", "What was run", "run.html.j2", values)
 
 
 def _models(results: Results) -> Section:
@@ -72,70 +59,49 @@ def _models(results: Results) -> Section:
     return Section("models", "The models", "models.html.j2", {"models": models})
 
 
-def _process_control(results: Results) -> Section:
+def _process_control(results: Results) -> Iterator[Section]:
     shared = pools(results)
-    values: dict[str, object] = {
-        "tables": stevens_tables(results),
-        "workload": STEVENS_WORKLOAD,
-        "charts": (workers_chart(shared, results.header.models),) if shared else (),
-    }
-    return Section("process-control", "What serving side by side costs", "process_control.html.j2", values)
+    tables = stevens_tables(results)
+    if tables:
+        charts = (workers_chart(shared, results.header.models),) if shared else ()
+        yield _drawn("process-control", "What serving side by side costs", tables, charts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Drawn:
-    """What a workload's template reads."""
-
-    tables: tuple[Table, ...]
-    latency: Chart | None
-    bars: tuple[Chart, ...]
-
-
-def _workload(summary: Summary, rounds: int) -> Section:
-    drawn = _Drawn(
-        workload_tables(summary, rounds),
-        latency_chart(summary),
-        (throughput_chart(summary), cpu_chart(summary)),
-    )
+def _workload(summary: Summary, tables: tuple[Table, Table]) -> Section:
     name = summary.workload.name
-    return Section(f"workload-{name}", f"Workload {name}", "workload.html.j2", {"drawn": drawn})
-
-
-def _machine(results: Results) -> Section:
-    machine, interpreter = results.header.machine, results.header.interpreter
-    locked = "without its global lock" if interpreter.free_threaded else "with its global lock"
-    facts = [
-        ("System", f"{machine.system} {machine.kernel}, {machine.architecture}"),
-        ("Processor", machine.processor or "not told"),
-        ("CPUs", f"{machine.cpus}, of which {machine.usable_cpus} could be used"),
-        ("Memory", f"{machine.memory_bytes / 2**30:.1f} GiB"),
-        ("CPU governor", machine.governor or "not told"),
-        ("Load before the start", f"{machine.load_average:.2f}"),
-        ("Open files allowed", f"{machine.open_files_limit:,}"),
-        ("Python", f"{interpreter.implementation} {interpreter.version} {locked}, {interpreter.compiler}"),
-        ("Packages", ", ".join(f"{name} {version}" for name, version in interpreter.packages.items())),
-    ]
-    return Section("machine", "The machine", "machine.html.j2", {"facts": facts, "sysctls": machine.sysctls})
-
-
-def _method(results: Results) -> Section:
-    values = {
-        "header": results.header,
-        "division": results.header.division,
-        "cpu_methods": sorted({METHODS.get(cell.cpu.method, cell.cpu.method) for cell in results.cells if cell.cpu}),
-        "shortest": min((cell.load.window for cell in results.cells if cell.load), default=results.header.duration),
-        "sampling_shares": _sampling_shares(results),
-        "samples_beyond": BEHIND_A_PERCENTILE,
+    latency = latency_chart(summary)
+    values: dict[str, object] = {
+        "tables": tables,
+        "charts": (latency,) if latency else (),
+        "bars": (throughput_chart(summary), cpu_chart(summary)),
+        "rows": summary.rows,
     }
-    return Section("method", "How it was measured", "method.html.j2", values)
+    return Section(f"workload-{name}", f"Workload {name}", "workload.html.j2", values)
 
 
-def _sampling_shares(results: Results) -> list[tuple[str, float]]:
-    """For each model, the share of a CPU that looking at it took in its windows."""
-    shares = []
-    for model in results.header.models:
-        looked = [(cell.peaks, cell.load) for cell in results.cells if cell.model == model.name]
-        pairs = [(peaks.own_cpu, load.window) for peaks, load in looked if peaks and load]
-        if window := sum(seconds for _, seconds in pairs):
-            shares.append((model.name, sum(cpu for cpu, _ in pairs) / window))
-    return shares
+def _beside_workloads(results: Results) -> Iterator[Section]:
+    """What was measured beside the workloads, as far as it was."""
+    memory = memory_chart(results)
+    parts: tuple[tuple[Table | None, tuple[Chart, ...]], ...] = (
+        (memory_table(results), (memory,) if memory else ()),
+        (scaling_table(results), scaling_charts(results)),
+        (capacity_table(results), ()),
+    )
+    for table, charts in parts:
+        if table:
+            yield _drawn(table.name, table.title, (table,), charts)
+
+
+def _belief(results: Results, summaries: Sequence[Summary]) -> Iterator[Section]:
+    table, speeds = belief_table(results, summaries), speed_chart(results)
+    yield _drawn(table.name, table.title, (table,), (speeds,) if speeds else (), disturbances(results))
+    if advice := advice_table(results, summaries):
+        yield _drawn(advice.name, advice.title, (advice,), ())
+
+
+def _drawn(
+    name: str, title: str, tables: Sequence[Table], charts: Sequence[Chart], disturbed: Sequence[str] = ()
+) -> Section:
+    """A section of tables and charts; it is called as its first table."""
+    values: dict[str, object] = {"tables": tables, "charts": charts, "disturbed": disturbed}
+    return Section(name, title, "tables.html.j2", values)

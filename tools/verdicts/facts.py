@@ -9,9 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clients.verdict import BUSY
 from tools.verdicts.places import Places, places_of
-from tools.verdicts.verdict import CLIENT
 
 if TYPE_CHECKING:
     from tools.cells import Cell, Header, Load, Variant
@@ -113,15 +111,11 @@ def _server(cell: Cell, cpus: int, *, shared: bool) -> tuple[float | None, bool]
 
 
 def _client(load: Load, used: float, *, shared: bool) -> float:
-    """How near to their end the clients were; at least as near as their own judge says.
-
-    Where they share their CPUs with the server, that they waited for one tells of the server, and so does their judge.
-    """
+    """How near to their end the clients were; where the server shares their CPUs, that they waited tells of it."""
     busy = load.client_busy if load.client_busy is not None else used
     if shared:
         return busy
-    near = busy + (load.client_waiting or 0.0)
-    return max(near, BUSY) if load.client_limit == CLIENT else near
+    return busy + (load.client_waiting or 0.0)
 
 
 def _held(load: Load) -> int:

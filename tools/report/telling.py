@@ -1,0 +1,131 @@
+"""What the report says in words: what was run, on which machine and Pythons, and how it was measured."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from tools.figures import NOTICEABLE_APART, counted_apart, measuring_share
+from tools.progress import named
+from tools.standings import LEAST_DIFFERENCE, session_control
+from tools.statistics import BEHIND_A_PERCENTILE
+
+if TYPE_CHECKING:
+    from tools.machine import Interpreter
+    from tools.results import Results
+
+METHODS = {
+    "cgroup-v1": "the kernel's counter of a cgroup of the server's own (version 1), which sees every child",
+    "cgroup-v2": "the kernel's counter of a cgroup of the server's own (version 2), which sees every child",
+    "rusage": "the times of the server's processes and of the children that they waited for",
+    "process-tree": "the times of the server's processes and of the children that they waited for",
+}
+"""The accounting's names in words."""
+
+PLACES = ("--output", "--resume")  # options that say where files go, and not what is measured
+
+
+def run_values(results: Results) -> dict[str, object]:
+    """What was asked for, and how far it came."""
+    header = results.header
+    return {
+        "started": header.started.replace("T", " ").replace("+00:00", " UTC"),
+        "command": shlex.join(header.command),
+        "again": shlex.join(again(header.command, header.seed)),
+        "header": header,
+        "workloads": [workload for workload in header.workloads if not workload.scaling_of],
+        "rounds": max((cell.round for cell in results.cells), default=0),
+        "cells": len(results.cells),
+        "failed": sum(1 for cell in results.cells if cell.error),
+        "notices": results.notices,
+        "left_out": tuple(header.left_out.values()),
+        "options": tuple(named(model) for model in header.models if model.options),
+        "commands": tuple((model.name, shlex.join(model.command)) for model in header.models if model.command),
+        "interpreters": tuple((name, python_words(it)) for name, it in header.interpreters.items()),
+        "own": python_words(header.interpreter),
+    }
+
+
+def again(command: tuple[str, ...], seed: int) -> tuple[str, ...]:
+    """The command that measures the same in the same order, into a folder of its own."""
+    words: list[str] = []
+    skipped = False
+    for word in command:
+        if skipped or word in PLACES or word.startswith(tuple(f"{place}=" for place in PLACES)):
+            skipped = not skipped and word in PLACES
+            continue
+        words.append(word)
+    seeded = any(word == "--seed" or word.startswith("--seed=") for word in words)
+    return tuple(words) if seeded else (*words, "--seed", str(seed))
+
+
+def python_words(interpreter: Interpreter) -> str:
+    """A Python by its version and by what its global interpreter lock did."""
+    build = "free-threaded build, " if interpreter.free_threaded else ""
+    lock = "on" if interpreter.gil else "off"
+    return f"{interpreter.implementation} {interpreter.version}, {build}GIL {lock}"
+
+
+def machine_facts(results: Results) -> list[tuple[str, str]]:
+    """What can change a figure, by its name."""
+    machine, interpreter = results.header.machine, results.header.interpreter
+    packages = ", ".join(f"{name} {version}" for name, version in interpreter.packages.items())
+    servers = [(f"Python {name}", python_words(it)) for name, it in results.header.interpreters.items()]
+    return [
+        ("System", f"{machine.system} {machine.kernel}, {machine.architecture}"),
+        ("Processor", machine.processor or "not told"),
+        ("CPUs", f"{machine.cpus}, of which {machine.usable_cpus} could be used"),
+        ("Memory", f"{machine.memory_bytes / 2**30:.1f} GiB"),
+        ("CPU governor", machine.governor or "not told"),
+        ("Load before the start", f"{machine.load_average:.2f}"),
+        ("Open files allowed", f"{machine.open_files_limit:,}"),
+        ("Python that measured", f"{python_words(interpreter)}, {interpreter.compiler}"),
+        *servers,
+        ("Packages", packages),
+    ]
+
+
+def method_values(results: Results) -> dict[str, object]:
+    """What the method's template reads."""
+    header = results.header
+    windows = [cell.load.window for cell in results.cells if cell.load]
+    return {
+        "header": header,
+        "division": header.division,
+        "cpu_methods": sorted({METHODS.get(cell.cpu.method, cell.cpu.method) for cell in results.cells if cell.cpu}),
+        "apart": counted_apart(results.cells),
+        "noticeable": NOTICEABLE_APART,
+        "least": LEAST_DIFFERENCE,
+        "shortest": min(windows, default=header.duration),
+        "measuring": _measuring_shares(results),
+        "control": next((model.control_of for model in header.models if model.control_of), ""),
+        "said": session_control(results).reason,
+        "again": sum(cell.attempt > 1 for cell in results.attempts),
+        "kernel_methods": sorted({probe.kernel_method for probe in results.memory if probe.kernel_method}),
+        "scaling": any(workload.scaling_of for workload in header.workloads),
+        "paced": any(workload.rate is not None for workload in header.workloads),
+        "samples_beyond": BEHIND_A_PERCENTILE,
+    }
+
+
+def _measuring_shares(results: Results) -> list[tuple[str, float]]:
+    """For each model, the share of one CPU that measuring it took in its windows."""
+    shares = []
+    for model in results.header.models:
+        found = [
+            share
+            for workload in results.header.workloads
+            for share in measuring_share(results.of(workload.name, model.name)).values()
+        ]
+        if found:
+            shares.append((model.name, sum(found) / len(found)))
+    return shares
+
+
+def disturbances(results: Results) -> tuple[str, ...]:
+    """Every attempt that something disturbed, in the order of running."""
+    return tuple(
+        f"{cell.workload}, {cell.model}, round {cell.round}, attempt {cell.attempt}: {cell.disturbed}"
+        for cell in results.attempts
+        if cell.disturbed
+    )
