@@ -82,7 +82,7 @@ class Dialogue(Conversation):
         going_on = await self._answer(session.started())
         while going_on and (data := await reader.read(size_bytes)):
             if self._state == CLOSED:  # its deadline came in the same round of the loop as these bytes
-                return False
+                break
             self.bytes_in += len(data)
             self.since = monotonic()
             going_on = await self._answer(session.received(data))
