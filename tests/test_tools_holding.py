@@ -8,17 +8,16 @@ import resource
 import socket
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from tests.comparisons import variant
 from tests.load_runs import until_true
 from tests.measured import python
 from tools.accounting.meters import metering
-from tools.cells import Variant
 from tools.failure import Failure
 from tools.held_connections import Crowd, descriptors_for
 from tools.holding import PATIENCE, Holding, memory_probe
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from tools.launch import Server
 
 HELD = 200
-SERVER = Variant("", "", "", "", "", model="selector")
 KIB = 1024
 
 # Echoes, and gives each connection a block that it never touches again.
@@ -61,14 +59,14 @@ while True:
 @contextmanager
 def metered(command: list[str]) -> Iterator[tuple[Server, Meter]]:
     """Run a server with a meter."""
-    with metering() as meter, running(command, meter=meter, environment=environment_of(SERVER)) as server:
+    with metering() as meter, running(command, meter=meter, environment=environment_of(variant(""))) as server:
         yield server, meter
 
 
 @contextmanager
 def model(name: str, protocol: str = "echo", **options: int) -> Iterator[tuple[Server, Meter]]:
     """Run one of the models."""
-    with metered(command_of(replace(SERVER, model=name), protocol, options)) as found:
+    with metered(command_of(variant(name), protocol, options)) as found:
         yield found
 
 

@@ -1,5 +1,151 @@
+"""What follows from a comparison, for each workload: what the tables tell, handed to `tools.advice` as plain values."""
+
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-def advice_table(results, summaries):
-    return None
+from tools import figures
+from tools.advice.giving import advise
+from tools.advice.standings import Figure, Memory, Standing
+from tools.inference.intervals import interval
+from tools.memory_tables import holdings
+from tools.scaling_tables import scaled
+from tools.standings import session_control
+from tools.tabular import Table
+from tools.verdicts.facts import facts_of
+from tools.workloads.workload import ALL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tools.cells import Header
+    from tools.inference.intervals import Interval
+    from tools.memory_tables import Holding
+    from tools.results import Results
+    from tools.scaling_tables import Scaled
+    from tools.summary import Row, Summary
+    from tools.verdicts.places import Places
+    from tools.workloads import Workload
+
+SLOWEST = 0.99  # the percentile that advice on the slowest answers is by
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What was measured beside the cells: memory by model, the others by workload and model."""
+
+    memory: Mapping[str, Memory]
+    peaks: Mapping[tuple[str, str], float]
+    capacities: Mapping[tuple[str, str], float]
+
+
+def advice_of(results: Results, summaries: Sequence[Summary]) -> dict[str, tuple[str, ...]]:
+    """The sentences on each workload, by its name, the most important first; with a warning where all may be chance.
+
+    Raises ResultsError where the samples of a cell are damaged or not there.
+    """
+    return _advised(results, summaries, _unsound(results))
+
+
+def advice_table(results: Results, summaries: Sequence[Summary]) -> Table | None:
+    """A table without columns, and with a paragraph for each workload as its notes; None where there is no workload."""
+    if not summaries:
+        return None
+    unsound = _unsound(results)
+    warning = f"UNSOUND: {unsound}. All of this may be chance. " if unsound else ""
+    return Table(
+        name="advice",
+        title="What follows from it",
+        lead=f"{warning}For each workload who is first, what that costs, and when the answer would change. Nothing is "
+        "said that the intervals do not bear.",
+        columns=(),
+        rows=(),
+        notes=tuple(" ".join(sentences) for sentences in _advised(results, summaries, "").values()),
+    )
+
+
+def _advised(results: Results, summaries: Sequence[Summary], unsound: str) -> dict[str, tuple[str, ...]]:
+    beside = _beside(results)
+    return {
+        summary.workload.name: advise(
+            summary.workload.name,
+            [_standing(results, summary, row, beside) for row in summary.rows if not row.control_of],
+            measure=summary.standing.measure,
+            unsound=unsound,
+            connections=summary.workload.connections,
+            server_cpus=_server_cpus(results.header, summary.workload),
+        )
+        for summary in summaries
+    }
+
+
+def _unsound(results: Results) -> str:
+    found = session_control(results)
+    return found.reason if found.sound is False else ""
+
+
+def _beside(results: Results) -> Beside:
+    return Beside(
+        memory={each.model: memory for each in holdings(results) if (memory := _memory(each))},
+        peaks={(each.workload, each.model): peak for each in scaled(results) if (peak := _peak(each)) is not None},
+        capacities={
+            (each.workload, each.model): each.rate
+            for each in results.capacities
+            if each.rate is not None and each.confirmed and not each.error
+        },
+    )
+
+
+def _memory(holding: Holding) -> Memory | None:
+    base, slope = _figure(holding.base), _figure(holding.per_connection)
+    return Memory(base, slope) if base and slope else None
+
+
+def _peak(each: Scaled) -> float | None:
+    """The peak where it was passed in the measurement: one beyond it is a guess, and so is that of a poor fit."""
+    peak = each.law.peak
+    return peak if peak is not None and peak <= each.most and not each.law.reason else None
+
+
+def _standing(results: Results, summary: Summary, row: Row, beside: Beside) -> Standing:
+    """Of one model; what is not known, or rests on too few answers, is None."""
+    workload, ranked = summary.workload, summary.standing
+    cells = results.of(workload.name, row.model)
+    slowest = interval(list(figures.latencies(results, cells, SLOWEST).values())) if row.model in ranked.order else None
+    return Standing(
+        name=row.model,
+        tiers=row.tiers,
+        ratio=_figure(row.against_first),
+        cpu=_figure(row.spent.cpu),
+        p99=_figure(slowest),
+        memory=beside.memory.get(row.model),
+        places=_places(results, workload, row.model),
+        usl_peak=beside.peaks.get((workload.name, row.model)),
+        capacity=beside.capacities.get((workload.name, row.model)),
+        verdict=row.verdict,
+        unusable="" if row.model in ranked.order else _why_not(row),
+    )
+
+
+def _places(results: Results, workload: Workload, model: str) -> Places | None:
+    """Those that it had in the last round that went well."""
+    variant = next(each for each in results.header.models if each.name == model)
+    sound = [(cell, cell.load) for cell in figures.sound(results.of(workload.name, model)) if cell.load]
+    return facts_of(*sound[-1], workload, variant, results.header).places if sound else None
+
+
+def _server_cpus(header: Header, workload: Workload) -> int:
+    """How many CPUs servers could use."""
+    pinned = len(header.division.server) if workload.cpus != ALL else 0
+    return pinned or header.machine.usable_cpus
+
+
+def _why_not(row: Row) -> str:
+    if row.partial:
+        return f"it served {row.served} of {row.connections} clients"
+    return "it failed" if row.failures else "it was not measured"
+
+
+def _figure(found: Interval | None) -> Figure | None:
+    return Figure(found.estimate, found.low, found.high) if found else None

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from tools.advice_of import advice_of
 from tools.memory_tables import holdings
 from tools.results import SUMMARY, ResultsError
 from tools.scaling_tables import scaled
@@ -33,6 +34,8 @@ def summary_of(results: Results) -> dict[str, Any]:
     """Times in seconds, sizes in bytes, throughputs in requests a second; intervals as estimate, low, high, rounds."""
     control = session_control(results)
     header = results.header
+    summaries = summarized(results)
+    advice = advice_of(results, summaries)
     return {
         "folder": str(results.folder),
         "seed": header.seed,
@@ -40,7 +43,7 @@ def summary_of(results: Results) -> dict[str, Any]:
         "cells": len(results.cells),
         "sound": control.sound,
         "control": {"reason": control.reason, "ratio": _interval(control.ratio)},
-        "workloads": {each.workload.name: _workload(each) for each in summarized(results)},
+        "workloads": {each.workload.name: _workload(each, advice[each.workload.name]) for each in summaries},
         "process_control": [
             {
                 "model": each.model,
@@ -80,13 +83,14 @@ def summary_of(results: Results) -> dict[str, Any]:
     }
 
 
-def _workload(summary: Summary) -> dict[str, Any]:
+def _workload(summary: Summary, advice: tuple[str, ...]) -> dict[str, Any]:
     standing = summary.standing
     return {
         "ranked_by": standing.measure,
         "order": standing.order,
         "adjustment": {"exponent": standing.exponent, "reason": standing.adjustment},
         "models": {row.model: _row(row) for row in summary.rows},
+        "advice": advice,
     }
 
 

@@ -27,7 +27,8 @@ class Column(NamedTuple):
 class Table:
     """A table as text, the first column naming what a row is about.
 
-    `lead` stands above the table and `notes` below it, each one paragraph.
+    `lead` stands above the table and `notes` below it, each one paragraph. Without columns there are the notes alone,
+    and they are what is to be read.
     """
 
     name: str

@@ -33,10 +33,12 @@ def print_tables(console: Console, tables: tuple[Table, ...]) -> None:
         console.print()
         console.print(Text(table.title, style="bold"))
         console.print(Text(fill(table.lead, console.width)), soft_wrap=True)
-        console.print(_rich(table, console.width))
+        if table.columns:
+            console.print(_rich(table, console.width))
+        first, style = ("  ", "dim") if table.columns else ("- ", "")
         for note in table.notes:
-            indented = fill(note, console.width, initial_indent="  ", subsequent_indent="  ")
-            console.print(Text(indented, style="dim"), soft_wrap=True)
+            indented = fill(note, console.width, initial_indent=first, subsequent_indent="  ")
+            console.print(Text(indented, style=style), soft_wrap=True)
 
 
 def _rich(table: Table, width: int) -> RichTable:

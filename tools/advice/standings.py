@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from tools.verdicts.places import Places
     from tools.verdicts.verdict import Verdict
 
+THROUGHPUT = "throughput"
+"""What a closed loop is ranked by: more is better, and of times less."""
+
 
 class Figure(NamedTuple):
     """An estimate and the ends of its interval; None where there were too few rounds for one."""
@@ -77,10 +80,14 @@ class Standing:
         return self.verdict.limit if self.verdict else ""
 
 
-def ranked(standings: Iterable[Standing]) -> list[Standing]:
-    """Those that can be concluded from, from the first tier to the last and from the quickest to the slowest."""
+def ranked(standings: Iterable[Standing], measure: str = THROUGHPUT) -> list[Standing]:
+    """Those that can be concluded from, from the first tier to the last and from the quickest to the slowest.
+
+    Quicker is more throughput, and less of any other measure.
+    """
+    sign = -1 if measure == THROUGHPUT else 1
     usable = [each for each in standings if each.tiers and each.ratio and not each.unusable]
-    return sorted(usable, key=lambda each: (min(each.tiers), -each.ratio.estimate if each.ratio else 0.0))
+    return sorted(usable, key=lambda each: (min(each.tiers), sign * each.ratio.estimate if each.ratio else 0.0))
 
 
 def names_of(standings: Iterable[Standing]) -> str:

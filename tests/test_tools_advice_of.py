@@ -1,0 +1,147 @@
+"""The advice of a comparison: from its cells to sentences, in the last table and in its summary."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from io import StringIO
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from tests.comparisons import WORKLOADS, cell, header, made_up
+from tools.advice.giving import advise
+from tools.advice.standings import Figure, Standing
+from tools.advice_of import advice_of, advice_table
+from tools.cells import Capacity, MemoryProbe
+from tools.cli import run
+from tools.report.page import report_page
+from tools.results import SUMMARY, read_results, writing
+from tools.summary import summarized
+from tools.tables import tables_of
+from tools.terminal import print_tables
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tools.cells import Cell
+    from tools.results import Results
+
+ROUNDS = 5
+MODELS = ("threaded", "selector")
+AGAIN = "selector (again)"
+MEBIBYTE = 2**20
+
+
+def cells(throughputs: dict[str, int], workload: str = "churn") -> list[Cell]:
+    """Five rounds of each model, at so many requests a second and a few more in each round."""
+    made = []
+    for model, requests in throughputs.items():
+        for number in range(1, ROUNDS + 1):
+            one = cell(workload, model.partition(" ")[0], number)  # the copy costs what the model costs
+            assert one.load is not None
+            made.append(replace(one, model=model, load=replace(one.load, requests=requests + number)))
+    return made
+
+
+def compared(folder: Path, *records: Cell | MemoryProbe | Capacity, **changes: object) -> Results:
+    """A comparison of these records; its selector is entered twice."""
+    models = [model for model in header().models if model.name in MODELS]
+    models += [replace(model, name=AGAIN, control_of=model.name) for model in models if model.name == "selector"]
+    with writing(folder) as writer:
+        writer.add_header(header(models=tuple(models), rounds=ROUNDS, **changes))
+        for record in records:
+            writer.add(record)
+    return read_results(folder)
+
+
+def advice_on_churn(results: Results) -> str:
+    """As one text."""
+    return " ".join(advice_of(results, summarized(results))["churn"])
+
+
+def probe(model: str, per_connection: int) -> MemoryProbe:
+    """Memory that rises by so many bytes for each connection, nearly on a line."""
+    held = (0, 10, 20, 40)
+    sizes = tuple(10 * MEBIBYTE + count * per_connection + count % 3 for count in held)
+    return MemoryProbe(model, 1, 1, "", 1.0, "", held, held, sizes, (None,) * 4, "", (1,) * 4)
+
+
+def test_who_is_first_is_told_with_the_next_and_never_with_the_control(tmp_path: Path) -> None:
+    """The copy of the selector is there to judge the session by, and is no model."""
+    sound = {"selector": 2000, AGAIN: 2000, "threaded": 1000}
+    told = advice_on_churn(compared(tmp_path / "r", *cells(sound)))
+    assert told.startswith("First on churn: selector. The next is threaded, with 0.50")
+    assert "again" not in told
+    assert "unsound" not in told
+
+
+def test_an_unsound_session_is_said_first(tmp_path: Path) -> None:
+    """In the sentences of each workload, and once in the table."""
+    results = compared(tmp_path / "r", *cells({"selector": 2000, AGAIN: 1400, "threaded": 1000}))
+    assert advice_on_churn(results).startswith("This session is unsound: the control differs from itself")
+    table = advice_table(results, summarized(results))
+    assert table is not None
+    assert table.lead.startswith("UNSOUND: the control differs from itself")
+    assert table.notes[0].startswith("First on churn: selector.")
+
+
+def test_models_that_failed_or_served_a_few_are_named_and_nothing_else_is_said_of_them(tmp_path: Path) -> None:
+    """As of the made-up comparison, where the iterative model serves one client of those that stay."""
+    results = read_results(made_up(tmp_path / "r"))
+    told = advice_of(results, summarized(results))
+    assert list(told) == list(WORKLOADS)
+    assert told["keepalive"][-1] == "Nothing is concluded from iterative (it served 1 of 50 clients)."
+    failed = [replace(each, error="no answer", load=None) for each in cells({"threaded": 1})]
+    results = compared(tmp_path / "s", *cells({"selector": 2000}), *failed)
+    assert advice_on_churn(results).endswith("Nothing is concluded from threaded (it failed).")
+
+
+def test_memory_that_was_probed_is_in_the_advice(tmp_path: Path) -> None:
+    """As a slope with its interval."""
+    made = cells({"selector": 2000, "threaded": 1000})
+    results = compared(tmp_path / "r", *made, probe("selector", 4096), probe("threaded", 65536), held=40)
+    assert "selector takes less memory" in advice_on_churn(results)
+    assert "4.00 KiB" in advice_on_churn(results)
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_a_capacity_counts_once_it_was_confirmed(tmp_path: Path, confirmed: bool) -> None:
+    """A rate that held in one run of four is none."""
+    rates = {"selector": 900.0, "threaded": 1500.0}
+    found = [
+        Capacity("churn", model, 1, "", 1.0, "", "p99=50ms", rate, confirmed, "", ()) for model, rate in rates.items()
+    ]
+    told = advice_on_churn(compared(tmp_path / "r", *cells({"selector": 2000, "threaded": 1000}), *found))
+    assert ("By the rate that held the objective threaded comes before selector" in told) is confirmed
+
+
+def test_the_advice_is_the_last_table_in_the_page_and_in_the_summary(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A paragraph for each workload; a list of sentences for a program."""
+    results = compared(tmp_path / "r", *cells({"selector": 2000, "threaded": 1000}))
+    table = tables_of(results)[-1]
+    assert (table.name, table.columns, table.rows, len(table.notes)) == ("advice", (), (), 1)
+    stream = StringIO()
+    print_tables(Console(file=stream, width=80), (table,))
+    assert "\n- First on churn: selector. " in stream.getvalue()
+    assert max(map(len, stream.getvalue().splitlines())) <= 80
+    assert table.notes[0] in report_page(results).replace("&#39;", "'")
+    assert run(["report", str(results.folder), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["workloads"]["churn"]["advice"][0] == "First on churn: selector."
+    assert printed == json.loads((results.folder / SUMMARY).read_text(encoding="utf-8"))
+
+
+def test_where_answers_are_due_at_a_rate_less_is_better() -> None:
+    """The ratio is then of times, and the words are of times, too."""
+    first = Standing("selector", (1,), Figure(1, 1, 1))
+    later = Standing("threaded", (2,), Figure(1.5, 1.4, 1.6))
+    last = Standing("forking", (2,), Figure(3, 2.8, 3.2))
+    assert advise("burst", [last, later, first], measure="p99") == (
+        "First on burst: selector.",
+        "The next is threaded, whose p99 is 1.50 (1.40 to 1.60) of that of selector.",
+    )
+    assert "cannot be told apart by their p99" in advise("burst", [first, replace(later, tiers=(1,))], measure="p99")[0]
