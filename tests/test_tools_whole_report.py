@@ -134,6 +134,18 @@ def test_bars_have_the_ends_of_their_intervals(results: Results, page: str) -> N
     assert min(bars["error_x"]["array"]) > 0
 
 
+def test_latencies_have_marks_with_the_intervals_of_their_rounds(page: str) -> None:
+    """Every round has the same answers, 10 us to 20 ms: marks lie on the curve and have no width; each has a place."""
+    drawn = traces(page, "churn-latency")
+    marks = [trace for trace in drawn if trace["mode"] == "markers"]
+    assert [trace["name"] for trace in marks] == list(SPEEDS)
+    for trace in marks:
+        assert trace["y"] == pytest.approx([10, 19.8])
+        assert trace["x"] == pytest.approx([2, 100], rel=0.15)
+        assert trace["error_y"]["array"] == trace["error_y"]["arrayminus"] == [0, 0]
+    assert len({trace["x"][0] for trace in marks}) == len(SPEEDS)
+
+
 def test_memory_is_drawn_over_connections_with_the_fitted_line(page: str) -> None:
     """5 MiB without any and 20 KiB for each of 40; a model that did not answer all has its points alone."""
     drawn = traces(page, "memory-held")
