@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.hogs import hog
 from tests.judged import Judged
 from tests.load_runs import CPUS, two_cpus
 from tests.quiet import until_true_in_quiet
-from tools.verdicts.verdict import ADMISSION, CLIENT, GIL, POOL, SERVER_CPU, UNSATURATED
+from tools.verdicts.verdict import ADMISSION, CLIENT, GIL, HOST_NOISE, POOL, SERVER_CPU, UNSATURATED
 
 alone = pytest.mark.alone
 patient = pytest.mark.timeout(300)
@@ -96,3 +97,14 @@ def test_a_client_that_asks_for_large_answers_is_the_limit() -> None:
     mine, other = two_cpus()
     plan = {"protocol": "work", "work": "1000000", "connections": 8}
     check(Judged("selector", plan, {}, (other,), (mine,)), CLIENT, "the client could not ask for more")
+
+
+@alone
+@patient
+def test_a_cell_whose_servers_cpu_another_process_wanted_is_limited_by_the_host() -> None:
+    """The server would have used all of it, and so would the other."""
+    mine, other = two_cpus()
+    with hog(other):
+        verdict = Judged("selector", COMPUTES, {}, (other,), (mine,)).verdict(with_host=True)
+    assert verdict.limit == HOST_NOISE, verdict
+    assert "of the server's CPUs, which were busy" in verdict.sentence

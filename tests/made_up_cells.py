@@ -1,0 +1,120 @@
+"""Comparisons whose cells are made up in place of being measured, to see which are run, in which order, and how often.
+
+No server is started, and no time passes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tests.comparisons import cell as made_cell
+from tools import carrying_out, comparing
+from tools.carrying_out import carried_out, resumed
+from tools.host.canary import Canaries
+from tools.machine import Division
+from tools.results import Results, read_results
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    import pytest
+    from numpy.typing import NDArray
+
+    from tools.cells import Cell, Host
+    from tools.comparing import Done
+    from tools.planning import Plan, Step
+
+SEED = 7
+APART = Division((1,), (0,), "")
+
+
+@dataclass
+class Told:
+    """An observer that remembers what it was told, and that may do something when a step has ended."""
+
+    steps: list[tuple[str, str, int, int]] = field(default_factory=list)
+    done: list[Done] = field(default_factory=list)
+    wide: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
+    certain: int = 0
+    at_end: Callable[[int], None] = lambda _: None
+
+    def began(self, plan: Plan, division: Division, steps: int) -> None:  # noqa: ARG002 - as the protocol names them
+        """Remember how many steps are certain."""
+        self.certain = steps
+
+    def next(self, step: Step, attempt: int) -> None:
+        """Remember the step."""
+        workload = step.workload.name if step.workload else step.kind
+        self.steps.append((workload, step.model.name, step.round, attempt))
+
+    def ended(self, done: Done) -> None:
+        """Remember what it became."""
+        self.done.append(done)
+        self.at_end(len(self.done))
+
+    def goes_on(self, steps: int, wide: Sequence[str]) -> None:
+        """Remember why."""
+        self.wide.append((steps, tuple(wide)))
+
+
+@dataclass
+class Found:
+    """What a cell found that was not measured: so many requests in a window of a second."""
+
+    requests: int
+    served: int
+    host: Host | None
+    load: bool = True
+
+    def cell(self, workload: str, model: str, *_: object) -> Cell:
+        """The cell that it becomes."""
+        made = made_cell(workload, model)
+        assert made.load is not None
+        return replace(made, load=replace(made.load, requests=self.requests, served=self.served), host=self.host)
+
+    def latencies_ns(self) -> NDArray[np.int64]:
+        """No latencies."""
+        return np.empty(0, dtype=np.int64)
+
+
+class Comparing:
+    """Carries out plans whose cells find what a test says: `requests` and `host` are asked for each attempt."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, folder: Path) -> None:
+        self.folder = folder
+        self.requests: Callable[[str, str, int], int] = lambda _workload, _model, _round: 1000
+        self.served: Callable[[str], int] = lambda _: 50
+        self.host: Iterator[Host | None] = iter(lambda: None, 0)
+        patch.setattr(comparing, "measured", self._found)
+        patch.setattr(carrying_out, "ceiling", lambda *_, **__: None)
+        patch.setattr(carrying_out, "canaries", _no_canaries)
+
+    def _found(self, _bench: object, workload: object, variant: object, **options: object) -> Found:
+        name, model, seed = workload.name, variant.name, options["seed"]  # type: ignore[attr-defined]
+        assert isinstance(seed, int)
+        return Found(self.requests(name, model, seed - SEED), self.served(model), next(self.host))
+
+    def carry_out(self, plan: Plan, told: Told | None = None) -> Results:
+        """Carry out a plan, and read what came of it."""
+        carried_out(plan, self.folder, ("test",), told or Told(), division=APART)
+        return read_results(self.folder)
+
+    def resume(self, told: Told | None = None) -> Results:
+        """Go on with it."""
+        resumed(self.folder, told or Told())
+        return read_results(self.folder)
+
+
+class _no_canaries:  # noqa: N801 - it stands for a function
+    """Canaries of which there are none."""
+
+    def __init__(self, _: object) -> None: ...
+
+    def __enter__(self) -> Canaries:
+        return Canaries({})
+
+    def __exit__(self, *_: object) -> None: ...

@@ -1,0 +1,244 @@
+"""From options to a plan: what is entered, where it runs, and what is refused in one line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from servers.registry import MODELS
+from tools.asked import HELD, HELD_IN_FULL, MEMORY_ROUNDS_IN_FULL, OBJECTIVE, Asked, AskedError, asked_plan
+from tools.choosing import DEFAULT
+from tools.cli import run
+from tools.failure import Failure
+from tools.machine import divided, usable_cpus
+from tools.planning import DEFAULT_TIMING, FULL, MAX_ROUNDS, QUICK
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CPUS = ",".join(map(str, usable_cpus()))
+UNUSABLE = str(max(usable_cpus()) + 1)
+
+
+def names(asked: Asked) -> list[str]:
+    """The servers of a plan, by name."""
+    return [model.name for model in asked_plan(asked).plan.models]
+
+
+def controls(asked: Asked) -> list[str]:
+    """Which of them stand for the control."""
+    return [model.control_of for model in asked_plan(asked).plan.models if model.control_of]
+
+
+def test_without_options_there_are_rounds_a_control_and_memory_probes() -> None:
+    """Six models and one of them again, on four workloads, in at least five rounds and some 90 s."""
+    found = asked_plan(Asked())
+    plan = found.plan
+    in_order = [name for name in MODELS if name in DEFAULT]
+    assert [model.name for model in plan.models] == [*in_order, "selector (again)"]
+    assert [workload.name for workload in plan.workloads] == ["churn", "keepalive", "waiting", "computing"]
+    assert plan.timing == DEFAULT_TIMING.with_room_for(len(plan.models))
+    assert plan.timing.rounds >= 5
+    assert (plan.held, plan.memory_rounds, plan.objective, plan.until_width) == (HELD, 1, "", None)
+    assert plan.max_rounds == plan.timing.rounds
+    assert found.division == divided(usable_cpus())
+    assert found.interpreters == {}
+
+
+def test_quick_has_no_control_no_intervals_and_no_probes() -> None:
+    """It is a first look."""
+    plan = asked_plan(Asked(quick=True)).plan
+    assert (plan.timing.rounds, plan.timing.duration) == (QUICK.rounds, QUICK.duration)
+    assert (plan.held, plan.memory_rounds) == (0, 0)
+    assert controls(Asked(quick=True)) == []
+
+
+def test_full_has_all_there_is() -> None:
+    """Long windows, memory in several rounds, a capacity, and two workloads at other numbers of connections."""
+    plan = asked_plan(Asked(full=True)).plan
+    assert plan.timing == FULL
+    assert (plan.held, plan.memory_rounds, plan.objective) == (HELD_IN_FULL, MEMORY_ROUNDS_IN_FULL, OBJECTIVE)
+    assert {workload.scaling_of for workload in plan.workloads} == {"", "waiting", "computing"}
+
+
+def test_full_with_options_of_ones_own_keeps_the_rest() -> None:
+    """What is given counts, whatever else is asked for."""
+    plan = asked_plan(Asked(full=True, rounds=4, held=0, objective="p50=1ms", workloads=("churn",))).plan
+    assert (plan.timing.rounds, plan.timing.duration, plan.timing.limit) == (4, FULL.duration, None)
+    assert (plan.held, plan.memory_rounds, plan.objective) == (0, 0, "p50=1ms")
+    assert len(plan.workloads) == 1
+
+
+@pytest.mark.parametrize(("rounds", "entered"), [(1, False), (3, False), (4, True), (5, True)])
+def test_the_control_is_entered_where_there_are_rounds_to_tell_by(rounds: int, *, entered: bool) -> None:
+    """A difference from itself in three rounds means nothing."""
+    assert controls(Asked(rounds=rounds)) == (["selector"] if entered else [])
+
+
+def test_rounds_that_may_become_enough_have_a_control() -> None:
+    """It is in all rounds or in none."""
+    assert controls(Asked(rounds=2, until_width="5%")) == ["selector"]
+    assert controls(Asked(rounds=2, until_width="5%", max_rounds=3)) == []
+
+
+def test_no_control_is_none() -> None:
+    """However many rounds there are."""
+    assert controls(Asked(rounds=10, control=False)) == []
+    assert names(Asked(models=("threaded",), control=False)) == ["threaded"]
+
+
+@pytest.mark.parametrize(("text", "width"), [("5%", 0.05), ("0.05", 0.05), ("0.1%", 0.001), ("100%", 1.0), ("1", 1.0)])
+def test_a_width_is_a_share(text: str, width: float) -> None:
+    """As per cent or as a number; there is no limit of time then, and a limit of rounds."""
+    plan = asked_plan(Asked(until_width=text)).plan
+    assert plan.until_width == pytest.approx(width)
+    assert plan.max_rounds == MAX_ROUNDS
+    assert plan.timing.limit is None
+
+
+def test_there_are_never_fewer_rounds_than_are_certain() -> None:
+    """Whatever the most is."""
+    plan = asked_plan(Asked(rounds=8, until_width="5%", max_rounds=3)).plan
+    assert (plan.timing.rounds, plan.max_rounds) == (8, 8)
+
+
+def test_a_backlog_is_every_servers() -> None:
+    """It takes the place of a workload's own, and its other options stay."""
+    plan = asked_plan(Asked(workloads=("burst", "churn", "upload"), backlog=5)).plan
+    assert [workload.server["backlog"] for workload in plan.workloads] == [5, 5, 5]
+    assert next(workload for workload in plan.workloads if workload.name == "upload").server["max_line"] > 0
+
+
+def test_a_duration_is_that_of_each_window() -> None:
+    """Weights are for windows that are chosen for the user."""
+    plan = asked_plan(Asked(duration=2.0)).plan
+    assert {workload.weight for workload in plan.workloads} == {1.0}
+    assert plan.timing.limit is None
+    assert len({workload.weight for workload in asked_plan(Asked(rounds=3)).plan.workloads}) > 1
+
+
+def test_scaling_has_each_workload_at_other_numbers_of_connections() -> None:
+    """From one to the workload's own and beyond, whatever their number is called."""
+    plan = asked_plan(Asked(workloads=("computing",), scaling=True)).plan
+    assert plan.workloads[0].name == "computing"
+    scaled = plan.workloads[1:]
+    assert {workload.scaling_of for workload in scaled} == {"computing"}
+    assert [workload.connections for workload in scaled] == sorted({workload.connections for workload in scaled})
+    assert scaled[0].connections == 1
+
+
+def test_a_seed_is_the_one_that_was_given_or_another_each_time() -> None:
+    """So that a second comparison has another order."""
+    assert asked_plan(Asked(seed=0)).plan.seed == 0
+    assert len({asked_plan(Asked()).plan.seed for _ in range(5)}) > 1
+
+
+def test_cpus_are_those_that_were_asked_for() -> None:
+    """One side may be left open; both sides on the same ones are not kept apart."""
+    cpus = usable_cpus()
+    ours = divided(cpus)
+    found = asked_plan(Asked(server_cpus=CPUS)).division
+    assert (found.server, found.client, found.reason) == (tuple(cpus), ours.client, "as asked")
+    found = asked_plan(Asked(client_cpus=str(cpus[0]))).division
+    assert (found.server, found.client) == (ours.server, (cpus[0],))
+    assert not asked_plan(Asked(server_cpus=CPUS, client_cpus=CPUS)).division.disjoint
+
+
+def python(folder: Path, name: str, **facts: object) -> str:
+    """A program that answers as an interpreter of these facts does."""
+    known = {"implementation": "CPython", "compiler": "cc", "free_threaded": False, "gil": True, "packages": {}}
+    path = folder / name
+    path.write_text(f"#!/bin/sh\necho '{json.dumps({**known, **facts})}'\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_models_run_under_each_interpreter(tmp_path: Path) -> None:
+    """Each is one variant, named by it; the plan knows all of them, and the control is under one."""
+    old, free = python(tmp_path, "a", version="3.12.1"), python(tmp_path, "b", version="3.14.0", free_threaded=True)
+    found = asked_plan(Asked(models=("threaded", "selector"), pythons=(old, free)))
+    under = {(model.model, model.interpreter) for model in found.plan.models}
+    assert under == {(model, name) for model in ("threaded", "selector") for name in found.interpreters}
+    assert {each.path for each in found.interpreters.values()} == {old, free}
+    (control,) = controls(Asked(models=("threaded", "selector"), pythons=(old, free)))
+    assert control == f"selector@{next(iter(found.interpreters))}"
+
+
+def test_a_workload_that_an_interpreter_cannot_speak_is_refused(tmp_path: Path) -> None:
+    """HTTP needs a package that this one lacks."""
+    with pytest.raises(AskedError, match=r"^http: ") as raised:
+        asked_plan(Asked(workloads=("http",), pythons=(python(tmp_path, "a", version="3.12.1"),)))
+    assert "\n" not in str(raised.value)
+
+
+def test_servers_of_the_users_own_come_beside_the_models() -> None:
+    """They are never the control where there is a model."""
+    asked = Asked(models=("threaded",), serve_commands=("mine=./serve {port}", "./other {port}"))
+    assert names(asked) == ["threaded", "mine", "other", "threaded (again)"]
+
+
+def test_what_cannot_be_had_is_one_line(tmp_path: Path) -> None:
+    """A Python that is none, a command that is none."""
+    for asked in (Asked(pythons=(str(tmp_path / "none"),)), Asked(serve_commands=("mine=",))):
+        with pytest.raises(Failure) as raised:
+            asked_plan(asked)
+        assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (Asked(quick=True, full=True), "--quick and --full are two lengths of one thing: give one"),
+        (Asked(max_rounds=9), "--max-rounds bounds --until-width, which is not given"),
+        (Asked(until_width="wide"), "--until-width is a share of a figure, as 5%, from 0.1% to 100%, not 'wide'"),
+        (Asked(until_width="0"), "--until-width is a share"),
+        (Asked(until_width="nan"), "--until-width is a share"),
+        (Asked(until_width="200%"), "--until-width is a share"),
+        (Asked(until_width="5"), "--until-width is a share"),
+        (Asked(objective="fast"), "--objective: "),
+        (Asked(models=("treaded",)), "unknown model 'treaded'"),
+        (Asked(models=("iterative",), options={"workers": 3}), "--workers would change nothing"),
+        (Asked(workloads=("chrun",)), "unknown workload 'chrun'"),
+        (Asked(workloads=("nowhere.toml",)), "nowhere.toml"),
+        (Asked(server_cpus="some"), "CPUs are given as 0,2 or 0-3, not 'some'"),
+        (Asked(client_cpus=""), "CPUs are given as 0,2 or 0-3, not ''"),
+        (Asked(client_cpus="3-1"), "CPUs are given as 0,2 or 0-3, not '3-1'"),
+        (Asked(server_cpus=UNUSABLE), f"CPU {UNUSABLE} is none that this process may use"),
+    ],
+)
+def test_options_that_are_no_plan_are_refused_in_one_line(asked: Asked, words: str) -> None:
+    """With what to give in their place."""
+    with pytest.raises(AskedError) as raised:
+        asked_plan(asked)
+    assert words in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--quick", "--full"], "--quick and --full"),
+        (["--max-rounds", "9"], "--max-rounds bounds --until-width"),
+        (["--until-width", "x"], "--until-width is a share"),
+        (["--backlog", "0"], "--backlog"),
+        (["--backlog", "65536"], "--backlog"),
+        (["--held", "20001"], "--held"),
+        (["--objective", "p99"], "--objective"),
+        (["--server-cpus", UNUSABLE], f"CPU {UNUSABLE} is none"),
+        (["--resume", ".", "--rounds", "3"], "--resume goes on with the plan of that folder"),
+        (["--resume", ".", "--output", "x"], "--resume goes on with the plan of that folder"),
+        (["threaded", "--resume", "."], "--resume goes on with the plan of that folder"),
+        (["--resume", ".", "--no-control"], "--resume goes on with the plan of that folder"),
+    ],
+)
+def test_a_command_line_that_is_no_plan_is_refused_in_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    """With status 2, before anything runs."""
+    assert run(["compare", *arguments]) == 2
+    told = capsys.readouterr()
+    assert words in told.err
+    assert told.err.count("\n") == 1
+    assert told.out == ""
