@@ -28,6 +28,11 @@ COST = {"iterative": 100e-6, "forking": 700e-6, "threaded": 160e-6, "selector": 
 """CPU seconds for a request, the same in every round."""
 
 
+def variant(name: str, **options: int) -> Variant:
+    """One of the registry's models, with such words as no test looks at."""
+    return Variant(name, "serves", "a term", "users", "a lesson", options=options, model=name)
+
+
 def header(**changes: object) -> Header:
     """A header for the four models and the four workloads."""
     made = Header(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from tests.comparisons import variant
 from tests.load_runs import until_true
 from tests.measured import python
 from tools.accounting.meters import metering
@@ -21,7 +22,7 @@ from tools.failure import Failure
 from tools.held_connections import Crowd, descriptors_for
 from tools.holding import PATIENCE, Holding, memory_probe
 from tools.launch import running
-from tools.measuring import server_command, server_environment
+from tools.variants import command_of, environment_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,14 +59,14 @@ while True:
 @contextmanager
 def metered(command: list[str]) -> Iterator[tuple[Server, Meter]]:
     """Run a server with a meter."""
-    with metering() as meter, running(command, meter=meter, environment=server_environment()) as server:
+    with metering() as meter, running(command, meter=meter, environment=environment_of(variant(""))) as server:
         yield server, meter
 
 
 @contextmanager
 def model(name: str, protocol: str = "echo", **options: int) -> Iterator[tuple[Server, Meter]]:
     """Run one of the models."""
-    with metered(server_command(name, protocol, options)) as found:
+    with metered(command_of(variant(name), protocol, options)) as found:
         yield found
 
 

@@ -159,11 +159,11 @@ def test_throughput_is_drawn_over_connections_with_the_law(results: Results, pag
     assert curve["line"]["color"] == points["marker"]["color"]
 
 
-def test_a_disturbed_measurement_has_a_cross_and_its_reason(results: Results, page: str) -> None:
+def test_a_disturbed_measurement_has_a_ring_and_its_reason(results: Results, page: str) -> None:
     """Both attempts at it, where they stand in the order of running."""
-    crosses = next(trace for trace in traces(page, "belief-speed") if trace["name"] == "disturbed")
-    assert crosses["x"] == [each.position for each in results.attempts if each.disturbed]
-    assert len(crosses["x"]) == 2
+    rings = next(trace for trace in traces(page, "belief-speed") if trace["name"] == "disturbed")
+    assert rings["x"] == [each.position for each in results.attempts if each.disturbed]
+    assert len(rings["x"]) == 2
     assert f"churn, selector, round 2, attempt 2: {DISTURBED}" in words(page)
 
 
@@ -173,6 +173,7 @@ def test_what_was_run_has_the_pythons_the_commands_and_how_to_do_it_again(page: 
     assert "Servers ran under 3.13t (CPython 3.13.1, free-threaded build, GIL off)." in text
     assert "Clients and measuring: CPython 3.11.7, GIL on." in text
     assert "socketserver_threading is a server of the user's: mine --port '{port}' 'two words'" in text
+    assert "selector (again) selector once more, to see whether it differs from itself." in text
     assert "serverlab compare --scaling --seed 7 " in text
     assert "until every interval was at most 5 % wide, or there were 30" in text
 
@@ -217,7 +218,7 @@ def test_noise_that_was_the_limit_of_every_row_is_told_once(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_folders_of_older_versions_are_drawn(tmp_path: Path, version: int) -> None:
-    """Without what they did not know."""
+    """Without what they did not know; and that one was broken off is told all the same."""
     folder = made_up(tmp_path / "results")
     path = folder / "cells.jsonl"
     first, *cells = map(json.loads, path.read_text(encoding="utf-8").splitlines())
@@ -240,5 +241,7 @@ def test_folders_of_older_versions_are_drawn(tmp_path: Path, version: int) -> No
         del old["left_out"]
     new_of_cells = {"record", "attempt", "disturbed", "life", "working", "host", "admission", "counts"}
     lines = [json.dumps({name: it[name] for name in it if name not in new_of_cells}) for it in cells]
-    path.write_text("\n".join([json.dumps(old), *lines, ""]), encoding="utf-8")
-    assert "workload-computing" in sections(report_page(read_results(folder)))
+    path.write_text("\n".join([json.dumps(old), *lines[:-1], ""]), encoding="utf-8")
+    page = report_page(read_results(folder))
+    assert "workload-computing" in sections(page)
+    assert f"{len(lines) - 1} of {len(lines)} cells were measured" in page

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tools.results import Results
     from tools.summary import Summary
 
+MANY_DISTURBED = 0.25  # of the cells: with more, medians of rounds are those of a disturbed machine
 COLUMNS = (
     Column("Workload", "", "Workload"),
     Column("The control by itself", "", "The control\nby itself"),
@@ -32,7 +33,7 @@ def belief_table(results: Results, summaries: Sequence[Summary]) -> Table:
     return Table(
         name="belief",
         title="How far this can be believed",
-        lead=_lead(found, again.control_of if again else ""),
+        lead=" ".join((_lead(found, again.control_of if again else ""), *_mostly_disturbed(results))),
         columns=COLUMNS,
         rows=tuple(_row(results, summary.workload.name, summary) for summary in summaries),
         notes=tuple(_notes(results, found)),
@@ -50,6 +51,16 @@ def _lead(found: Control, model: str) -> str:
         f"UNSOUND: {model} was entered twice and differs from itself ({found.reason}). What differs by as much "
         "elsewhere may be the machine, too: run the comparison again, on a quieter machine."
     )
+
+
+def _mostly_disturbed(results: Results) -> Iterator[str]:
+    """That a good part of the figures is of a machine that others used, too."""
+    disturbed = sum(bool(cell.disturbed) for cell in results.cells)
+    if disturbed > MANY_DISTURBED * len(results.cells):
+        yield (
+            f"DISTURBED: something else used the machine in {disturbed} of {len(results.cells)} cells. Intervals are "
+            "as wide as that made them, and on a quiet machine the order may be another."
+        )
 
 
 def _row(results: Results, workload: str, summary: Summary) -> tuple[str, ...]:

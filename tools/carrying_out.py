@@ -15,7 +15,7 @@ from tools.comparing import Comparison
 from tools.host.canary import canaries
 from tools.interpreters import Python
 from tools.interruption import Interruption
-from tools.leftovers import end_leftover
+from tools.leftovers import end_leftover, noting
 from tools.machine import divided, this_interpreter, this_machine, usable_cpus
 from tools.measuring import Bench
 from tools.planning import Plan, Timing
@@ -81,7 +81,7 @@ def resumed(folder: Path, observer: Observer) -> int:
 def _bench(header: Header, interruption: Interruption, folder: Path) -> Iterator[Bench]:
     division = header.division
     cpus = tuple(sorted({*division.server, *division.client})) or tuple(usable_cpus())
-    with _confined(division), canaries(cpus) as running:
+    with noting(folder), _confined(division), canaries(cpus) as running:
         pythons = {name: Python(header.pythons[name], record) for name, record in header.interpreters.items()}
         yield Bench(division, pythons, running, interruption.allowed, folder)
 

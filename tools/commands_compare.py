@@ -98,7 +98,7 @@ def compare(
     ] = None,
     objective: Annotated[
         str | None,
-        typer.Option(metavar="P=T", help="Search for the rate at which this holds, as p99=50ms: about 25 s each."),
+        typer.Option(metavar="P=T", help="Search for the rate at which this holds, as p95=50ms: about 25 s each."),
     ] = None,
     scaling: Annotated[
         bool, typer.Option("--scaling", help="Fit the Universal Scalability Law over 1, 2, 4, ... connections.")

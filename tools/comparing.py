@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from clients.ceiling import Ceiling
 from tools.cells import Capacity, Cell, MemoryProbe
-from tools.host.judging import disturbed
-from tools.measuring import measured
+from tools.measuring import cell_of, measured
 from tools.narrowing import too_wide
 from tools.planning import CAPACITY, CELL, FEWEST_REPEATS, MEMORY, OVERHEAD, REPEATS, without
 from tools.probing import PROTOCOL, probed, searched
@@ -27,7 +26,7 @@ from tools.results import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tools.cells import Header, Host
+    from tools.cells import Header
     from tools.interruption import Interruption
     from tools.machine import Division
     from tools.measuring import Bench
@@ -93,15 +92,16 @@ class Comparison:
             if number > self.plan.max_rounds or not wide or self.interruption.signal:
                 return
             wanted = [step for step in without(steps, self._keys()) if step.workload and step.workload.name in wide]
-            self.observer.goes_on(len(wanted), wide)
-            self._run(wanted)
+            if wanted:
+                self.observer.goes_on(len(wanted), wide)
+                self._run(wanted)
 
     def _run(self, steps: Sequence[Step]) -> None:
         for number, step in enumerate(steps):
             if self.interruption.signal:
                 return
             window = self._window(step, steps[number:])
-            done = self._carried_out(step, window, attempt=1)
+            done = self._carried_out(step, window, attempt=1 + self._attempts_at(step))
             while isinstance(done, Cell) and self._is_to_be_repeated(done) and not self.interruption.signal:
                 done = self._carried_out(step, window, attempt=done.attempt + 1)
 
@@ -157,37 +157,10 @@ class Comparison:
             seed=self.plan.seed + step.round,
             ceiling=Ceiling(known, 0.0, limited_by_client=True, measured_at="") if known else None,
         )
-        host = findings.host_record(self.bench.division_of(workload), self.bench.canaries)
         name = step.name if attempt == 1 else f"{step.name}-attempt-{attempt}"
-        return Cell(
-            workload=workload.name,
-            model=step.model.name,
-            round=step.round,
-            position=0,
-            started="",
-            took=0.0,
-            error=findings.error,
-            load=findings.load_record(),
-            cpu=findings.cpu_record(),
-            peaks=findings.peaks,
-            stopped=findings.stopped.fields if findings.stopped else None,
-            samples=self.writer.add_samples(name, findings.latencies_ns()) if findings.load else "",
-            attempt=attempt,
-            disturbed=self._disturbed(host, self.bench.division_of(workload)),
-            life=findings.life_record(),
-            working=findings.working_record(),
-            host=host,
-            admission=findings.admission,
-            counts=findings.counts_record(),
-        )
-
-    def _disturbed(self, host: Host | None, division: Division) -> str:
-        if host is None:
-            return ""
-        server = division.server if division.disjoint else self.bench.cpus
-        client = division.client if division.disjoint else self.bench.cpus
-        fastest = self.bench.canaries.fastest_of
-        return disturbed(host, server_fastest=fastest(server), client_fastest=fastest(client))
+        cell = cell_of(findings, self.bench, workload, step.model)
+        samples = self.writer.add_samples(name, findings.latencies_ns()) if findings.load else ""
+        return replace(cell, round=step.round, attempt=attempt, samples=samples)
 
     def _protocol(self, step: Step) -> str:
         """What a memory probe speaks: a user's command may speak the comparison's protocols alone."""
@@ -200,9 +173,14 @@ class Comparison:
         rates = [load.requests / load.window for load in loads if load and load.window > 0]
         return statistics.median(rates) if rates else 0.0
 
+    def _attempts_at(self, step: Step) -> int:
+        """How often a cell was measured: it may have been broken off before it was repeated."""
+        return sum((CELL, cell.workload, cell.model, cell.round) == step.key for cell in self.attempts)
+
     def _keys(self) -> set[tuple[str, str, str, int]]:
-        """What is done, as steps are known by."""
-        keys = {(CELL, cell.workload, cell.model, cell.round) for cell in self.attempts}
+        """What is done, as steps are known by; a cell that was to be repeated when all was broken off is not."""
+        last = {(CELL, cell.workload, cell.model, cell.round): cell for cell in self.attempts}
+        keys = {key for key, cell in last.items() if not self._is_to_be_repeated(cell)}
         for other in self.others:
             if isinstance(other, MemoryProbe):
                 keys.add((MEMORY, "", other.model, other.round))

@@ -18,13 +18,21 @@ ROWS_OF_VERSION_1 = {"iterative": 0, "forking": 1, "threaded": 6}  # of its four
 
 def upgraded_header(data: dict[str, Any], version: int) -> dict[str, Any]:
     """The header of an older file with all that came later."""
-    data = with_defaults(Header, {"left_out": {}, **data} if version == 1 else data)
+    data = with_defaults(Header, {"planned": _planned(data), **({"left_out": {}} if version == 1 else {}), **data})
     return {
         **data,
         "models": _each(data.get("models"), lambda model: _model(model, version)),
         "workloads": _each(data.get("workloads"), upgraded),
         "interpreter": _filled(Interpreter, data.get("interpreter")),
     }
+
+
+def _planned(data: dict[str, Any]) -> int:
+    """How many cells it was to have: every model ran on every workload in every round."""
+    rounds, models, workloads = (data.get(name) for name in ("rounds", "models", "workloads"))
+    if not isinstance(rounds, int) or not isinstance(models, list) or not isinstance(workloads, list):
+        return 0
+    return rounds * len(models) * len(workloads)
 
 
 def upgraded_cell(data: Any) -> Any:

@@ -173,6 +173,14 @@ def sweep(parent: Path) -> None:
                 folder.rmdir()
 
 
+def remove_those_of(owner: int) -> None:
+    """Remove the cgroups that this process, which is dead, has left behind."""
+    for version, controller in ((1, "cpuacct"), (1, "memory"), (2, "")):
+        with suppress(CgroupUnavailableError):
+            for folder in own_folder(version, controller).glob(f"{PREFIX}{owner}-*"):
+                Cgroup(folder, version).remove()
+
+
 @contextmanager
 def cgroup_of_its_own(version: int) -> Iterator[Cgroup]:
     """Make a cgroup and remove it in the end; raise CgroupUnavailableError where there can be none."""

@@ -13,7 +13,7 @@ from tools.report.drawing import Chart, as_json, colour, layout, line, round_val
 from tools.scaling_tables import scaled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tools.results import Results
     from tools.scaling_tables import Scaled
@@ -93,26 +93,25 @@ def speed_chart(results: Results) -> Chart | None:
     if len(known) < 2:
         return None
     figure = graph_objects.Figure(layout=layout())
-    for name, place, speeds in (
-        ("the server's CPUs", SERVER, {cell.position: cell.host.server_speed for cell in known if cell.host}),
-        ("the clients' CPUs", CLIENT, {cell.position: cell.host.client_speed for cell in known if cell.host}),
+    server = _shares({cell.position: cell.host.server_speed for cell in known if cell.host})
+    client = _shares({cell.position: cell.host.client_speed for cell in known if cell.host})
+    heights = {**client, **server}
+    disturbed = {cell.position: heights[cell.position] for cell in known if cell.disturbed}
+    for name, place, shares, symbol in (
+        ("the server's CPUs", SERVER, server, "circle"),
+        ("the clients' CPUs", CLIENT, client, "circle"),
+        ("disturbed", DISTURBED, disturbed, "circle-open"),
     ):
-        told = {position: speed for position, speed in speeds.items() if speed}
-        if told:
-            middle = statistics.median(told.values())
-            shares = [speed / middle for speed in told.values()]
-            figure.add_trace(_dots(name, place, list(told), shares, "circle"))
-    disturbed = [cell.position for cell in known if cell.disturbed]
-    if disturbed:
-        figure.add_trace(_dots("disturbed", DISTURBED, disturbed, [1.0] * len(disturbed), "x-thin"))
+        if shares:
+            figure.add_trace(_dots(name, place, shares, symbol))
     figure.update_xaxes(title="measurements, in the order of their running", tickformat=",d")
     figure.update_yaxes(title="speed, by the median", tickformat=".0%")
     return Chart(
         name="belief-speed",
         title="How fast the machine was",
         caption="What a canary computed beside each window, on the CPUs of the server and of the clients. Level is "
-        "good; a slope harms all models alike, because the order of models turns round from round to round. A cross is "
-        "a measurement that something disturbed.",
+        "good; a slope harms all models alike, because the order of models turns round from round to round. A ring is "
+        "around a measurement that something disturbed.",
         height=320,
         figure=as_json(figure),
     )
@@ -152,15 +151,21 @@ def _fitted(model: str, place: int, x: Sequence[float], y: Sequence[float]) -> g
     )
 
 
-def _dots(
-    name: str, place: int, positions: Sequence[int], shares: Sequence[float], symbol: str
-) -> graph_objects.Scatter:
+def _shares(speeds: Mapping[int, float | None]) -> dict[int, float]:
+    """Those that are known, as shares of their median."""
+    told = {position: speed for position, speed in speeds.items() if speed}
+    middle = statistics.median(told.values()) if told else 1.0
+    return {position: speed / middle for position, speed in told.items()}
+
+
+def _dots(name: str, place: int, shares: Mapping[int, float], symbol: str) -> graph_objects.Scatter:
+    """Shares by the position in the order of running; a ring is larger than the dot that it is around."""
     return graph_objects.Scatter(
-        x=positions,
-        y=shares,
+        x=list(shares),
+        y=list(shares.values()),
         name=name,
         mode="markers",
-        marker={"color": colour(place), "size": 6, "symbol": symbol, "line": {"width": 2, "color": colour(place)}},
+        marker={"color": colour(place), "size": 5 if symbol == "circle" else 9, "symbol": symbol},
         hovertemplate="measurement %{x}: %{y:.1%}",
     )
 

@@ -39,7 +39,7 @@ def run_values(results: Results) -> dict[str, object]:
         "failed": sum(1 for cell in results.cells if cell.error),
         "notices": results.notices,
         "left_out": tuple(header.left_out.values()),
-        "options": tuple(named(model) for model in header.models if model.options),
+        "options": tuple(named(model) for model in header.models if model.options and not model.control_of),
         "commands": tuple((model.name, shlex.join(model.command)) for model in header.models if model.command),
         "interpreters": tuple((name, python_words(it)) for name, it in header.interpreters.items()),
         "own": python_words(header.interpreter),
