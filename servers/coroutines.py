@@ -81,6 +81,8 @@ class Dialogue(Conversation):
         session, size_bytes = self._session, self._service.settings.receive_size
         going_on = await self._answer(session.started())
         while going_on and (data := await reader.read(size_bytes)):
+            if self._state == CLOSED:  # its deadline came in the same round of the loop as these bytes
+                break
             self.bytes_in += len(data)
             self.since = monotonic()
             going_on = await self._answer(session.received(data))
