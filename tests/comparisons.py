@@ -43,7 +43,7 @@ def header(**changes: object) -> Header:
         duration=1.0,
         warm_up=0.2,
         models=tuple(
-            Variant(name, summary, "its term", "its users", "its lesson", ROWS.get(name))
+            Variant(name, summary, "its term", "its users", "its lesson", ROWS.get(name), model=name)
             for name, summary in MODELS.items()
         ),
         left_out={},
@@ -87,6 +87,16 @@ def cell(workload: str = "churn", model: str = "threaded", round_number: int = 1
         samples="",
     )
     return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def rounds_of(model: str, requests: int, workload: str = "churn", rounds: int = 5) -> list[Cell]:
+    """Rounds of a model, or of its copy as "selector (again)", each with one more request a second than the last."""
+    made = []
+    for number in range(1, rounds + 1):
+        one = cell(workload, model.partition(" ")[0], number)
+        assert one.load is not None
+        made.append(replace(one, model=model, load=replace(one.load, requests=requests + number)))
+    return made
 
 
 def made_up(folder: Path) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from tests.comparisons import WORKLOADS, cell, header, made_up
+from tests.comparisons import WORKLOADS, header, made_up, rounds_of
 from tools.advice.giving import advise
 from tools.advice.standings import Figure, Standing
 from tools.advice_of import advice_of, advice_table
@@ -34,15 +34,9 @@ AGAIN = "selector (again)"
 MEBIBYTE = 2**20
 
 
-def cells(throughputs: dict[str, int], workload: str = "churn") -> list[Cell]:
+def cells(throughputs: dict[str, int]) -> list[Cell]:
     """Five rounds of each model, at so many requests a second and a few more in each round."""
-    made = []
-    for model, requests in throughputs.items():
-        for number in range(1, ROUNDS + 1):
-            one = cell(workload, model.partition(" ")[0], number)  # the copy costs what the model costs
-            assert one.load is not None
-            made.append(replace(one, model=model, load=replace(one.load, requests=requests + number)))
-    return made
+    return [one for model, requests in throughputs.items() for one in rounds_of(model, requests)]
 
 
 def compared(folder: Path, *records: Cell | MemoryProbe | Capacity, **changes: object) -> Results:

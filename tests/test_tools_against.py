@@ -1,0 +1,393 @@
+"""Two comparisons side by side: what is said of them, what is refused, and what is marked."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from tests.comparisons import MODELS, ROUNDS, WORKLOADS, header, made_up, rounds_of
+from tools.against import against_table, as_object, set_against
+from tools.alike import check_alike, marks
+from tools.cells import Host
+from tools.cli import run
+from tools.failure import Failure
+from tools.machine import Division
+from tools.pairing import compared
+from tools.results import CELLS, SAMPLES, read_results, writing
+from tools.terminal import print_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tools.cells import Cell, Header
+    from tools.pairing import Pair
+    from tools.results import Results
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+CHURN = WORKLOADS["churn"]
+FIVE = header(rounds=5, planned=0)
+
+
+def saved(folder: Path, cells: Sequence[Cell], head: Header = FIVE) -> Results:
+    """A comparison of these cells, written and read."""
+    with writing(folder) as writer:
+        writer.add_header(head)
+        for each in cells:
+            writer.add(each)
+    return read_results(folder)
+
+
+def costing(cells: Sequence[Cell], factor: float) -> list[Cell]:
+    """The same at so many times the CPU."""
+    return [replace(each, cpu=replace(each.cpu, total=each.cpu.total * factor)) for each in cells if each.cpu]
+
+
+def pairs(now: Results, before: Results) -> dict[str, Pair]:
+    """What there is of each model on churn."""
+    return {pair.model: pair for pair in compared(now, before).pairs}
+
+
+def test_what_surely_differs_is_faster_or_slower_and_takes_less_or_more_cpu(tmp_path: Path) -> None:
+    """Ratios are those of now to before; what differs by less than 5 % is not told apart."""
+    before = {"forking": 1000, "threaded": 1000, "selector": 1000}
+    now = {"forking": 1200, "threaded": 800, "selector": 1030}
+    cost = {"forking": 1.0, "threaded": 1.0, "selector": 1.03}  # for as many seconds, not for a request
+    found = pairs(
+        saved(tmp_path / "now", [it for name, n in now.items() for it in costing(rounds_of(name, n), cost[name])]),
+        saved(tmp_path / "before", [it for name, number in before.items() for it in rounds_of(name, number)]),
+    )
+    assert {name: (pair.speed, pair.cost) for name, pair in found.items()} == {
+        "forking": ("faster", "less"),
+        "threaded": ("slower", "more"),
+        "selector": ("not told apart", "not told apart"),
+        "iterative": ("no figures", "no figures"),
+    }
+    ratio, cpu_ratio = found["forking"].ratio, found["forking"].cpu_ratio
+    assert ratio is not None
+    assert cpu_ratio is not None
+    assert ratio.estimate == pytest.approx(1.2, rel=0.002)
+    assert ratio.low is not None
+    assert ratio.high is not None
+    assert ratio.low < ratio.estimate < ratio.high
+    assert cpu_ratio.estimate == pytest.approx(1 / 1.2, rel=0.002)
+
+
+def test_three_rounds_conclude_nothing(tmp_path: Path) -> None:
+    """However far apart they are."""
+    now = saved(tmp_path / "now", rounds_of("selector", 3000, rounds=3))
+    before = saved(tmp_path / "before", rounds_of("selector", 1000))
+    found = pairs(now, before)["selector"]
+    assert (found.speed, found.cost) == ("too few rounds", "too few rounds")
+
+
+def with_latencies(folder: Path, milliseconds: float) -> Results:
+    """A comparison in which requests are due at a rate, and are answered in about so many milliseconds."""
+    head = replace(FIVE, workloads=(replace(CHURN, rate=1000.0),))
+    with writing(folder) as writer:
+        writer.add_header(head)
+        for one in rounds_of("selector", 1000):
+            slowest = np.full(1000, round(1e6 * milliseconds * (1 + one.round / 100)), dtype=np.int64)
+            writer.add(replace(one, samples=writer.add_samples(f"churn-{one.round}", slowest)))
+    return read_results(folder)
+
+
+def test_where_requests_are_due_at_a_rate_faster_is_a_shorter_time(tmp_path: Path) -> None:
+    """Throughput is then what was asked for, and says nothing."""
+    slow, quick = with_latencies(tmp_path / "slow", 20), with_latencies(tmp_path / "quick", 10)
+    found = pairs(quick, slow)["selector"]
+    assert (found.measure, found.speed) == ("p99", "faster")
+    assert found.ratio is not None
+    assert found.ratio.estimate == pytest.approx(0.5)
+    assert pairs(slow, quick)["selector"].speed == "slower"
+    assert any("its speed is by p99" in note for note in against_table(compared(quick, slow)).notes)
+
+
+def test_the_copy_of_a_model_is_no_model(tmp_path: Path) -> None:
+    """The control is there to judge each session by."""
+    again = replace(FIVE.models[3], name="selector (again)", control_of="selector")
+    head = replace(FIVE, models=(*FIVE.models, again))
+    made = [*rounds_of("selector", 1000), *rounds_of("selector (again)", 1000)]
+    found = compared(saved(tmp_path / "now", made, head), saved(tmp_path / "before", made, head))
+    assert [pair.model for pair in found.pairs] == list(MODELS)
+    assert found.marks == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"models": FIVE.models[:1], "workloads": (CHURN,)},
+            "nothing in common: selector on churn, and before iterative on churn",
+        ),
+        ({"workloads": (WORKLOADS["waiting"],)}, "nothing in common: selector on churn, and before iterative"),
+        (
+            {"workloads": (replace(CHURN, connections=20),)},
+            "workload churn is not the same: connections is 10 now and was 20 before",
+        ),
+        ({"workloads": (replace(CHURN, server={"backlog": 5}),)}, "server is {} now and was {'backlog': 5} before"),
+        (
+            {"models": (replace(FIVE.models[3], options={"workers": 15}),)},
+            "selector was started with other options: none now and --workers 15 before",
+        ),
+        ({"models": (replace(FIVE.models[3], model="threaded"),)}, "selector is another server now than before"),
+    ],
+)
+def test_what_asks_something_else_is_refused_in_one_line(changes: dict[str, object], line: str) -> None:
+    """With what differs, by its name."""
+    with pytest.raises(Failure) as refused:
+        check_alike(FIVE.models[3:], (CHURN,), replace(FIVE, **changes))  # type: ignore[arg-type]
+    assert line in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_words_for_the_reader_and_the_length_of_windows_make_no_other_workload() -> None:
+    """A sentence that was mended asks nothing else of a server."""
+    before = replace(FIVE, workloads=(replace(CHURN, asks="Otherwise.", shows="Else.", weight=2.0),))
+    check_alike(FIVE.models, (CHURN,), before)
+
+
+MACHINE, PYTHON = FIVE.machine, FIVE.interpreter
+
+
+@pytest.mark.parametrize(
+    ("changes", "decisive", "sentence"),
+    [
+        ({"machine": replace(MACHINE, processor="B")}, True, "Another processor: A Processor now, B before."),
+        ({"machine": replace(MACHINE, cpus=4)}, True, "Another number of CPUs: 2 now, 4 before."),
+        ({"machine": replace(MACHINE, kernel="5.9")}, False, "Another kernel: Linux 6.1.0 now, Linux 5.9 before."),
+        (
+            {"machine": replace(MACHINE, memory_bytes=2**32)},
+            False,
+            "Another memory: 8.0 GiB now, 4.0 GiB before.",
+        ),
+        (
+            {"machine": replace(MACHINE, governor="powersave")},
+            False,
+            "Another CPU governor: not told now, powersave before.",
+        ),
+        (
+            {"machine": replace(MACHINE, sysctls={"net.core.somaxconn": "128"})},
+            False,
+            "Another net.core.somaxconn: 4096 now, 128 before.",
+        ),
+        (
+            {"interpreter": replace(PYTHON, version="3.12.1")},
+            True,
+            "Another Python: CPython 3.11.7, GIL on now, CPython 3.12.1, GIL on before.",
+        ),
+        (
+            {"interpreter": replace(PYTHON, version="3.11.9")},
+            False,
+            "Another Python: CPython 3.11.7, GIL on now, CPython 3.11.9, GIL on before.",
+        ),
+        (
+            {"interpreter": replace(PYTHON, gil=False)},
+            True,
+            "Another Python: CPython 3.11.7, GIL on now, CPython 3.11.7, GIL off before.",
+        ),
+        (
+            {"interpreter": replace(PYTHON, packages={"numpy": "2.3"})},
+            False,
+            "Another numpy of Python: 2.4 now, 2.3 before.",
+        ),
+        (
+            {"division": Division((0,), (1,), "")},
+            False,
+            "Another division of the CPUs: servers on 1 and clients on 0 now, servers on 0 and clients on 1 before.",
+        ),
+        (
+            {"division": Division((), (), "one CPU")},
+            True,
+            "Another division of the CPUs: servers on 1 and clients on 0 now, servers on any and clients on any before.",
+        ),
+        ({"warm_up": 1.0}, False, "Another warm-up: 0.2 s now, 1 s before."),
+        (
+            {"models": (*FIVE.models[:3], replace(FIVE.models[3], command=("other",)))},
+            False,
+            "Another command of selector: not told now, other before.",
+        ),
+    ],
+)
+def test_what_else_can_move_a_figure_is_marked(
+    tmp_path: Path, changes: dict[str, object], decisive: bool, sentence: str
+) -> None:
+    """And where it moves every figure, nothing is concluded; ratios are shown all the same."""
+    now = saved(tmp_path / "now", rounds_of("selector", 2000))
+    head = replace(FIVE, **changes)  # type: ignore[arg-type]
+    before = saved(tmp_path / "before", rounds_of("selector", 1000), head)
+    found = compared(now, before)
+    assert [(mark.sentence, mark.decisive) for mark in found.marks] == [(sentence, decisive)]
+    pair = next(pair for pair in found.pairs if pair.model == "selector")
+    assert pair.speed == ("not comparable" if decisive else "faster")
+    assert pair.ratio is not None
+    assert any(note.startswith("Nothing is concluded") for note in against_table(found).notes) is decisive
+    assert (("NOT COMPARABLE: " if decisive else "") + sentence) in against_table(found).notes
+
+
+def test_the_python_of_the_servers_counts_as_that_which_measured(tmp_path: Path) -> None:
+    """Of those that ran a server that both have."""
+    models = tuple(replace(model, interpreter="3.13") for model in FIVE.models)
+    one = replace(FIVE, models=models, interpreters={"3.13": replace(PYTHON, version="3.13.1")})
+    other = replace(one, interpreters={"3.13": replace(PYTHON, version="3.13.2")})
+    made = rounds_of("selector", 1000)
+    (mark,) = marks(saved(tmp_path / "now", made, one), saved(tmp_path / "before", made, other))
+    assert mark.sentence.startswith("Another Python 3.13 of the servers: CPython 3.13.1")
+
+
+def lasting(cells: Sequence[Cell], window: float) -> list[Cell]:
+    """The same with windows of so many seconds, and as many requests a second."""
+    return [
+        replace(each, load=replace(each.load, window=window, requests=round(each.load.requests * window)))
+        for each in cells
+        if each.load
+    ]
+
+
+def at_speed(cells: Sequence[Cell], speed: float) -> list[Cell]:
+    """The same on CPUs of this speed."""
+    host = Host(0.9, 0.5, 0.0, 0.0, 0.0, 1.0, 1.0, speed, speed)
+    return [replace(each, host=host) for each in cells]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda cells: cells[:4], "Another number of rounds: 5 now, 4 before."),
+        (lambda cells: lasting(cells, 2.0), "Another length of windows: 1 s now, 2 s before."),
+        (lambda cells: lasting(cells, 1.05), None),
+        (
+            lambda cells: [replace(cells[0], disturbed="others ran"), *cells[1:]],
+            "Disturbed before: 1 of 5 cells lost CPU to something else.",
+        ),
+        (lambda cells: at_speed(cells, 8.0), "The servers' CPUs ran at 1.25 of their speed before"),
+        (lambda cells: at_speed(cells, 10.1), None),
+    ],
+)
+def test_what_one_of_the_two_met_is_marked(
+    tmp_path: Path, change: Callable[[list[Cell]], list[Cell]], sentence: str | None
+) -> None:
+    """As far as it matters."""
+    made = at_speed(rounds_of("selector", 1000), 10.0)
+    found = marks(saved(tmp_path / "now", made), saved(tmp_path / "before", change(made)))
+    assert [mark.decisive for mark in found] == ([] if sentence is None else [False])
+    assert all(mark.sentence.startswith(sentence or "") for mark in found)
+
+
+def test_a_session_that_differs_from_itself_or_was_broken_off_is_marked(tmp_path: Path) -> None:
+    """By its own control, and by what was planned."""
+    again = replace(FIVE.models[3], name="selector (again)", control_of="selector")
+    head = replace(FIVE, models=(*FIVE.models, again))
+    sound = [*rounds_of("selector", 1000), *rounds_of("selector (again)", 1000)]
+    unsound = [*rounds_of("selector", 1000), *rounds_of("selector (again)", 600)]
+    found = marks(saved(tmp_path / "now", unsound, head), saved(tmp_path / "before", sound, replace(head, planned=20)))
+    first, second = (mark.sentence for mark in found)
+    assert first.startswith("UNSOUND now: the control differs from itself")
+    assert second == "Broken off before: 10 of 20 cells were measured."
+
+
+def test_the_table_fits_a_terminal_and_says_why_there_is_no_figure(tmp_path: Path) -> None:
+    """A model that served a few, and one that failed, have their lines and their reasons."""
+    results, before = read_results(made_up(tmp_path / "now")), read_results(made_up(tmp_path / "before"))
+    stream = StringIO()
+    table = against_table(compared(results, before))
+    print_tables(Console(file=stream, width=80), (table,))
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len(table.rows) == len(MODELS) * len(WORKLOADS)
+    assert "iterative on keepalive: now it served 1 of 50 clients." in table.notes
+    assert not [note for note in table.notes if "NOT COMPARABLE" in note]
+
+
+def test_two_saved_comparisons_are_one_object_for_a_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And nothing else on stdout."""
+    now, before = made_up(tmp_path / "now"), made_up(tmp_path / "before")
+    assert run(["compare", str(now), "--against", str(before), "--json"]) == 0
+    told = capsys.readouterr()
+    found = json.loads(told.out)
+    assert found == json.loads(json.dumps(as_object(compared(read_results(now), read_results(before)))))
+    selector = found["workloads"]["churn"]["selector"]
+    assert selector["ratio"]["estimate"] == 1.0
+    assert selector["speed"] == "too few rounds"
+    assert selector["now"]["p99"] == selector["before"]["p99"] > 0
+    assert found["comparable"] is True
+    assert found["marks"] == []
+    assert not (now / "report.html").exists()
+
+
+def test_two_saved_comparisons_are_a_table_for_a_reader(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a line for each model and workload."""
+    made_up(tmp_path / "now")
+    made_up(tmp_path / "before")
+    assert run(["compare", str(tmp_path / "now"), "--against", str(tmp_path / "before")]) == 0
+    told = capsys.readouterr()
+    assert "Now against before" in told.out
+    assert told.err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "line"),
+    [
+        (["{now}"], 2, "is a folder and no model: set it beside another comparison with --against DIR"),
+        (["{now}", "--against", "{nowhere}"], 1, "holds no comparison"),
+        (["selector", "--against", "{nowhere}"], 1, "holds no comparison"),
+        (["selector", "--against", "{damaged}"], 1, "is missing"),
+        (["{damaged}", "--against", "{now}"], 1, "is missing"),
+        (["{now}", "--against", "{now}", "--rounds", "3"], 2, "there are no other options than --json"),
+        (["{now}", "selector", "--against", "{now}"], 2, "there are no other options than --json"),
+        (["reuseport", "--workload", "churn", "--against", "{now}"], 1, "nothing in common: reuseport on churn"),
+        (["selector", "--backlog", "7", "--against", "{now}"], 1, "server is {{'backlog': 7}} now and was {{}} before"),
+    ],
+)
+def test_what_cannot_be_set_side_by_side_is_refused_before_anything_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], status: int, line: str
+) -> None:
+    """In one line, and no folder is made."""
+    folders = {name: str(tmp_path / name) for name in ("now", "damaged", "nowhere", "new")}
+    made_up(tmp_path / "now")
+    made_up(tmp_path / "damaged")
+    next((tmp_path / "damaged" / SAMPLES).iterdir()).unlink()
+    output = ["--output", folders["new"]] if "{now}" not in arguments[:1] and "{damaged}" not in arguments[:1] else []
+    assert run(["compare", *(each.format(**folders) for each in arguments), *output]) == status
+    told = capsys.readouterr()
+    assert line.format() in told.err
+    assert told.err.count("\n") == 1
+    assert told.out == ""
+    assert not (tmp_path / "new").exists()
+
+
+def test_nothing_that_was_measured_in_both_is_refused(tmp_path: Path) -> None:
+    """Two that were broken off before they came to the same."""
+    now = saved(tmp_path / "now", rounds_of("selector", 1000))
+    before = saved(tmp_path / "before", rounds_of("selector", 1000, "waiting"))
+    with pytest.raises(Failure, match="nothing in common that was measured in both"):
+        set_against(now, before)
+
+
+def test_a_comparison_that_is_run_is_set_beside_a_saved_one_in_one_object(tmp_path: Path) -> None:
+    """Under "against"; the made-up machine is another, so that nothing is concluded."""
+    before, folder = made_up(tmp_path / "before"), tmp_path / "new"
+    options = ["--workload", "churn", "--rounds", "1", "--duration", "0.1", "--warmup", "0", "--held", "0", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "tools", "compare", "selector", *options, "--against", before, "--output", folder],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["against"]["before"] == str(before)
+    assert found["against"]["comparable"] is False
+    assert found["against"]["workloads"]["churn"]["selector"]["speed"] == "not comparable"
+    assert found["workloads"]["churn"]["models"]["selector"]["throughput"]
+    assert len((folder / CELLS).read_text(encoding="utf-8").splitlines()) == 2
+    assert found["against"]["workloads"]["churn"]["selector"]["before"]["rounds"] == ROUNDS
