@@ -4,10 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: compare test setup lint clean lock readme
+.PHONY: compare compare-full test setup lint clean lock readme
 
 compare: setup
 	$(BIN)/serverlab compare
+
+compare-full: setup  # some twenty minutes, which it says beforehand
+	$(BIN)/serverlab compare --full
 
 test: setup
 	$(BIN)/python -m pytest -n 6 --dist worksteal -q -m "not alone"  # most of them wait, for a server or for a time to pass
