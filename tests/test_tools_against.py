@@ -22,7 +22,7 @@ from tools.cli import run
 from tools.failure import Failure
 from tools.machine import Division
 from tools.pairing import compared
-from tools.results import CELLS, SAMPLES, read_results, writing
+from tools.results import SAMPLES, read_results, writing
 from tools.terminal import print_tables
 
 if TYPE_CHECKING:
@@ -202,12 +202,12 @@ MACHINE, PYTHON = FIVE.machine, FIVE.interpreter
         (
             {"division": Division((0,), (1,), "")},
             False,
-            "Another division of the CPUs: servers on 1 and clients on 0 now, servers on 0 and clients on 1 before.",
+            "Another division of the CPUs: servers on 1, clients on 0 now, servers on 0, clients on 1 before.",
         ),
         (
             {"division": Division((), (), "one CPU")},
             True,
-            "Another division of the CPUs: servers on 1 and clients on 0 now, servers on any and clients on any before.",
+            "Another division of the CPUs: servers on 1, clients on 0 now, servers on any, clients on any before.",
         ),
         ({"warm_up": 1.0}, False, "Another warm-up: 0.2 s now, 1 s before."),
         (
@@ -389,5 +389,5 @@ def test_a_comparison_that_is_run_is_set_beside_a_saved_one_in_one_object(tmp_pa
     assert found["against"]["comparable"] is False
     assert found["against"]["workloads"]["churn"]["selector"]["speed"] == "not comparable"
     assert found["workloads"]["churn"]["models"]["selector"]["throughput"]
-    assert len((folder / CELLS).read_text(encoding="utf-8").splitlines()) == 2
+    assert len(read_results(folder).cells) == 1
     assert found["against"]["workloads"]["churn"]["selector"]["before"]["rounds"] == ROUNDS

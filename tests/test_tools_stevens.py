@@ -155,7 +155,9 @@ def test_without_a_model_that_he_had_there_is_no_figure(tmp_path: Path) -> None:
     """The baseline alone says nothing beside his columns."""
     models = (note("iterative"), note("selector"))
     results = compared(tmp_path / "r", *rounds(iterative=(0.1, 0.1), selector=(0.2, 0.2)), models=models)
-    assert [table.name for table in tables_of(results)] == [*("process-control", "churn", "churn-cost", "belief")]
+    assert [table.name for table in tables_of(results)] == [
+        *("process-control", "churn", "churn-cost", "belief", "advice")
+    ]
 
 
 def test_connections_per_worker_are_told_of_each_5000(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tools.tabular import Table
 
 SECTIONS = [
-    *("run", "models", "process-control", "workload-churn", "memory", "scaling", "capacity", "belief"),
+    *("run", "models", "process-control", "workload-churn", "memory", "scaling", "capacity", "belief", "advice"),
     *("machine", "method"),
 ]
 
@@ -103,7 +103,7 @@ def test_sections_that_have_nothing_are_left_out(tmp_path: Path) -> None:
         writer.add_header(header(models=header().models[2:]))
         writer.add(cell(model="threaded"))
     found = sections(report_page(read_results(tmp_path / "results")))
-    assert found == ["run", "models", "workload-churn", "belief", "machine", "method"]
+    assert found == ["run", "models", "workload-churn", "belief", "advice", "machine", "method"]
 
 
 def test_every_table_of_the_terminal_is_in_the_page(tables: tuple[Table, ...], page: str) -> None:

@@ -134,7 +134,7 @@ def _of_cpus(now: Division, before: Division) -> Iterator[Mark]:
 
 def _divided(division: Division) -> str:
     server, client = (", ".join(map(str, cpus)) or "any" for cpus in (division.server, division.client))
-    return f"servers on {server} and clients on {client}"
+    return f"servers on {server}, clients on {client}"
 
 
 def _of_plan(now: Results, before: Results) -> Iterator[Mark]:
