@@ -162,7 +162,8 @@ def named(model: Variant) -> str:
 
 def counted(number: int, noun: str) -> str:
     """A number and its noun, in the plural where it is not one."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    plural = "es" if noun.endswith("ch") else "s"
+    return f"{number} {noun}{'' if number == 1 else plural}"
 
 
 def listed(cpus: tuple[int, ...]) -> str:
