@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from tests.comparisons import MODELS, ROUNDS, WORKLOADS, header, made_up, rounds_of
-from tools.against import against_table, as_object, set_against
+from tools.against import against_tables, as_object, set_against
 from tools.alike import check_alike, marks
 from tools.cells import Host
 from tools.cli import run
@@ -108,7 +108,7 @@ def test_where_requests_are_due_at_a_rate_faster_is_a_shorter_time(tmp_path: Pat
     assert found.ratio is not None
     assert found.ratio.estimate == pytest.approx(0.5)
     assert pairs(slow, quick)["selector"].speed == "slower"
-    assert any("its speed is by p99" in note for note in against_table(compared(quick, slow)).notes)
+    assert any("its speed is by p99" in note for note in against_tables(compared(quick, slow))[0].notes)
 
 
 def test_the_copy_of_a_model_is_no_model(tmp_path: Path) -> None:
@@ -229,8 +229,8 @@ def test_what_else_can_move_a_figure_is_marked(
     pair = next(pair for pair in found.pairs if pair.model == "selector")
     assert pair.speed == ("not comparable" if decisive else "faster")
     assert pair.ratio is not None
-    assert any(note.startswith("Nothing is concluded") for note in against_table(found).notes) is decisive
-    assert (("NOT COMPARABLE: " if decisive else "") + sentence) in against_table(found).notes
+    assert any(note.startswith("Nothing is concluded") for note in against_tables(found)[0].notes) is decisive
+    assert (("NOT COMPARABLE: " if decisive else "") + sentence) in against_tables(found)[0].notes
 
 
 def test_the_python_of_the_servers_counts_as_that_which_measured(tmp_path: Path) -> None:
@@ -298,13 +298,13 @@ def test_the_table_fits_a_terminal_and_says_why_there_is_no_figure(tmp_path: Pat
     """A model that served a few, and one that failed, have their lines and their reasons."""
     results, before = read_results(made_up(tmp_path / "now")), read_results(made_up(tmp_path / "before"))
     stream = StringIO()
-    table = against_table(compared(results, before))
-    print_tables(Console(file=stream, width=80), (table,))
+    speed, cpu = against_tables(compared(results, before))
+    print_tables(Console(file=stream, width=80), (speed, cpu))
     lines = stream.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
-    assert len(table.rows) == len(MODELS) * len(WORKLOADS)
-    assert "iterative on keepalive: now it served 1 of 50 clients." in table.notes
-    assert not [note for note in table.notes if "NOT COMPARABLE" in note]
+    assert len(speed.rows) == len(cpu.rows) == len(MODELS) * len(WORKLOADS)
+    assert "iterative on keepalive: now it served 1 of 50 clients." in speed.notes
+    assert not [note for note in speed.notes if "NOT COMPARABLE" in note]
 
 
 def test_two_saved_comparisons_are_one_object_for_a_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -143,12 +143,23 @@ def _of_plan(now: Results, before: Results) -> Iterator[Mark]:
     one, other = _window(now, before), _window(before, now)
     if one and other and abs(one - other) > WINDOWS_DIFFER * max(one, other):
         yield from _different("length of windows", f"{one:.2g} s", f"{other:.2g} s")
-    speeds = [_speed(it) for it in (now, before)]
-    if speeds[0] and speeds[1] and abs(speeds[0] / speeds[1] - 1) > LEAST_DIFFERENCE:
+    if least_difference(now, before) > LEAST_DIFFERENCE:
         yield Mark(
-            f"The servers' CPUs ran at {speeds[0] / speeds[1]:.2f} of their speed before, as canaries measured it: "
-            "figures may differ by as much for no other reason."
+            f"The servers' CPUs ran at {_speed_ratio(now, before):.2f} of their speed before, as canaries measured it: "
+            "only what surely differs by more counts as a difference."
         )
+
+
+def least_difference(now: Results, before: Results) -> float:
+    """What two figures must surely differ by, as a share: more than how fast the servers' CPUs computed differs by."""
+    speed = _speed_ratio(now, before)
+    return max(LEAST_DIFFERENCE, max(speed, 1 / speed) - 1)
+
+
+def _speed_ratio(now: Results, before: Results) -> float:
+    """How fast the servers' CPUs computed, by before; 1.0 where no canary told it."""
+    one, other = _speed(now), _speed(before)
+    return one / other if one and other else 1.0
 
 
 def _rounds(results: Results) -> Iterator[int]:

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from servers.registry import MODELS
-from tools.against import against_table, as_object, saved_comparison, set_against
+from tools.against import against_tables, as_object, saved_comparison, set_against
 from tools.alike import check_alike
 from tools.asked import Asked, AskedError, asked_plan
 from tools.carrying_out import carried_out, resumed
@@ -206,7 +206,7 @@ def show(results: Results, before: Results | None = None, *, as_json: bool = Fal
         print(json.dumps({**summary, "against": as_object(against)} if against else summary))
         return
     console = standard_console()
-    print_tables(console, (*tables_of(results), *([against_table(against)] if against else [])))
+    print_tables(console, (*tables_of(results), *(against_tables(against) if against else ())))
     for reason in results.header.left_out.values():
         console.print(f"\nLeft out: {reason}.", markup=False, highlight=False, soft_wrap=True)
     console.print(f"\nReport: {path}\nFigures: {results.folder}", markup=False, highlight=False, soft_wrap=True)
