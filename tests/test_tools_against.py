@@ -282,6 +282,69 @@ def test_what_one_of_the_two_met_is_marked(
     assert all(mark.sentence.startswith(sentence or "") for mark in found)
 
 
+def disturbed(cells: Sequence[Cell]) -> list[Cell]:
+    """The same on a machine that gave half of a CPU away."""
+    return [replace(each, host=replace(each.host, spin_before=0.5)) for each in at_speed(cells, 10.0) if each.host]
+
+
+def asked_too_little(cells: Sequence[Cell]) -> list[Cell]:
+    """The same by clients that could not ask for more."""
+    return [
+        replace(each, load=replace(each.load, client_limit="client", client_reasons=("it was late",)))
+        for each in cells
+        if each.load
+    ]
+
+
+def unchanged(cells: Sequence[Cell]) -> list[Cell]:
+    """The same."""
+    return list(cells)
+
+
+@pytest.mark.parametrize(
+    ("change_now", "change_before", "words"),
+    [
+        (disturbed, unchanged, ("host noise", "host noise")),
+        (unchanged, disturbed, ("host noise", "host noise")),
+        (asked_too_little, asked_too_little, ("clients' limit", "less")),
+        (asked_too_little, unchanged, ("faster", "less")),
+    ],
+)
+def test_nothing_is_concluded_where_something_else_was_measured(
+    tmp_path: Path,
+    change_now: Callable[[Sequence[Cell]], list[Cell]],
+    change_before: Callable[[Sequence[Cell]], list[Cell]],
+    words: tuple[str, str],
+) -> None:
+    """The machine, or the clients; what a request costs is seen all the same where these were the limit."""
+    now = saved(tmp_path / "now", change_now(rounds_of("selector", 2000)))
+    found = compared(now, saved(tmp_path / "before", change_before(rounds_of("selector", 1000))))
+    pair = next(pair for pair in found.pairs if pair.model == "selector")
+    assert (pair.speed, pair.cost) == words
+    assert any(note.startswith(f"{words[0]}: ") for note in against_tables(found)[0].notes) is (words[0] != "faster")
+
+
+def test_what_the_cpus_ran_slower_by_is_no_difference_of_servers(tmp_path: Path) -> None:
+    """A fifth less is told apart on CPUs of the same speed, and not on those that a canary found a quarter slower."""
+    made, slower = rounds_of("selector", 1000), rounds_of("selector", 800)
+    before = saved(tmp_path / "before", at_speed(made, 10.0))
+    assert pairs(saved(tmp_path / "same", at_speed(slower, 10.0)), before)["selector"].speed == "slower"
+    found = compared(saved(tmp_path / "slow", at_speed(slower, 7.5)), before)
+    assert [pair.speed for pair in found.pairs if pair.model == "selector"] == ["not told apart"]
+    assert as_object(found)["least_difference"] == pytest.approx(1 / 3)
+    assert "surely differs by more than 33 %" in against_tables(found)[0].notes[0]
+
+
+def test_where_all_models_moved_one_way_the_machine_is_named(tmp_path: Path) -> None:
+    """And not where one of them did not."""
+    head = replace(FIVE, models=FIVE.models[2:])
+    before = saved(tmp_path / "r", [*rounds_of("threaded", 1000), *rounds_of("selector", 1000)], head)
+    for number, told in ((800, True), (1000, False)):
+        now = saved(tmp_path / str(number), [*rounds_of("threaded", 800), *rounds_of("selector", number)], head)
+        notes = against_tables(compared(now, before))[0].notes
+        assert any(note.startswith("All models are slower") for note in notes) is told
+
+
 def test_a_session_that_differs_from_itself_or_was_broken_off_is_marked(tmp_path: Path) -> None:
     """By its own control, and by what was planned."""
     again = replace(FIVE.models[3], name="selector (again)", control_of="selector")

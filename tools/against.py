@@ -74,7 +74,7 @@ CPU = (
 READING = (
     "Speed is throughput, or where requests are due at a given rate the time of an answer, of which less is better. It "
     "is that of now by that of before, with its 95 % interval (bootstrap over the rounds of each). What is faster or "
-    "slower surely differs by more than {least:.0%}, and so does what takes less or more CPU. The two were not "
+    "slower surely differs by more than {percent:.0f} %, and so does what takes less or more CPU. The two were not "
     "measured together, so that what changed of the machine between them is in the ratios too."
 )
 REFUSED = (
@@ -98,7 +98,7 @@ def against_tables(found: Against) -> tuple[Table, Table]:
         f"{_started(found.before)}).",
         columns=SPEED,
         rows=tuple(_speed_row(pair) for pair in found.pairs),
-        notes=(READING.format(least=found.least), *_notes(found)),
+        notes=(READING.format(percent=100 * found.least), *_notes(found)),
     )
     cpu = Table(
         name="against-cpu",
