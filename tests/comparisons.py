@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.cells import Cell, Cpu, Header, Load, Peaks, Variant
+from tools.cells import Cell, Cpu, Header, Host, Load, Peaks, Variant
 from tools.machine import Division, Interpreter, Machine
-from tools.results import writing
+from tools.results import read_results, writing
 from tools.workloads import chosen_workloads
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from tools.results import Results
 
 MODELS = {
     "iterative": "one client after the other",
@@ -99,6 +102,12 @@ def rounds_of(model: str, requests: int, workload: str = "churn", rounds: int = 
     return made
 
 
+def at_speed(cells: Sequence[Cell], speed: float) -> list[Cell]:
+    """The same on CPUs of this speed."""
+    host = Host(0.9, 0.5, 0.0, 0.0, 0.0, 1.0, 1.0, speed, speed)
+    return [replace(each, host=host) for each in cells]
+
+
 def made_up(folder: Path) -> Path:
     """Write a whole comparison into the folder and return it.
 
@@ -135,3 +144,16 @@ def _latencies(workload: str, model: str) -> np.ndarray[tuple[int], np.dtype[np.
     """Skewed latencies of a millisecond and more, the same at every call."""
     random = np.random.default_rng(len(workload) * 31 + len(model))
     return (1e6 * (0.5 + len(model) / 10 + random.lognormal(0, 0.6, 1000))).astype(np.int64)
+
+
+FIVE = header(rounds=5, planned=0)
+"""A header for what `rounds_of` makes."""
+
+
+def saved(folder: Path, cells: Sequence[Cell], head: Header = FIVE) -> Results:
+    """A comparison of these cells, written and read."""
+    with writing(folder) as writer:
+        writer.add_header(head)
+        for each in cells:
+            writer.add(each)
+    return read_results(folder)

@@ -90,6 +90,9 @@ def test_models_that_failed_or_served_a_few_are_named_and_nothing_else_is_said_o
     failed = [replace(each, error="no answer", load=None) for each in cells({"threaded": 1})]
     results = compared(tmp_path / "s", *cells({"selector": 2000}), *failed)
     assert advice_on_churn(results).endswith("Nothing is concluded from threaded (it failed).")
+    silent = [replace(each, load=replace(each.load, requests=0)) for each in cells({"threaded": 1}) if each.load]
+    results = compared(tmp_path / "t", *cells({"selector": 2000}), *silent)
+    assert advice_on_churn(results).endswith("Nothing is concluded from threaded (it gave too few answers).")
 
 
 def test_memory_that_was_probed_is_in_the_advice(tmp_path: Path) -> None:
