@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/control.py [SESSIONS [MODEL]]      (default: 20 selector)
 
-Runs that many comparisons of one model, entered twice, in five rounds on churn and waiting, while a process that computes
-without end takes what CPU it can get; prints a line per session, and how many were called unsound.
+Runs that many comparisons of one model, entered twice, in five rounds on churn and waiting, while a process that
+computes without end takes what CPU it can get; prints a line per session, and how many were called unsound.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/tiers.py [RUNS [MODEL ...]]      (default: 3, the default comparison)
 
-Prints, for each run and workload, the models of each tier and what limited them; then on which workloads all runs agreed.
+Prints, for each run and workload, the tiers of the models and what limited them; then where all runs agreed.
 """
 
 from __future__ import annotations

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.cells import Cell, Cpu, Header, Load, Peaks, Variant
+from tools.cells import Cell, Cpu, Header, Host, Load, Peaks, Variant
 from tools.machine import Division, Interpreter, Machine
-from tools.results import writing
+from tools.results import read_results, writing
 from tools.workloads import chosen_workloads
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from tools.results import Results
 
 MODELS = {
     "iterative": "one client after the other",
@@ -43,7 +46,7 @@ def header(**changes: object) -> Header:
         duration=1.0,
         warm_up=0.2,
         models=tuple(
-            Variant(name, summary, "its term", "its users", "its lesson", ROWS.get(name))
+            Variant(name, summary, "its term", "its users", "its lesson", ROWS.get(name), model=name)
             for name, summary in MODELS.items()
         ),
         left_out={},
@@ -89,6 +92,22 @@ def cell(workload: str = "churn", model: str = "threaded", round_number: int = 1
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
+def rounds_of(model: str, requests: int, workload: str = "churn", rounds: int = 5) -> list[Cell]:
+    """Rounds of a model, or of its copy as "selector (again)", each with one more request a second than the last."""
+    made = []
+    for number in range(1, rounds + 1):
+        one = cell(workload, model.partition(" ")[0], number)
+        assert one.load is not None
+        made.append(replace(one, model=model, load=replace(one.load, requests=requests + number)))
+    return made
+
+
+def at_speed(cells: Sequence[Cell], speed: float) -> list[Cell]:
+    """The same on CPUs of this speed."""
+    host = Host(0.9, 0.5, 0.0, 0.0, 0.0, 1.0, 1.0, speed, speed)
+    return [replace(each, host=host) for each in cells]
+
+
 def made_up(folder: Path) -> Path:
     """Write a whole comparison into the folder and return it.
 
@@ -125,3 +144,16 @@ def _latencies(workload: str, model: str) -> np.ndarray[tuple[int], np.dtype[np.
     """Skewed latencies of a millisecond and more, the same at every call."""
     random = np.random.default_rng(len(workload) * 31 + len(model))
     return (1e6 * (0.5 + len(model) / 10 + random.lognormal(0, 0.6, 1000))).astype(np.int64)
+
+
+FIVE = header(rounds=5, planned=0)
+"""A header for what `rounds_of` makes."""
+
+
+def saved(folder: Path, cells: Sequence[Cell], head: Header = FIVE) -> Results:
+    """A comparison of these cells, written and read."""
+    with writing(folder) as writer:
+        writer.add_header(head)
+        for each in cells:
+            writer.add(each)
+    return read_results(folder)

@@ -133,11 +133,11 @@ def test_of_those_that_are_as_quick_the_cheapest_is_named() -> None:
     best = first(cpu=about(160e-6))
     near, alike = first("trio", ratio=about(0.99), cpu=about(120e-6)), first("uvloop", cpu=about(121e-6))
     assert (
-        "Of these, trio takes less CPU for a request, 120 us (118 us to 122 us): selector 160 us (157 us to"
+        "Of the first tier, trio takes less CPU for a request, 120 us (118 us to 122 us): selector 160 us (157 us to"
         in whole(best, near, alike)
     )
-    assert "Of these" not in whole(near, alike)
-    assert "Of these" not in whole(near, second(cpu=about(900e-6)))
+    assert "Of the first tier" not in whole(near, alike)
+    assert "Of the first tier" not in whole(near, second(cpu=about(900e-6)))
 
 
 def test_cpu_of_the_first_and_the_next_is_told_where_nobody_is_cheaper() -> None:

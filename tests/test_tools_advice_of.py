@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from tests.comparisons import WORKLOADS, cell, header, made_up
+from tests.comparisons import WORKLOADS, header, made_up, rounds_of
 from tools.advice.giving import advise
 from tools.advice.standings import Figure, Standing
 from tools.advice_of import advice_of, advice_table
@@ -34,15 +34,9 @@ AGAIN = "selector (again)"
 MEBIBYTE = 2**20
 
 
-def cells(throughputs: dict[str, int], workload: str = "churn") -> list[Cell]:
+def cells(throughputs: dict[str, int]) -> list[Cell]:
     """Five rounds of each model, at so many requests a second and a few more in each round."""
-    made = []
-    for model, requests in throughputs.items():
-        for number in range(1, ROUNDS + 1):
-            one = cell(workload, model.partition(" ")[0], number)  # the copy costs what the model costs
-            assert one.load is not None
-            made.append(replace(one, model=model, load=replace(one.load, requests=requests + number)))
-    return made
+    return [one for model, requests in throughputs.items() for one in rounds_of(model, requests)]
 
 
 def compared(folder: Path, *records: Cell | MemoryProbe | Capacity, **changes: object) -> Results:
@@ -96,6 +90,9 @@ def test_models_that_failed_or_served_a_few_are_named_and_nothing_else_is_said_o
     failed = [replace(each, error="no answer", load=None) for each in cells({"threaded": 1})]
     results = compared(tmp_path / "s", *cells({"selector": 2000}), *failed)
     assert advice_on_churn(results).endswith("Nothing is concluded from threaded (it failed).")
+    silent = [replace(each, load=replace(each.load, requests=0)) for each in cells({"threaded": 1}) if each.load]
+    results = compared(tmp_path / "t", *cells({"selector": 2000}), *silent)
+    assert advice_on_churn(results).endswith("Nothing is concluded from threaded (it gave too few answers).")
 
 
 def test_memory_that_was_probed_is_in_the_advice(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SECTIONS = [
     *("run", "models", "process-control", "workload-churn", "memory", "scaling", "capacity", "belief"),
-    *("machine", "method"),
+    *("advice", "machine", "method"),
 ]
 
 
@@ -103,7 +103,7 @@ def test_sections_that_have_nothing_are_left_out(tmp_path: Path) -> None:
         writer.add_header(header(models=header().models[2:]))
         writer.add(cell(model="threaded"))
     found = sections(report_page(read_results(tmp_path / "results")))
-    assert found == ["run", "models", "workload-churn", "belief", "machine", "method"]
+    assert found == ["run", "models", "workload-churn", "belief", "advice", "machine", "method"]
 
 
 def test_every_table_of_the_terminal_is_in_the_page(tables: tuple[Table, ...], page: str) -> None:
@@ -119,7 +119,8 @@ def test_what_limited_each_model_is_said_in_a_sentence_with_its_evidence_folded_
     limits = page[page.index('<dl class="limits">') : page.index("</dl>", page.index('<dl class="limits">'))]
     assert limits.count("The server used 0.98 of 1 CPU") == len(SPEEDS)
     assert limits.count('<span class="limit">server-CPU</span>') == len(SPEEDS)
-    assert limits.count("<details>") == limits.count("<summary>Evidence</summary>") == len(SPEEDS)
+    assert limits.count("<details>") == len(SPEEDS)
+    assert limits.count("<summary>Evidence, of the first round that came out so</summary>") == len(SPEEDS)
     assert "<li>others used 1% of the server&#39;s CPUs</li>" in limits
     assert f"<li>disturbed in round 2: {html.escape(DISTURBED).replace('&#x27;', '&#39;')}</li>" in limits
 
@@ -132,6 +133,18 @@ def test_bars_have_the_ends_of_their_intervals(results: Results, page: str) -> N
     assert bars["error_x"]["array"] == [row.high - row.estimate for row in rows if row and row.high]
     assert bars["error_x"]["arrayminus"] == [row.estimate - row.low for row in rows if row and row.low]
     assert min(bars["error_x"]["array"]) > 0
+
+
+def test_latencies_have_marks_with_the_intervals_of_their_rounds(page: str) -> None:
+    """Every round has the same answers, 10 us to 20 ms: marks lie on the curve and have no width; each has a place."""
+    drawn = traces(page, "churn-latency")
+    marks = [trace for trace in drawn if trace["mode"] == "markers"]
+    assert [trace["name"] for trace in marks] == list(SPEEDS)
+    for trace in marks:
+        assert trace["y"] == pytest.approx([10, 19.8])
+        assert trace["x"] == pytest.approx([2, 100], rel=0.15)
+        assert trace["error_y"]["array"] == trace["error_y"]["arrayminus"] == [0, 0]
+    assert len({trace["x"][0] for trace in marks}) == len(SPEEDS)
 
 
 def test_memory_is_drawn_over_connections_with_the_fitted_line(page: str) -> None:

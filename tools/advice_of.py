@@ -144,6 +144,8 @@ def _server_cpus(header: Header, workload: Workload) -> int:
 def _why_not(row: Row) -> str:
     if row.partial:
         return f"it served {row.served} of {row.connections} clients"
+    if row.rounds:
+        return "it gave too few answers"
     return "it failed" if row.failures else "it was not measured"
 
 

@@ -13,10 +13,12 @@ import typer
 from rich.console import Console
 
 from servers.registry import MODELS
-from tools.against import set_against
+from tools.against import against_tables, as_object, saved_comparison, set_against
+from tools.alike import check_alike
 from tools.asked import Asked, AskedError, asked_plan
 from tools.carrying_out import carried_out, resumed
 from tools.choosing import ALL, DEFAULT
+from tools.pairing import compared
 from tools.planning import MAX_ROUNDS
 from tools.progress import Watching
 from tools.report.page import write_report
@@ -143,20 +145,19 @@ def compare(
         seed=seed,
     )
     try:
-        if saved := saved_folder(asked, against):
-            return set_against(read_results(saved), read_results(against), as_json=as_json) if against else 0
+        if saved := saved_folder(asked):
+            check_both_saved(asked, saved, against, output or resume)
+            return set_against(saved_comparison(saved), saved_comparison(against), as_json=as_json) if against else 0
         if resume is not None:
             check_alone(asked, output)
         folder = resume or output or new_folder()
-        before = read_results(against) if against else None
+        before = saved_comparison(against) if against else None
         with Watching(Console(stderr=True)) as watching:
-            broken_off = resumed(resume, watching) if resume else begun(asked, folder, watching)
+            broken_off = gone_on(resume, watching, before) if resume else begun(asked, folder, watching, before)
     except AskedError as error:
         raise typer.BadParameter(str(error)) from error
     results = read_results(folder)
-    show(results, as_json=as_json)
-    if before is not None:
-        set_against(results, before, as_json=as_json)
+    show(results, before, as_json=as_json)
     if broken_off:
         name = signal.Signals(broken_off).name
         planned = results.header.planned
@@ -168,11 +169,21 @@ def compare(
     return 1 if broken_off or any(cell.error for cell in results.cells) else 0
 
 
-def begun(asked: Asked, folder: Path, watching: Watching) -> int:
-    """Begin a comparison; return 0, or the signal that ended it."""
+def begun(asked: Asked, folder: Path, watching: Watching, before: Results | None) -> int:
+    """Begin a comparison that can be set beside another; return 0, or the signal that ended it."""
     found = asked_plan(asked)
+    if before is not None:
+        check_alike(found.plan.models, found.plan.workloads, before.header)
     command = ("serverlab", *sys.argv[1:])
     return carried_out(found.plan, folder, command, watching, interpreters=found.interpreters, division=found.division)
+
+
+def gone_on(folder: Path, watching: Watching, before: Results | None) -> int:
+    """Go on with one that was broken off, as `begun`."""
+    if before is not None:
+        header = read_results(folder).header
+        check_alike(header.models, header.workloads, before.header)
+    return resumed(folder, watching)
 
 
 def report(
@@ -184,27 +195,38 @@ def report(
     show(read_results(folder), as_json=as_json)
 
 
-def show(results: Results, *, as_json: bool = False) -> None:
-    """Print the tables and write the report, from the files alone."""
+def show(results: Results, before: Results | None = None, *, as_json: bool = False) -> None:
+    """Print the tables and write the report, from the files alone; and what there is beside an earlier comparison."""
     for notice in results.notices:
         print(notice, file=sys.stderr)
     summary = written_summary(results)
     path = write_report(results)
+    against = compared(results, before) if before else None
     if as_json:
-        print(json.dumps(summary))
+        print(json.dumps({**summary, "against": as_object(against)} if against else summary))
         return
     console = standard_console()
-    print_tables(console, tables_of(results))
+    print_tables(console, (*tables_of(results), *(against_tables(against) if against else ())))
     for reason in results.header.left_out.values():
         console.print(f"\nLeft out: {reason}.", markup=False, highlight=False, soft_wrap=True)
     console.print(f"\nReport: {path}\nFigures: {results.folder}", markup=False, highlight=False, soft_wrap=True)
 
 
-def saved_folder(asked: Asked, against: Path | None) -> Path | None:
-    """The folder that stands in a model's place where two saved comparisons are set side by side."""
-    if against is None or len(asked.models) != 1 or asked.models[0] in MODELS or not Path(asked.models[0]).is_dir():
-        return None
-    return Path(asked.models[0])
+def saved_folder(asked: Asked) -> Path | None:
+    """The folder that stands in a model's place where two saved comparisons are to be set side by side."""
+    named = [Path(name) for name in asked.models if name not in MODELS and name != ALL]
+    return next((path for path in named if path.is_dir()), None)
+
+
+def check_both_saved(asked: Asked, saved: Path, against: Path | None, other: Path | None) -> None:
+    """Refuse a folder without another beside it, and options of what would be run."""
+    if against is None:
+        raise AskedError(
+            f"{saved} is a folder and no model: set it beside another comparison with --against DIR, "
+            f"or draw it again with: serverlab report {saved}"
+        )
+    if asked != Asked(models=asked.models) or len(asked.models) > 1 or other is not None:
+        raise AskedError(f"{saved} is set beside {against} and nothing is run: there are no other options than --json")
 
 
 def check_alone(asked: Asked, output: Path | None) -> None:

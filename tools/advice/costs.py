@@ -39,7 +39,7 @@ def _among_the_first(order: Sequence[Standing]) -> str:
     dearer = [f"{each.name} {other.told(duration)}" for each, other in known if cpu.below(other)]
     if not dearer:
         return ""
-    return f"Of these, {least.name} takes less CPU for a request, {cpu.told(duration)}: {listed(dearer)}."
+    return f"Of the first tier, {least.name} takes less CPU for a request, {cpu.told(duration)}: {listed(dearer)}."
 
 
 def _cpu(best: Standing, others: Sequence[Standing], following: Standing | None) -> str:

@@ -10,29 +10,38 @@ from typing import TYPE_CHECKING
 
 from plotly import graph_objects
 
-from tools.report.drawing import Chart, as_json, colour, layout, line, round_values, with_legend
+from tools import figures
+from tools.inference.intervals import interval
+from tools.report.drawing import COLOURS, Chart, above, as_json, below, colour, layout, line, round_values, with_legend
 from tools.statistics import percentile_curve
 from tools.summary import STEVENS_CONNECTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from tools.cells import Variant
+    from tools.cells import Cell, Variant
     from tools.inference.intervals import Interval
+    from tools.results import Results
     from tools.summary import Row, Summary
     from tools.workers import Pool
+
+MARKED = (0.5, 0.99)
+ASIDE = 0.04  # of a percentile's place on the axis, between two models
 
 PERCENTILES = {2: "50 %", 10: "90 %", 100: "99 %", 1000: "99.9 %", 10_000: "99.99 %", 100_000: "99.999 %"}
 """Where the latency axis is marked: one in so many answers is slower."""
 
 
-def latency_chart(summary: Summary) -> Chart | None:
+def latency_chart(results: Results, summary: Summary) -> Chart | None:
     """Latency over the share of answers within it; None where no model has samples enough for a median."""
     figure = graph_objects.Figure(layout=layout())
     for position, row in enumerate(summary.rows):
         shares, values = percentile_curve(row.latencies_ns)
         if shares:
             figure.add_trace(_curve(row.model, position, shares, values))
+            between = _over_rounds(results.of(summary.workload.name, row.model), results)
+            if between:
+                figure.add_trace(_marks(row.model, position, between))
     if not figure.data:
         return None
     figure.update_xaxes(type="log", title="share of answers that came within")
@@ -45,8 +54,8 @@ def latency_chart(summary: Summary) -> Chart | None:
         name=f"{summary.workload.name}-latency",
         title="How long an answer took",
         caption="Lower is better. At 99 %, 99 of 100 answers took no longer than the curve says; "
-        "a curve ends where too few answers are left to tell.",
-        height=with_legend(380, len(figure.data)),
+        "a curve ends where too few answers are left to tell. Marks: the median of the rounds with its 95 % interval.",
+        height=with_legend(380, len(summary.rows)),
         figure=as_json(figure),
     )
 
@@ -110,9 +119,42 @@ def _curve(model: str, position: int, shares: Sequence[float], values: Sequence[
         y=[value / 1e6 for value in values],
         customdata=[share * 100 for share in shares],
         name=escape(model),
+        legendgroup=escape(model),
         mode="lines",
         line=line(position),
         hovertemplate="%{customdata:.4~g} % within %{y:.3~g} ms",
+    )
+
+
+def _over_rounds(cells: Sequence[Cell], results: Results) -> dict[float, Interval]:
+    """The percentiles that are marked, over the rounds that have answers enough; those that have an interval."""
+    found = {share: interval(list(figures.latencies(results, cells, share).values())) for share in MARKED}
+    return {share: it for share, it in found.items() if it and it.low is not None}
+
+
+def _marks(model: str, position: int, between: Mapping[float, Interval]) -> graph_objects.Scatter:
+    """Percentiles with their intervals, beside each other where models have the same ones."""
+    aside = 1 + ASIDE * (position % len(COLOURS) - (len(COLOURS) - 1) / 2)
+    marks = list(between.values())
+    return graph_objects.Scatter(
+        x=[aside / (1 - share) for share in between],
+        y=[1e3 * it.estimate for it in marks],
+        customdata=[100 * share for share in between],
+        name=escape(model),
+        legendgroup=escape(model),
+        showlegend=False,
+        mode="markers",
+        marker={"color": colour(position), "size": 6},
+        line=line(position),
+        error_y={
+            "type": "data",
+            "array": [1e3 * (above(it) or 0) for it in marks],
+            "arrayminus": [1e3 * (below(it) or 0) for it in marks],
+            "color": colour(position),
+            "thickness": 1.5,
+            "width": 3,
+        },
+        hovertemplate="%{customdata:.4~g} % within %{y:.3~g} ms, in the median of rounds",
     )
 
 
@@ -126,25 +168,25 @@ def _bars(
     figure_of: Callable[[Row], Interval | None],
     words_for: Callable[[Row], str],
 ) -> Chart:
-    figures = [figure_of(row) for row in summary.rows]
+    intervals = [figure_of(row) for row in summary.rows]
     names = [escape(row.model) for row in summary.rows]
     figure = graph_objects.Figure(layout=layout(legend=False))
     figure.add_trace(
         graph_objects.Bar(
             y=names,
-            x=[it.estimate if it else None for it in figures],
+            x=[it.estimate if it else None for it in intervals],
             orientation="h",
             marker={"color": [colour(position) for position in range(len(names))]},
             error_x={
                 "type": "data",
-                "array": [_above(it) for it in figures],
-                "arrayminus": [_below(it) for it in figures],
+                "array": [above(it) for it in intervals],
+                "arrayminus": [below(it) for it in intervals],
                 "thickness": 1.5,
             },
             hovertemplate=f"%{{y}}: %{{x:,.4~g}} {unit}<extra></extra>",
         )
     )
-    for row, it, label in zip(summary.rows, figures, names, strict=True):
+    for row, it, label in zip(summary.rows, intervals, names, strict=True):
         if it is None:
             words = escape(words_for(row))
             figure.add_annotation(x=0, y=label, text=words, showarrow=False, xanchor="left", xshift=6)
@@ -153,14 +195,6 @@ def _bars(
     figure.update_xaxes(title=unit, rangemode="tozero", tickformat=",~g", nticks=6)
     height = 110 + 34 * len(names)
     return Chart(f"{summary.workload.name}-{name}", title, caption, height, as_json(figure))
-
-
-def _above(figure: Interval | None) -> float | None:
-    return figure.high - figure.estimate if figure and figure.high is not None else None
-
-
-def _below(figure: Interval | None) -> float | None:
-    return figure.estimate - figure.low if figure and figure.low is not None else None
 
 
 def _why_no_throughput(row: Row) -> str:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from plotly import graph_objects
 
+    from tools.inference.intervals import Interval
+
 COLOURS = ("#3b82c4", "#d9822b", "#2a9d74", "#c2527c", "#8a6fd1", "#4fa3b5", "#9c8a2e", "#7a808a")
 """To be told apart with most kinds of colour blindness, on white and on near black; then used again."""
 
@@ -56,6 +58,16 @@ def round_values(low: float, high: float) -> list[float]:
     digits = next(digits for reach, digits in DIGITS if high > reach * low)
     steps = [digit * 10.0**power for power in range(-6, 7) for digit in digits]
     return [step for step in steps if low / 2.5 < step < high * 2.5]
+
+
+def above(figure: Interval | None) -> float | None:
+    """How far the upper end of an interval lies from its estimate, as plotly wants it; None where there is none."""
+    return figure.high - figure.estimate if figure and figure.high is not None else None
+
+
+def below(figure: Interval | None) -> float | None:
+    """The same of the lower end."""
+    return figure.estimate - figure.low if figure and figure.low is not None else None
 
 
 def layout(*, legend: bool = True) -> dict[str, object]:
