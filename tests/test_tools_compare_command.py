@@ -13,6 +13,7 @@ import pytest
 
 from tests.comparisons import made_up
 from tools.cli import run
+from tools.machine import usable_cpus
 from tools.results import CELLS, read_results
 
 if TYPE_CHECKING:
@@ -58,6 +59,39 @@ def test_a_comparison_from_beginning_to_end(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
     assert again.stdout == done.stdout
     assert (folder / "report.html").read_bytes() == page
+
+
+def another_python(folder: Path, name: str) -> str:
+    """Another interpreter, which is this one by another path."""
+    path = folder / name
+    path.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', encoding="utf-8")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_interpreters_ones_own_server_cpus_and_a_backlog_are_as_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each model under each interpreter and beside them a server of the user's, in the files and in the tables."""
+    folder, cpus = tmp_path / "results", usable_cpus()
+    pythons = [word for name in "ab" for word in ("--python", another_python(tmp_path, name))]
+    own = ["--serve-command", f"mine={sys.executable} -S -P {CHECKOUT / 'tests' / 'known_service.py'} shares"]
+    where = ["--server-cpus", ",".join(map(str, cpus)), "--client-cpus", str(cpus[0]), "--backlog", "77"]
+    brief = ["--workload", "churn", "--rounds", "1", "--duration", "0.2", "--held", "2", "--output", str(folder)]
+    assert run(["compare", "selector", *pythons, *own, *where, *brief]) == 0
+    told = capsys.readouterr()
+    results = read_results(folder)
+    names = [f"selector@{name}" for name in results.header.interpreters] + ["mine"]
+    assert [model.name for model in results.header.models] == names
+    assert len(names) == 3
+    assert sorted(cell.model for cell in results.cells) == sorted(probe.model for probe in results.memory)
+    assert sorted(cell.model for cell in results.cells) == sorted(names)
+    assert list(results.header.pythons.values()) == pythons[1::2]
+    assert (results.header.division.server, results.header.division.client) == (tuple(cpus), (cpus[0],))
+    rooms = {cell.model: cell.admission.backlog for cell in results.cells if cell.admission}
+    assert rooms == {**dict.fromkeys(names, 77), "mine": 256}
+    assert f"server on CPU {', '.join(map(str, cpus))}, clients on CPU {cpus[0]}." in told.err
+    assert all(name in told.out for name in names)
 
 
 def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(tmp_path: Path) -> None:
