@@ -40,7 +40,8 @@ def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None
 def test_a_comparison_from_beginning_to_end(tmp_path: Path) -> None:
     """Tables on stdout, progress on stderr, files in the folder; and `report` draws the same again."""
     folder = tmp_path / "results"
-    options = ["--workload", "churn", "--rounds", "1", "--duration", "0.5", "--seed", "5", "--output", str(folder)]
+    options = ["--workload", "churn", "--rounds", "1", "--duration", "0.3", "--held", "8", "--seed", "5"]
+    options += ["--output", str(folder)]
     done = subprocess.run(
         command("compare", "selector", "iterative", *options), cwd=CHECKOUT, capture_output=True, text=True, check=False
     )
