@@ -59,7 +59,7 @@ def test_full_has_all_there_is() -> None:
     """Long windows, memory in several rounds, a capacity, and two workloads at other numbers of connections."""
     plan = asked_plan(Asked(full=True)).plan
     assert plan.timing == FULL
-    assert (plan.held, plan.memory_rounds, plan.objective) == (MEMORY_ROUNDS_IN_FULL, OBJECTIVE)
+    assert (plan.held, plan.memory_rounds, plan.objective) == (HELD, MEMORY_ROUNDS_IN_FULL, OBJECTIVE)
     assert {workload.scaling_of for workload in plan.workloads} == {"", "waiting", "computing"}
 
 
