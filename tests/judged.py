@@ -1,6 +1,6 @@
-"""A cell of a server whose answer is known, measured as a comparison does it, and what limited it.
+"""A cell of a real server, measured as a comparison does it, and judged.
 
-What else ran on the machine is left out where it is not asked for: a busy machine is no part of these servers.
+What else ran on the machine is left out unless it is asked for: a busy machine is no part of these known answers.
 """
 
 from __future__ import annotations
@@ -10,60 +10,41 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tests.comparisons import header as made_header
-from tools.cells import Variant
-from tools.host.canary import Canaries
+from tests.comparisons import variant as made_variant
+from tools.host.canary import canaries
 from tools.machine import Division
-from tools.measuring import Bench, measured
+from tools.measuring import Bench, cell_of, measured
 from tools.verdicts.judging import judge
 from tools.workloads import Workload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tools.cells import Cell
-    from tools.findings import Findings
     from tools.verdicts.verdict import Verdict
 
-WARM_UP, DURATION = 0.2, 1.0
+WARM_UP = 0.2
+DURATION = 1.0
 
 
 @dataclass
 class Judged:
-    """A server and a load on known CPUs, none where nothing is to be pinned.
-
-    `server` and `client` are their CPUs, `plan` the workload, `options` those of the model, or of `variant` where that
-    is given in its place.
-    """
+    """A model with a workload's fields, on known CPUs; on none where nothing is to be pinned."""
 
     model: str
     plan: Mapping[str, Any]
     options: Mapping[str, int] = field(default_factory=dict)
     server: tuple[int, ...] = ()
     client: tuple[int, ...] = ()
-    variant: Variant | None = None
     warm_up: float = WARM_UP
-    duration: float = DURATION
-
-    @property
-    def workload(self) -> Workload:
-        """What the clients do."""
-        return Workload(**{"name": "known", "protocol": "work", "connections": 4, **self.plan})
-
-    def findings(self) -> Findings:
-        """Measure it."""
-        bench = Bench(Division(self.server, self.client, ""), {}, Canaries({}), nullcontext)
-        return measured(bench, self.workload, self._variant(), warm_up=self.warm_up, duration=self.duration)
-
-    def cell(self) -> Cell:
-        """Measure it; the cell as it stands in the files."""
-        return self.findings().cell("known", self.model, Division(self.server, self.client, ""), Canaries({}))
 
     def verdict(self, *, with_host: bool = False) -> Verdict:
-        """Measure it, and judge."""
-        cell = self.cell()
+        """Measure a cell, and say what limited it; what else ran is looked at where that is asked for."""
+        workload = Workload(name="known", **{"connections": 10, **self.plan})
+        variant = replace(made_variant(self.model), options=dict(self.options))
+        division = Division(self.server, self.client, "")
+        with canaries(()) as silent:
+            bench = Bench(division, {}, silent, nullcontext)
+            found = measured(bench, workload, variant, warm_up=self.warm_up, duration=DURATION)
+            cell = cell_of(found, bench, workload, variant)
         cell = cell if with_host else replace(cell, host=None)
-        header = made_header(division=Division(self.server, self.client, ""))
-        return judge(cell, self.workload, self._variant(), header)
-
-    def _variant(self) -> Variant:
-        return self.variant or Variant(self.model, "", "", "", "", options=dict(self.options), model=self.model)
+        return judge(cell, workload, variant, made_header(division=division))

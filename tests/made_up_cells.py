@@ -14,6 +14,7 @@ from tests.comparisons import cell as made_cell
 from tools import carrying_out, comparing
 from tools.carrying_out import carried_out, resumed
 from tools.host.canary import Canaries
+from tools.host.judging import disturbed
 from tools.machine import Division
 from tools.results import Results, read_results
 
@@ -70,11 +71,13 @@ class Found:
     host: Host | None
     load: bool = True
 
-    def cell(self, workload: str, model: str, *_: object) -> Cell:
+    def cell(self, workload: str, model: str) -> Cell:
         """The cell that it becomes."""
         made = made_cell(workload, model)
         assert made.load is not None
-        return replace(made, load=replace(made.load, requests=self.requests, served=self.served), host=self.host)
+        load = replace(made.load, requests=self.requests, served=self.served)
+        why = disturbed(self.host) if self.host else ""
+        return replace(made, load=load, host=self.host, disturbed=why)
 
     def latencies_ns(self) -> NDArray[np.int64]:
         """No latencies."""
@@ -90,6 +93,7 @@ class Comparing:
         self.served: Callable[[str], int] = lambda _: 50
         self.host: Iterator[Host | None] = iter(lambda: None, 0)
         patch.setattr(comparing, "measured", self._found)
+        patch.setattr(comparing, "cell_of", lambda found, _, workload, variant: found.cell(workload.name, variant.name))
         patch.setattr(carrying_out, "ceiling", lambda *_, **__: None)
         patch.setattr(carrying_out, "canaries", _no_canaries)
 

@@ -22,7 +22,7 @@ from tools.cli import run
 from tools.foreign import foreign_variants
 from tools.host.canary import Canaries
 from tools.machine import Division
-from tools.measuring import Bench, measured
+from tools.measuring import Bench, cell_of, measured
 from tools.results import read_results
 from tools.tables import tables_of
 from tools.workers import pools
@@ -153,10 +153,9 @@ def found(
 ) -> tuple[Findings, Cell]:
     """One cell, with the server and the clients on CPUs of their own."""
     mine, other = two_cpus()
-    division, canaries = Division((other,), (mine,), ""), Canaries({})
-    bench = Bench(division, {}, canaries, nullcontext)
+    bench = Bench(Division((other,), (mine,), ""), {}, Canaries({}), nullcontext)
     findings = measured(bench, workload, variant, warm_up=warm_up, duration=duration)
-    return findings, findings.cell(workload.name, variant.name, division, canaries)
+    return findings, cell_of(findings, bench, workload, variant)
 
 
 def test_where_only_the_tree_can_be_read_children_that_nobody_waits_for_are_said_to_be_missed(

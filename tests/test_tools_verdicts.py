@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -275,7 +274,7 @@ def test_a_client_that_waited_for_its_cpu_is_as_near_its_end_as_if_it_had_worked
 
 def test_a_server_on_all_cpus_has_the_clients_among_them() -> None:
     """Where the workload says so, or the division; what is used up then is used by both."""
-    everywhere = cast("Workload", SimpleNamespace(**asdict(WORKLOADS["keepalive"]), cpus="all"))
+    everywhere = replace(WORKLOADS["keepalive"], cpus="all")
     threads = Scene(variant("threaded"), everywhere, 0.97, working=(0.97, 0.1, 8))
     assert threads.verdict().limit == GIL
     crowded: Mapping[str, Any] = {"division": Division((0, 1), (0,), "")}

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from clients.ceiling import Ceiling
 from tools.cells import Capacity, Cell, MemoryProbe
-from tools.host.judging import disturbed
-from tools.measuring import measured
+from tools.measuring import cell_of, measured
 from tools.narrowing import too_wide
 from tools.planning import CAPACITY, CELL, FEWEST_REPEATS, MEMORY, OVERHEAD, REPEATS, without
 from tools.probing import PROTOCOL, probed, searched
@@ -27,7 +26,7 @@ from tools.results import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tools.cells import Header, Host
+    from tools.cells import Header
     from tools.interruption import Interruption
     from tools.machine import Division
     from tools.measuring import Bench
@@ -158,24 +157,10 @@ class Comparison:
             seed=self.plan.seed + step.round,
             ceiling=Ceiling(known, 0.0, limited_by_client=True, measured_at="") if known else None,
         )
-        division = self.bench.division_of(workload)
-        cell = findings.cell(workload.name, step.model.name, division, self.bench.canaries)
         name = step.name if attempt == 1 else f"{step.name}-attempt-{attempt}"
-        return replace(
-            cell,
-            round=step.round,
-            samples=self.writer.add_samples(name, findings.latencies_ns()) if findings.load else "",
-            attempt=attempt,
-            disturbed=self._disturbed(cell.host, division),
-        )
-
-    def _disturbed(self, host: Host | None, division: Division) -> str:
-        if host is None:
-            return ""
-        server = division.server if division.disjoint else self.bench.cpus
-        client = division.client if division.disjoint else self.bench.cpus
-        fastest = self.bench.canaries.fastest_of
-        return disturbed(host, server_fastest=fastest(server), client_fastest=fastest(client))
+        cell = cell_of(findings, self.bench, workload, step.model)
+        samples = self.writer.add_samples(name, findings.latencies_ns()) if findings.load else ""
+        return replace(cell, round=step.round, attempt=attempt, samples=samples)
 
     def _protocol(self, step: Step) -> str:
         """What a memory probe speaks: a user's command may speak the comparison's protocols alone."""

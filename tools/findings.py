@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clients.verdict import judge
-from tools.cells import Admission, Cell, Counts, Cpu, Life, Load, Peaks
+from tools.cells import Admission, Counts, Cpu, Life, Load, Peaks
 from tools.host.cpus import host_between
 from tools.host.threads import working
 
@@ -61,28 +61,6 @@ class Findings:
     counts_complete: bool = False
     spin_before: float | None = None
     spin_after: float | None = None
-
-    def cell(self, workload: str, model: str, division: Division, canaries: Canaries) -> Cell:
-        """The cell of all this, as the first attempt in the first round; its place and its samples are the caller's."""
-        return Cell(
-            workload=workload,
-            model=model,
-            round=1,
-            position=0,
-            started="",
-            took=0.0,
-            error=self.error,
-            load=self.load_record(),
-            cpu=self.cpu_record(),
-            peaks=self.peaks,
-            stopped=self.stopped.fields if self.stopped else None,
-            samples="",
-            life=self.life_record(),
-            working=self.working_record(),
-            host=self.host_record(division, canaries),
-            admission=self.admission,
-            counts=self.counts_record(),
-        )
 
     def latencies_ns(self) -> NDArray[np.int64]:
         """Nanoseconds from due to done of every request that ended in the window, sorted."""

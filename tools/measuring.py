@@ -21,9 +21,11 @@ from clients.plan import PlanError
 from clients.process import LoadError, Prepared
 from clients.swarm import run_load
 from tools.accounting.meters import metering
+from tools.cells import Cell
 from tools.failure import Failure
 from tools.findings import Edge, Findings
 from tools.host.cpus import look
+from tools.host.judging import disturbed
 from tools.host.listening import watching_queue
 from tools.host.spinning import spin
 from tools.host.threads import thread_times
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from clients.result import LoadResult
     from clients.verdict import KnownCeiling
     from tools.accounting.meters import Meter
-    from tools.cells import Variant
+    from tools.cells import Host, Variant
     from tools.host.canary import Canaries
     from tools.host.listening import QueueWatch
     from tools.interpreters import Python
@@ -111,6 +113,42 @@ def measured(
         findings.error = findings.error or " ".join(str(error).split())
     findings.spin_after = spin(bench.cpus)
     return findings
+
+
+def cell_of(findings: Findings, bench: Bench, workload: Workload, variant: Variant) -> Cell:
+    """The record of what was found, of a first attempt in a first round that has no place yet among others."""
+    division = bench.division_of(workload)
+    host = findings.host_record(division, bench.canaries)
+    return Cell(
+        workload=workload.name,
+        model=variant.name,
+        round=1,
+        position=0,
+        started="",
+        took=0.0,
+        error=findings.error,
+        load=findings.load_record(),
+        cpu=findings.cpu_record(),
+        peaks=findings.peaks,
+        stopped=findings.stopped.fields if findings.stopped else None,
+        samples="",
+        disturbed=_disturbed(host, bench, division),
+        life=findings.life_record(),
+        working=findings.working_record(),
+        host=host,
+        admission=findings.admission,
+        counts=findings.counts_record(),
+    )
+
+
+def _disturbed(host: Host | None, bench: Bench, division: Division) -> str:
+    """Why the cell is to be run again, because the machine was not its own."""
+    if host is None:
+        return ""
+    server = division.server if division.disjoint else bench.cpus
+    client = division.client if division.disjoint else bench.cpus
+    fastest = bench.canaries.fastest_of
+    return disturbed(host, server_fastest=fastest(server), client_fastest=fastest(client))
 
 
 def load_processes(workload: Workload) -> int:
