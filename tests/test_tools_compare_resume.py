@@ -229,6 +229,8 @@ def test_a_users_server_that_ignores_the_word_to_stop_is_gone_with_a_killed_comp
         running.until(lambda: sum(_script(pid) == str(script) for pid in running.offspring()) == 2)
         assert running.process.poll() is None
         running.kill()
+    end_leftover(folder)  # as going on with it does
+    assert control_groups(running.process.pid) == []
 
 
 def _script(pid: int) -> str:
