@@ -19,7 +19,7 @@ from tools.leftovers import end_leftover, noting
 from tools.machine import divided, this_interpreter, this_machine, usable_cpus
 from tools.measuring import Bench
 from tools.planning import Plan, Timing
-from tools.results import ResultsError, resuming, writing
+from tools.results import ResultsError, check_new, resuming, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,8 +49,12 @@ def carried_out(
     """
     division = division or divided(usable_cpus())
     interruption = Interruption()
+    with interruption.listening():
+        check_new(folder)
+        known = _ceilings(
+            plan, division, interruption
+        )  # before there is a folder that a kill could leave without a header
     with writing(folder) as writer, interruption.listening():
-        known = _ceilings(plan, division, interruption)
         # Before this process is confined, which would change what it sees.
         header = _header(plan, division, command, interpreters or {}, known)
         writer.add_header(header)

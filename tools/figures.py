@@ -82,6 +82,11 @@ def counted(cell: Cell, kind: str) -> int | None:
     return found if isinstance(found, int) else None
 
 
+def server_shares(cells: Iterable[Cell], cpus: int) -> ByRound:
+    """Which share of so many CPUs the server used in the window, by round."""
+    return {cell.round: cell.cpu.total / cell.cpu.interval / cpus for cell in sound(cells) if cell.cpu}
+
+
 def server_speeds(cells: Iterable[Cell]) -> ByRound:
     """How fast the server's CPUs computed, by round, where a canary told it."""
     return {cell.round: cell.host.server_speed for cell in sound(cells) if cell.host and cell.host.server_speed}

@@ -138,14 +138,20 @@ def writing(folder: Path) -> Iterator[Writer]:
     Raises:
         ResultsError: The folder holds something already, or cannot be made or written to.
     """
+    check_new(folder)
     with _writable(folder):
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ResultsError(f"{folder} exists and is not an empty folder: choose another with --output")
         (folder / SAMPLES).mkdir(parents=True)
         stream = (folder / CELLS).open("xb", buffering=0)  # nothing waits in a buffer when a kill comes
     with stream:
         _lock(folder, stream)
         yield Writer(folder, stream)
+
+
+def check_new(folder: Path) -> None:
+    """Refuse a folder that holds something; ResultsError."""
+    with _writable(folder):
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ResultsError(f"{folder} exists and is not an empty folder: choose another with --output")
 
 
 @contextmanager

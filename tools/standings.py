@@ -70,15 +70,25 @@ def standing(results: Results, workload: Workload) -> Standing:
         if model.name in known and verdict_on(results, workload, model).limit == CLIENT
     }
     middle = {name: statistics.geometric_mean(values.values()) for name, values in known.items()}
+    cpus = len(results.header.division.server) or results.header.machine.usable_cpus
     order = tuple(sorted(known, key=lambda name: middle[name], reverse=measure == "throughput"))
 
-    def differ(one: str, other: str) -> bool:
-        if one in limited and other in limited:  # both did what the clients could ask: what more they can is not seen
+    def differ(better: str, worse: str) -> bool:
+        figures_of_worse = known[worse]
+        if worse in limited:  # it might have done more: at most what its own CPUs allow
+            figures_of_worse = _at_most(figures_of_worse, figures.server_shares(results.of(workload.name, worse), cpus))
+        found = ratio(known[better], figures_of_worse)
+        if not told_apart(found, LEAST_DIFFERENCE):
             return False
-        return told_apart(ratio(known[one], known[other]), LEAST_DIFFERENCE)
+        return worse not in limited or found is None or (found.estimate > 1) == (measure == "throughput")
 
     ratios = {name: found for name in order if (found := ratio(known[name], known[order[0]]))}
     return Standing(measure, order, ratios, tiers(order, differ), after.exponent, after.reason)
+
+
+def _at_most(done: ByRound, shares: ByRound) -> ByRound:
+    """What would have been done with all of the server's CPUs, had the clients asked for it."""
+    return {number: figure / min(1.0, shares[number]) for number, figure in done.items() if shares.get(number)}
 
 
 def session_control(results: Results) -> Control:

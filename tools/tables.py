@@ -64,7 +64,7 @@ COST = (
 READING = (
     "Throughput is the median of the rounds, ± half of its 95 % interval (bootstrap over rounds; none with fewer than "
     "four). Models that have a tier in common are not told apart: the interval of their ratio within rounds reaches to "
-    "less than 5 %, or the clients were the limit of both. Half of all answers came within p50, 99 of 100 within p99. "
+    "less than 5 %; a model that the clients limited counts with the most that its CPU would have allowed. Half of all answers came within p50, 99 of 100 within p99. "
     "CPU is the server's for a request, its children included; memory is the most seen in any look. Errors are those "
     "of the whole run of all rounds, warm-up included."
 )
