@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING
 from tools import figures
 from tools.advice.giving import advise
 from tools.advice.standings import Figure, Memory, Standing
+from tools.controls import session_control
 from tools.inference.intervals import interval
 from tools.memory_tables import holdings
 from tools.scaling_tables import scaled
-from tools.standings import session_control
 from tools.tabular import Table
 from tools.verdicts.facts import facts_of
-from tools.workloads.workload import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tools.cells import Header
     from tools.inference.intervals import Interval
     from tools.memory_tables import Holding
     from tools.results import Results
@@ -74,7 +72,7 @@ def _advised(results: Results, summaries: Sequence[Summary], unsound: str) -> di
             measure=summary.standing.measure,
             unsound=unsound,
             connections=summary.workload.connections,
-            server_cpus=_server_cpus(results.header, summary.workload),
+            server_cpus=results.header.server_cpus(summary.workload),
         )
         for summary in summaries
     }
@@ -133,12 +131,6 @@ def _places(results: Results, workload: Workload, model: str) -> Places | None:
     variant = next(each for each in results.header.models if each.name == model)
     sound = [(cell, cell.load) for cell in figures.sound(results.of(workload.name, model)) if cell.load]
     return facts_of(*sound[-1], workload, variant, results.header).places if sound else None
-
-
-def _server_cpus(header: Header, workload: Workload) -> int:
-    """How many CPUs servers could use."""
-    pinned = len(header.division.server) if workload.cpus != ALL else 0
-    return pinned or header.machine.usable_cpus
 
 
 def _why_not(row: Row) -> str:

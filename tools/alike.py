@@ -12,8 +12,9 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from tools import figures
+from tools.controls import session_control
 from tools.failure import Failure
-from tools.standings import LEAST_DIFFERENCE, session_control
+from tools.standings import LEAST_DIFFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tools.controls import control_ratio, session_control
 from tools.narrowing import too_wide
-from tools.standings import control_ratios, session_control
 from tools.tabular import NOTHING, Column, Table, between
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ COLUMNS = (
 
 def belief_table(results: Results, summaries: Sequence[Summary]) -> Table:
     """What a reader must know before believing the other tables."""
-    again = next((model for model in results.header.models if model.control_of), None)
+    again = results.header.control
     found = session_control(results)
     return Table(
         name="belief",
@@ -66,7 +66,7 @@ def _mostly_disturbed(results: Results) -> Iterator[str]:
 def _row(results: Results, workload: str, summary: Summary) -> tuple[str, ...]:
     attempts = [cell for cell in results.attempts if cell.workload == workload]
     counted = [cell for cell in results.cells if cell.workload == workload]
-    ratio = control_ratios(results, summary.workload)
+    ratio = control_ratio(results, summary.workload)
     ceiling = results.header.ceilings.get(workload)
     return (
         workload,

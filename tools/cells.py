@@ -68,6 +68,18 @@ class Header:
     interpreters: dict[str, Interpreter] = field(default_factory=dict)
     pythons: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def control(self) -> Variant | None:
+        """The variant that is another one, entered a second time."""
+        return next((model for model in self.models if model.control_of), None)
+
+    def server_cpus(self, workload: Workload) -> int:
+        """How many CPUs the servers of a workload may use."""
+        division = self.division
+        if not division.server:
+            return max(1, self.machine.usable_cpus)
+        return len({*division.server, *division.client} if workload.cpus == "all" else division.server)
+
 
 @dataclass(frozen=True, slots=True)
 class Load:

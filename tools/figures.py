@@ -87,24 +87,6 @@ def server_shares(cells: Iterable[Cell], cpus: int) -> ByRound:
     return {cell.round: cell.cpu.total / cell.cpu.interval / cpus for cell in sound(cells) if cell.cpu}
 
 
-def server_speeds(cells: Iterable[Cell]) -> ByRound:
-    """How fast the server's CPUs computed, by round, where a canary told it."""
-    return {cell.round: cell.host.server_speed for cell in sound(cells) if cell.host and cell.host.server_speed}
-
-
-def limiting_speeds(cells: Iterable[Cell]) -> ByRound:
-    """How fast those CPUs computed that limited the cell: the clients' where they were the limit, else the server's."""
-    found = {}
-    for cell in sound(cells):
-        if cell.host is None or cell.load is None:
-            continue
-        client = cell.load.client_limit == "client"
-        speed = cell.host.client_speed if client else cell.host.server_speed
-        if speed:
-            found[cell.round] = speed
-    return found
-
-
 def blindness(cells: Iterable[Cell]) -> str:
     """Why the CPU of some cell was not seen whole; empty where it was."""
     reasons = [cell.cpu.reason or cell.cpu.method for cell in sound(cells) if cell.cpu and not cell.cpu.complete]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tools import figures
 from tools.alike import entered, least_difference, marks
 from tools.inference.ratios import told_apart, unpaired_ratio
-from tools.statistics import samples_needed
+from tools.measures import percentile_for
 from tools.summary import summarized
 from tools.verdicts import verdict
 
@@ -89,7 +89,7 @@ def compared(results: Results, before: Results) -> Against:
 
 def _pair(results: Results, before: Results, workload: Workload, rows: tuple[Row, Row], least: float | None) -> Pair:
     """Without a `least` difference nothing is concluded."""
-    measure = THROUGHPUT if workload.rate is None else _percentile(rows)
+    measure = THROUGHPUT if workload.rate is None else _percentile((results, before), workload, rows[0].model)
     more, fewer = (FASTER, SLOWER) if measure == THROUGHPUT else (SLOWER, FASTER)
     speed = _speed_ratio((results, before), workload, rows, measure)
     cost = _cost_ratio((results, before), workload, rows)
@@ -130,10 +130,9 @@ def _cost_ratio(runs: tuple[Results, Results], workload: Workload, rows: tuple[R
     return unpaired_ratio(list(now.values()), list(before.values()))
 
 
-def _percentile(rows: tuple[Row, Row]) -> str:
-    """The one that every round can tell, as far as the mean number of answers says so."""
-    fewest = min(len(row.latencies_ns) / max(row.rounds, 1) for row in rows)
-    return "p99" if fewest >= samples_needed(0.99) else "p50"
+def _percentile(runs: tuple[Results, Results], workload: Workload, model: str) -> str:
+    """The one that every round of both can tell."""
+    return percentile_for(cell for run in runs for cell in figures.sound(run.of(workload.name, model)))
 
 
 def _why_not(limits: Sequence[str], least: float | None) -> str:

@@ -20,11 +20,12 @@ def ranked_by(summary: Summary) -> Iterator[str]:
     standing = summary.standing
     if standing.measure != "throughput":
         yield f"Requests are due at a given rate, so tiers go by the time of an answer ({standing.measure})."
-    if standing.exponent:
+    if standing.exponent or standing.other_exponent:
         yield (
-            "For tiers and ratios, figures are adjusted for the speed of the CPUs that limited them, which canaries "
-            f"measured in every window (figure ~ speed^{standing.exponent:.2f}): it varied, and explains what rounds "
-            "differ by."
+            "For tiers and ratios, figures are adjusted for the speed of the CPUs, which canaries measured in every "
+            "window: it varied, and explains what rounds differ by. They went with the speed of the CPUs that limited "
+            f"them to the power of {standing.exponent:.2f}, and with that of the other side's to "
+            f"{standing.other_exponent:.2f}."
         )
 
 

@@ -1,9 +1,4 @@
-"""Who is ahead on a workload, and how sure that is: ratios within rounds, tiers, and the control.
-
-Closed loops are ranked by throughput. Where requests are due at a given rate, all do the same many: they are ranked by
-how long an answer took. Figures are adjusted for how fast the CPUs ran that limited them, where canaries told it and
-where that explains what the rounds differ by.
-"""
+"""Who is ahead on a workload, and how sure that is: ratios within rounds, and tiers."""
 
 from __future__ import annotations
 
@@ -12,25 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tools import figures
-from tools.inference.adjusting import adjusted
-from tools.inference.control import control
+from tools.inference.moderating import moderated, noise
 from tools.inference.ranking import tiers
-from tools.inference.ratios import log_ratios, ratio, told_apart
-from tools.statistics import samples_needed
-from tools.verdicts.judging import judge
-from tools.verdicts.rows import of_row
+from tools.inference.ratios import told_apart
+from tools.measures import measure_of
+from tools.one_speed import at_one_speed, verdict_on
 from tools.verdicts.verdict import CLIENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tools.cells import Variant
     from tools.figures import ByRound
-    from tools.inference.adjusting import Adjusted
-    from tools.inference.control import Control
     from tools.inference.intervals import Interval
     from tools.results import Results
-    from tools.verdicts.verdict import Verdict
     from tools.workloads import Workload
 
 LEAST_DIFFERENCE = 0.05  # nobody chooses by less, and a machine drifts by as much
@@ -40,10 +29,10 @@ LEAST_DIFFERENCE = 0.05  # nobody chooses by less, and a machine drifts by as mu
 class Standing:
     """The models of one workload that served it whole, the best first.
 
-    `measure` names what ranks them ("throughput", "p99", "p50"). `ratios` has how each stands to the first: throughput
+    `measure` names what ranks them ("throughput", "p99" ...). `ratios` has how each stands to the first: throughput
     by throughput, or time by time, so that less than 1 is less of either. `tiers` are numbered from the best; two
-    models share one where nothing tells them apart. `exponent` is that of the adjustment, 0.0 for none: then
-    `adjustment` says why.
+    models share one where nothing tells them apart. The exponents and the `adjustment` are those of
+    `tools.one_speed.AtOneSpeed`.
     """
 
     measure: str
@@ -51,6 +40,7 @@ class Standing:
     ratios: Mapping[str, Interval]
     tiers: Mapping[str, tuple[int, ...]]
     exponent: float
+    other_exponent: float
     adjustment: str
 
     def first(self) -> tuple[str, ...]:
@@ -59,94 +49,39 @@ class Standing:
 
 
 def standing(results: Results, workload: Workload) -> Standing:
-    """Rank the models on a workload; the control, which is one of them again, takes no part."""
-    measure, raw = _measured(results, workload)
-    after = _adjusted(results, workload, raw, higher_is_better=measure == "throughput")
-    entered = {model.name for model in results.header.models if not model.control_of}
-    known = {name: after.figures[name] for name in raw if name in entered and after.figures.get(name)}
+    """Rank the models on a workload; the control, one of them again, takes part only in telling the noise."""
+    measure = measure_of(results, workload)
+    after = at_one_speed(results, workload, measure.by_model, rises=measure.more_is_better)
+    known_noise = noise(after.by_model)
+    entered = [model for model in results.header.models if not model.control_of]
+    known = {model.name: values for model in entered if (values := after.by_model.get(model.name))}
+    middle = {name: statistics.geometric_mean(values.values()) for name, values in known.items()}
+    order = tuple(sorted(known, key=lambda name: middle[name], reverse=measure.more_is_better))
     limited = {
         model.name
-        for model in results.header.models
-        if model.name in known and verdict_on(results, workload, model).limit == CLIENT
+        for model in entered
+        if model.name in known and measure.more_is_better and verdict_on(results, workload, model).limit == CLIENT
     }
-    middle = {name: statistics.geometric_mean(values.values()) for name, values in known.items()}
-    cpus = len(results.header.division.server) or results.header.machine.usable_cpus
-    order = tuple(sorted(known, key=lambda name: middle[name], reverse=measure == "throughput"))
 
     def differ(better: str, worse: str) -> bool:
-        figures_of_worse = known[worse]
         if worse in limited:  # it might have done more: at most what its own CPUs allow
-            figures_of_worse = _at_most(figures_of_worse, figures.server_shares(results.of(workload.name, worse), cpus))
-        found = ratio(known[better], figures_of_worse)
-        if not told_apart(found, LEAST_DIFFERENCE):
-            return False
-        return worse not in limited or found is None or (found.estimate > 1) == (measure == "throughput")
+            most = moderated(known[better], _at_most(results, workload, worse, known[worse]), known_noise)
+            return most is not None and most.estimate > 1 and told_apart(most, LEAST_DIFFERENCE)
+        return told_apart(moderated(known[better], known[worse], known_noise), LEAST_DIFFERENCE)
 
-    ratios = {name: found for name in order if (found := ratio(known[name], known[order[0]]))}
-    return Standing(measure, order, ratios, tiers(order, differ), after.exponent, after.reason)
+    ratios = {name: found for name in order if (found := moderated(known[name], known[order[0]], known_noise))}
+    numbers = tiers(order, differ)
+    return Standing(measure.name, order, ratios, numbers, after.exponent, after.other_exponent, after.reason)
 
 
-def _at_most(done: ByRound, shares: ByRound) -> ByRound:
-    """What would have been done with all of the server's CPUs, had the clients asked for it."""
+def _at_most(results: Results, workload: Workload, model: str, done: ByRound) -> ByRound:
+    """What a model would have done with all of the server's CPUs, had the clients asked for it.
+
+    A server that can use only some of them would have done less: this errs to the side of telling nothing apart, as it
+    does where its CPU was not seen whole.
+    """
+    cells = results.of(workload.name, model)
+    if figures.blindness(cells):
+        return {}
+    shares = figures.server_shares(cells, results.header.server_cpus(workload))
     return {number: figure / min(1.0, shares[number]) for number, figure in done.items() if shares.get(number)}
-
-
-def session_control(results: Results) -> Control:
-    """Whether the model that was entered twice differs from itself: on any workload, in throughput or CPU."""
-    again = next((model for model in results.header.models if model.control_of), None)
-    pairs: dict[tuple[str, str], list[float]] = {}
-    for workload in results.header.workloads if again else ():
-        if again is None or workload.scaling_of:
-            continue
-        measure, raw = _measured(results, workload)
-        after = _adjusted(results, workload, raw, higher_is_better=measure == "throughput").figures
-        cpu = adjusted_cpu(results, workload).figures
-        for name, values in (("throughput", after), ("CPU", cpu)):
-            if again.name in values and again.control_of in values:
-                pairs[workload.name, name] = log_ratios(values[again.name], values[again.control_of])
-    return control(pairs)
-
-
-def control_ratios(results: Results, workload: Workload) -> Interval | None:
-    """The control's throughput on a workload by that of the same model entered first."""
-    again = next((model for model in results.header.models if model.control_of), None)
-    if again is None:
-        return None
-    measure, raw = _measured(results, workload)
-    after = _adjusted(results, workload, raw, higher_is_better=measure == "throughput").figures
-    return ratio(after.get(again.name, {}), after.get(again.control_of, {}))
-
-
-def adjusted_cpu(results: Results, workload: Workload) -> Adjusted:
-    """CPU per request by model and round, adjusted for the speed of the server's CPUs."""
-    cells = {name: results.of(workload.name, name) for name in _names(results)}
-    raw = {
-        name: figures.positive(figures.cpu_per_request(of)) for name, of in cells.items() if not figures.blindness(of)
-    }
-    speeds = {name: figures.server_speeds(cells[name]) for name in raw}
-    return adjusted(raw, speeds, sign=-1)
-
-
-def _measured(results: Results, workload: Workload) -> tuple[str, dict[str, ByRound]]:
-    """What ranks the models on a workload, and its figures by model and round; of those that served it whole."""
-    cells = {name: results.of(workload.name, name) for name in _names(results)}
-    whole = {name: of for name, of in cells.items() if figures.sound(of) and figures.served_whole(figures.sound(of))}
-    if workload.rate is None:
-        return "throughput", {name: figures.positive(figures.throughputs(of)) for name, of in whole.items()}
-    counts = [cell.load.requests for of in whole.values() for cell in figures.sound(of) if cell.load]
-    share = 0.99 if counts and min(counts) >= samples_needed(0.99) else 0.5
-    return f"p{100 * share:g}", {name: figures.latencies(results, of, share) for name, of in whole.items()}
-
-
-def _adjusted(results: Results, workload: Workload, raw: Mapping[str, ByRound], *, higher_is_better: bool) -> Adjusted:
-    speeds = {name: figures.limiting_speeds(results.of(workload.name, name)) for name in raw}
-    return adjusted(raw, speeds, sign=1 if higher_is_better else -1)
-
-
-def verdict_on(results: Results, workload: Workload, model: Variant) -> Verdict:
-    """What limited a model on a workload, over its rounds."""
-    return of_row([judge(cell, workload, model, results.header) for cell in results.of(workload.name, model.name)])
-
-
-def _names(results: Results) -> list[str]:
-    return [model.name for model in results.header.models]

@@ -16,7 +16,8 @@ from tools.inference.intervals import Interval, interval
 from tools.inference.ranking import tiers
 from tools.inference.ratios import difference, ratio, told_apart
 from tools.narrowing import ENOUGH_SERVED
-from tools.standings import LEAST_DIFFERENCE, standing, verdict_on
+from tools.one_speed import verdict_on
+from tools.standings import LEAST_DIFFERENCE, standing
 from tools.statistics import merged, percentile
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tools.advice_of import advice_of
+from tools.controls import session_control
 from tools.memory_tables import holdings
 from tools.results import SUMMARY, ResultsError
 from tools.scaling_tables import scaled
-from tools.standings import session_control
 from tools.summary import process_control, summarized
 
 if TYPE_CHECKING:
@@ -88,7 +88,11 @@ def _workload(summary: Summary, advice: tuple[str, ...]) -> dict[str, Any]:
     return {
         "ranked_by": standing.measure,
         "order": standing.order,
-        "adjustment": {"exponent": standing.exponent, "reason": standing.adjustment},
+        "adjustment": {
+            "exponent": standing.exponent,
+            "other_exponent": standing.other_exponent,
+            "reason": standing.adjustment,
+        },
         "models": {row.model: _row(row) for row in summary.rows},
         "advice": advice,
     }

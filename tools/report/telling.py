@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from tools.controls import session_control
 from tools.figures import NOTICEABLE_APART, counted_apart, measuring_share
 from tools.progress import named
-from tools.standings import LEAST_DIFFERENCE, session_control
+from tools.standings import LEAST_DIFFERENCE
 from tools.statistics import BEHIND_A_PERCENTILE
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def method_values(results: Results) -> dict[str, object]:
         "least": LEAST_DIFFERENCE,
         "shortest": min(windows, default=header.duration),
         "measuring": _measuring_shares(results),
-        "control": next((model.control_of for model in header.models if model.control_of), ""),
+        "control": header.control.control_of if header.control else "",
         "said": session_control(results).reason,
         "again": sum(cell.attempt > 1 for cell in results.attempts),
         "kernel_methods": sorted({probe.kernel_method for probe in results.memory if probe.kernel_method}),

@@ -72,9 +72,9 @@ class Facts:
 def facts_of(cell: Cell, load: Load, workload: Workload, variant: Variant, header: Header) -> Facts:
     """Bring together what is known; `load` is the cell's."""
     division = header.division
-    everywhere = not division.server or getattr(workload, "cpus", "") == EVERY_CPU
+    everywhere = not division.server or workload.cpus == EVERY_CPU
     shared = everywhere or bool({*division.server} & {*division.client})
-    cpus = max(1, header.machine.usable_cpus if everywhere else len(division.server))
+    cpus = header.server_cpus(workload)
     server, complete = _server(cell, cpus, shared=shared)
     client_cpus = load.client_cpu / load.window
     return Facts(
@@ -96,7 +96,7 @@ def facts_of(cell: Cell, load: Load, workload: Workload, variant: Variant, heade
 
 def has_gil(variant: Variant, header: Header) -> bool:
     """Whether the interpreter that ran the server has a global lock: taken for granted where nothing is said of it."""
-    return bool(getattr(header.interpreters.get(variant.interpreter, header.interpreter), "gil", True))
+    return header.interpreters.get(variant.interpreter, header.interpreter).gil
 
 
 def _server(cell: Cell, cpus: int, *, shared: bool) -> tuple[float | None, bool]:
