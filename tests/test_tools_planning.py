@@ -17,7 +17,9 @@ from tools.planning import (
     DEFAULT_TIMING,
     FULL,
     MEMORY,
+    MEMORY_SECONDS,
     QUICK,
+    REPEATS,
     SHORTEST,
     Left,
     Plan,
@@ -156,9 +158,9 @@ def test_a_pool_with_room_for_all_is_measured_in_every_round() -> None:
         assert len(pool.steps()) == rounds
 
 
-def left(cells: int, weight: float | None = None, memory: int = 0) -> Left:
-    """So many cells, of weight 1 unless told."""
-    return Left(cells, float(cells) if weight is None else weight, memory, 0)
+def left(cells: int, weight: float = 1.0, memory: int = 0) -> Left:
+    """So many cells of a weight."""
+    return Left((weight,) * cells, memory, 0)
 
 
 def test_windows_are_as_planned_while_there_is_time() -> None:
@@ -170,12 +172,25 @@ def test_windows_are_as_planned_while_there_is_time() -> None:
 
 
 def test_windows_shrink_on_a_slow_machine_but_never_to_nothing() -> None:
-    """So that the comparison ends near its limit, with the memory probes that are still to come."""
+    """So that the comparison ends near its limit, with the memory probes and the repeats that are still to come."""
     timing = Timing(rounds=2, warm_up=0.1, duration=0.5, limit=20)
-    assert timing.window(1.0, elapsed=10, overhead=0.2, left=left(20)) == pytest.approx(0.2)
-    assert timing.window(1.0, elapsed=4, overhead=0.2, left=left(20, memory=5)) == pytest.approx(0.25)
-    assert timing.window(0.5, elapsed=4, overhead=0.2, left=left(20, weight=10)) == pytest.approx(0.25)
+    repeats = 1 + REPEATS
+    assert timing.window(1.0, elapsed=4, overhead=0.2, left=left(20)) == pytest.approx(16 / repeats / 20 - 0.3)
+    with_memory = timing.window(1.0, elapsed=4, overhead=0.2, left=left(20, memory=5))
+    assert with_memory == pytest.approx((16 - 5 * MEMORY_SECONDS) / repeats / 20 - 0.3)
     assert timing.window(1.0, elapsed=30, overhead=0.2, left=left(20)) == SHORTEST
+
+
+def test_a_window_that_cannot_be_shorter_takes_from_those_that_can() -> None:
+    """Ten light cells keep their least, and ten heavy ones share what is left."""
+    both = Left((1.0,) * 10 + (0.1,) * 10, 0, 0)
+    assert both.unit(6.0) == pytest.approx((6.0 - 10 * SHORTEST) / 10)
+    assert both.unit(1.0) <= SHORTEST
+
+
+def test_searches_alone_are_left_without_a_window() -> None:
+    """What is no cell has none, and nothing is divided by it."""
+    assert DEFAULT_TIMING.window(1.0, elapsed=0, overhead=0.3, left=Left((), 0, 3)) >= SHORTEST
 
 
 def test_the_default_and_the_quick_plan_fit_their_time() -> None:
@@ -268,4 +283,4 @@ def test_the_sum_of_what_is_left_follows_the_weights() -> None:
     asked = Plan(
         (note("selector"),), workloads, replace(BRIEF, rounds=2), 7, held=8, memory_rounds=1, objective="p99=1s"
     )
-    assert asked.left(asked.steps()) == Left(cells=4, weight=3.0, memory=1, capacity=2)
+    assert asked.left(asked.steps()) == Left(weights=(1.0, 0.5, 0.5, 1.0), memory=1, capacity=2)

@@ -100,7 +100,7 @@ class Comparison:
         for number, step in enumerate(steps):
             if self.interruption.signal:
                 return
-            window = self._window(step, steps[number:])
+            window = self._window(step, steps[number:]) if step.kind == CELL else 0.0
             done = self._carried_out(step, window, attempt=1 + self._attempts_at(step))
             while isinstance(done, Cell) and self._is_to_be_repeated(done) and not self.interruption.signal:
                 done = self._carried_out(step, window, attempt=done.attempt + 1)

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 SHORTEST = 0.2  # seconds of a window, however late it is: from less it cannot be told what was the limit
-OVERHEAD = 0.27  # seconds of a cell beside its warm-up and its window: starts, connects, last answers, stops, canaries
-MEMORY_SECONDS = 1.0  # of one memory probe: a start, connects, four looks
+OVERHEAD = 0.22  # seconds of a cell beside its warm-up and its window: starts, connects, last answers, stops, canaries
+MEMORY_SECONDS = 0.6  # of one memory probe: a start, connects, four looks
 CAPACITY_SECONDS = 25.0  # of one search at a few thousand requests a second; at lower rates it takes longer
 FIXED_COST = 2.0  # seconds for what is not cells: imports, and drawing the report
-REPEATS = 0.1  # of the cells, at most, are run again because the machine lost CPU
+REPEATS = 0.05  # of the cells, at most, are run again because the machine lost CPU
 FEWEST_REPEATS = 2
 CELL, MEMORY, CAPACITY = "cell", "memory", "capacity"
 
@@ -47,18 +47,31 @@ class Timing:
         if self.limit is None:
             return self.duration * weight
         others = left.memory * MEMORY_SECONDS + left.capacity * CAPACITY_SECONDS
-        affordable = self.limit - elapsed - others - left.cells * (overhead + self.warm_up)
-        return max(SHORTEST, weight * min(self.duration, affordable / left.weight))
+        each = (1 + REPEATS) * (overhead + self.warm_up)
+        affordable = (self.limit - elapsed - others - left.cells * each) / (1 + REPEATS)
+        return max(SHORTEST, weight * min(self.duration, left.unit(affordable)))
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What is still to be done: cells and the sum of their workloads' weights, memory probes, searches."""
+    """What is still to be done: cells, by the weights of their workloads, memory probes, searches."""
 
-    cells: int
-    weight: float
+    weights: tuple[float, ...]
     memory: int
     capacity: int
+
+    @property
+    def cells(self) -> int:
+        """How many cells."""
+        return len(self.weights)
+
+    def unit(self, seconds: float) -> float:
+        """The window of weight 1 with which all windows together take so long, where none is shorter than SHORTEST."""
+        heavy = sorted(self.weights)
+        while heavy and heavy[0] * seconds / sum(heavy) < SHORTEST:
+            seconds -= SHORTEST
+            del heavy[0]
+        return seconds / sum(heavy) if heavy else 0.0
 
 
 # Five rounds are the fewest from which an interval can be told that is worth the name. A server's start is what is
@@ -115,7 +128,8 @@ class Plan:
         """How long the comparison will about take, with no more rounds than are certain."""
         left = self.left(self.steps())
         each = OVERHEAD + self.timing.warm_up
-        cells = each * left.cells + self.timing.duration * left.weight + MEMORY_SECONDS * left.memory
+        windows = sum(max(SHORTEST, self.timing.duration * weight) for weight in left.weights)
+        cells = each * left.cells + windows + MEMORY_SECONDS * left.memory
         return FIXED_COST + min(cells, self.timing.limit or cells) + CAPACITY_SECONDS * left.capacity
 
     @property
@@ -137,7 +151,7 @@ class Plan:
         """The steps of the first round, of the second, and so on without end.
 
         In each workload the order of the models is shuffled by the seed, anew for every other round; the
-        round after it repeats the whole round backwards, so that every cell has the same mean place in time.
+        round after it repeats the whole round backwards, so that in two rounds all have the same mean place in time.
         """
         shuffling = random.Random(self.seed)
         forwards: list[tuple[Workload | None, Variant]] = []
@@ -163,10 +177,8 @@ class Plan:
     def left(self, steps: Iterable[Step]) -> Left:
         """What these steps come to."""
         kinds = list(steps)
-        cells = [step.workload.weight for step in kinds if step.kind == CELL and step.workload]
         return Left(
-            cells=len(cells),
-            weight=sum(cells),
+            weights=tuple(step.workload.weight for step in kinds if step.kind == CELL and step.workload),
             memory=sum(step.kind == MEMORY for step in kinds),
             capacity=sum(step.kind == CAPACITY for step in kinds),
         )

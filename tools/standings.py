@@ -17,11 +17,13 @@ from tools.verdicts.verdict import CLIENT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tools.cells import Variant
     from tools.figures import ByRound
     from tools.inference.intervals import Interval
     from tools.results import Results
     from tools.workloads import Workload
 
+AT_THE_END = 0.9  # of the clients' CPUs: below, what they kept from a model is less than what tells models apart
 LEAST_DIFFERENCE = 0.05  # nobody chooses by less, and a machine drifts by as much
 
 
@@ -60,7 +62,7 @@ def standing(results: Results, workload: Workload) -> Standing:
     limited = {
         model.name
         for model in entered
-        if model.name in known and measure.more_is_better and verdict_on(results, workload, model).limit == CLIENT
+        if model.name in known and measure.more_is_better and _had_no_more(results, workload, model)
     }
 
     def differ(better: str, worse: str) -> bool:
@@ -72,6 +74,15 @@ def standing(results: Results, workload: Workload) -> Standing:
     ratios = {name: found for name in order if (found := moderated(known[name], known[order[0]], known_noise))}
     numbers = tiers(order, differ)
     return Standing(measure.name, order, ratios, numbers, after.exponent, after.other_exponent, after.reason)
+
+
+def _had_no_more(results: Results, workload: Workload, model: Variant) -> bool:
+    """Whether the clients were the limit of a model, and all but at their end: then it could have done more."""
+    if verdict_on(results, workload, model).limit != CLIENT:
+        return False
+    loads = [cell.load for cell in figures.sound(results.of(workload.name, model.name)) if cell.load]
+    shares = [(load.client_busy or 0.0) + (load.client_waiting or 0.0) for load in loads]
+    return bool(shares) and statistics.median(shares) >= AT_THE_END
 
 
 def _at_most(results: Results, workload: Workload, model: str, done: ByRound) -> ByRound:
