@@ -164,13 +164,15 @@ def _objective(asked: Asked) -> str:
 
 
 def _division(asked: Asked) -> Division:
-    """Which CPUs serve and which ask: half of the cores each, or as asked."""
+    """Which CPUs serve and which ask: half of the cores each, or as asked; a side left open has what is left."""
     cpus = usable_cpus()
-    division = divided(cpus)
-    if asked.server_cpus is None and asked.client_cpus is None:
-        return division
     server, client = _cpus(asked.server_cpus, cpus), _cpus(asked.client_cpus, cpus)
-    return Division(server or division.server, client or division.client, "as asked")
+    if not server and not client:
+        return divided(cpus)
+    left = tuple(cpu for cpu in cpus if cpu not in {*server, *client})
+    given = server or client
+    reason = "as asked" if left or (server and client) else "what was asked for leaves no CPU to the other side"
+    return Division(server or left or given, client or left or given, reason)
 
 
 def _cpus(text: str | None, usable: list[int]) -> tuple[int, ...]:
