@@ -43,7 +43,7 @@ def test_without_options_there_are_rounds_a_control_and_memory_probes() -> None:
     assert plan.timing.rounds >= 5
     assert (plan.held, plan.memory_rounds, plan.objective, plan.until_width) == (HELD, 1, "", None)
     assert plan.max_rounds == plan.timing.rounds
-    assert found.division == divided(usable_cpus())
+    assert found.plan.division == divided(usable_cpus())
     assert found.interpreters == {}
 
 
@@ -144,7 +144,7 @@ def test_cpus_are_those_that_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> 
         (Asked(client_cpus="2,3"), (0, 1), (2, 3)),
         (Asked(server_cpus="1", client_cpus="3"), (1,), (3,)),
     ):
-        found = asked_plan(asked).division
+        found = asked_plan(asked).plan.division
         assert (found.server, found.client, found.reason) == (server, client, "as asked")
         assert found.disjoint
 
@@ -153,10 +153,10 @@ def test_cpus_that_leave_none_to_the_other_side_are_shared_and_it_is_said() -> N
     """Both sides on the same ones are not kept apart."""
     cpus = tuple(usable_cpus())
     for asked in (Asked(server_cpus=CPUS), Asked(client_cpus=CPUS)):
-        found = asked_plan(asked).division
+        found = asked_plan(asked).plan.division
         assert (found.server, found.client) == (cpus, cpus)
         assert found.reason == "what was asked for leaves no CPU to the other side"
-    found = asked_plan(Asked(server_cpus=CPUS, client_cpus=CPUS)).division
+    found = asked_plan(Asked(server_cpus=CPUS, client_cpus=CPUS)).plan.division
     assert (found.disjoint, found.reason) == (False, "as asked")
 
 

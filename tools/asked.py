@@ -60,10 +60,9 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class AskedPlan:
-    """A plan, where it is carried out, and the interpreters that it names."""
+    """A plan, and the interpreters that it names."""
 
     plan: Plan
-    division: Division
     interpreters: dict[str, Python]
 
 
@@ -100,8 +99,9 @@ def asked_plan(asked: Asked) -> AskedPlan:
         held=_held(asked),
         memory_rounds=0 if not _held(asked) else MEMORY_ROUNDS_IN_FULL if asked.full else MEMORY_ROUNDS,
         objective=_objective(asked),
+        division=_division(asked),
     )
-    return AskedPlan(plan, _division(asked), pythons)
+    return AskedPlan(plan, pythons)
 
 
 def _workloads(asked: Asked) -> tuple[Workload, ...]:

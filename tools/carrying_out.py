@@ -16,7 +16,7 @@ from tools.host.canary import canaries
 from tools.interpreters import Python
 from tools.interruption import Interruption
 from tools.leftovers import end_leftover, noting
-from tools.machine import divided, this_interpreter, this_machine, usable_cpus
+from tools.machine import this_interpreter, this_machine, usable_cpus
 from tools.measuring import Bench
 from tools.planning import Plan, Timing
 from tools.results import ResultsError, check_new, resuming, writing
@@ -39,7 +39,6 @@ def carried_out(
     observer: Observer,
     *,
     interpreters: Mapping[str, Python] | None = None,
-    division: Division | None = None,
 ) -> int:
     """Measure every step of the plan into the folder; return 0, or the signal that broke it off.
 
@@ -47,16 +46,13 @@ def carried_out(
         ResultsError: The folder holds something already, or cannot be made or written to; nothing has run
         then.
     """
-    division = division or divided(usable_cpus())
     interruption = Interruption()
     with interruption.listening():
         check_new(folder)
-        known = _ceilings(
-            plan, division, interruption
-        )  # before there is a folder that a kill could leave without a header
+        known = _ceilings(plan, interruption)  # before there is a folder that a kill could leave without a header
     with writing(folder) as writer, interruption.listening():
         # Before this process is confined, which would change what it sees.
-        header = _header(plan, division, command, interpreters or {}, known)
+        header = _header(plan, command, interpreters or {}, known)
         writer.add_header(header)
         with _bench(header, interruption, folder) as bench:
             Comparison(plan, header, bench, writer, observer, interruption).carry_out()
@@ -103,12 +99,12 @@ def plan_of(header: Header) -> Plan:
         held=header.held,
         memory_rounds=header.memory_rounds,
         objective=header.objective,
+        division=header.division,
     )
 
 
 def _header(
     plan: Plan,
-    division: Division,
     command: tuple[str, ...],
     interpreters: Mapping[str, Python],
     ceilings: dict[str, float],
@@ -123,7 +119,7 @@ def _header(
         models=plan.models,
         left_out=dict(plan.left_out),
         workloads=plan.workloads,
-        division=division,
+        division=plan.division,
         machine=this_machine(),
         interpreter=this_interpreter(),
         planned=plan.left(plan.steps()).cells,
@@ -139,7 +135,7 @@ def _header(
     )
 
 
-def _ceilings(plan: Plan, division: Division, interruption: Interruption) -> dict[str, float]:
+def _ceilings(plan: Plan, interruption: Interruption) -> dict[str, float]:
     """What these clients can do at most on each workload, in requests a second, where they are the limit of it."""
     found: dict[str, float] = {}
     for workload in plan.workloads:
@@ -147,7 +143,7 @@ def _ceilings(plan: Plan, division: Division, interruption: Interruption) -> dic
             continue
         try:
             with interruption.allowed():
-                asked = workload.load_plan(NOWHERE, warm_up=0, duration=1, cpus=division.client, seed=plan.seed)
+                asked = workload.load_plan(NOWHERE, warm_up=0, duration=1, cpus=plan.division.client, seed=plan.seed)
                 known = ceiling(asked, seconds=CEILING_SECONDS)
         except PlanError:
             continue  # the cell says what is wrong with it
