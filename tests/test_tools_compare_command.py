@@ -13,8 +13,9 @@ import pytest
 
 from tests.comparisons import made_up
 from tools.cli import run
+from tools.commands_compare import new_folder
 from tools.machine import usable_cpus
-from tools.results import CELLS, read_results
+from tools.results import CELLS, ResultsError, read_results
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -194,3 +195,17 @@ def test_tables_that_cannot_be_written_are_one_line(tmp_path: Path) -> None:
         )
     assert done.returncode == 1
     assert done.stderr == "serverlab: cannot write to standard output: No space left on device\n"
+
+
+def test_two_comparisons_that_begin_in_one_second_have_folders_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is made when its name is chosen; where none can be made, that is one line."""
+    monkeypatch.chdir(tmp_path)
+    folders = [new_folder() for _ in range(3)]
+    assert len(set(folders)) == 3
+    assert all(folder.is_dir() for folder in folders)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("tools.commands_compare.RESULTS", tmp_path / "file")
+    with pytest.raises(ResultsError, match=r"cannot write to .*file.*: Not a directory"):
+        new_folder()

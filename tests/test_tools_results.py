@@ -354,3 +354,24 @@ def test_one_comparison_at_a_time_writes_to_a_folder(
     if begin is resuming:
         with resuming(folder):
             pass
+
+
+def test_a_folder_that_was_made_and_has_no_header_yet_is_used_again(tmp_path: Path) -> None:
+    """That is what a kill leaves while the clients' ceilings are measured; one with a header is refused."""
+    for _ in range(2):
+        with writing(tmp_path / "results"):
+            pass
+    with writing(tmp_path / "results") as writer:
+        writer.add_header(header())
+    with pytest.raises(ResultsError, match="exists and is not an empty folder"), writing(tmp_path / "results"):
+        pass
+    assert read_results(tmp_path / "results").cells == ()
+
+
+def test_a_folder_that_a_comparison_begins_in_is_refused_to_another_at_once(tmp_path: Path) -> None:
+    """Before the header is there."""
+    with writing(tmp_path / "results") as writer:
+        with pytest.raises(ResultsError, match="another comparison is writing to"), writing(tmp_path / "results"):
+            pass
+        writer.add_header(header())
+    assert read_results(tmp_path / "results").cells == ()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clients.searching.objective import read_objective
+from servers.registry import MODELS
 from tools.capacity import scaling_steps
-from tools.choosing import UnknownModelError, chosen_models, with_control
+from tools.choosing import ALL, UnknownModelError, chosen_models, with_control
 from tools.failure import Failure
 from tools.interpreters import cannot_speak, named_interpreters
 from tools.machine import Division, divided, parsed_cpu_list, usable_cpus
@@ -102,6 +104,29 @@ def asked_plan(asked: Asked) -> AskedPlan:
         division=_division(asked),
     )
     return AskedPlan(plan, pythons)
+
+
+def saved_folder(asked: Asked) -> Path | None:
+    """The folder that stands in a model's place where two saved comparisons are to be set side by side."""
+    named = [Path(name) for name in asked.models if name not in MODELS and name != ALL]
+    return next((path for path in named if path.is_dir()), None)
+
+
+def check_both_saved(asked: Asked, saved: Path, against: Path | None, other: Path | None) -> None:
+    """Refuse a folder without another beside it, and options of what would be run."""
+    if against is None:
+        raise AskedError(
+            f"{saved} is a folder and no model: set it beside another comparison with --against DIR, "
+            f"or draw it again with: serverlab report {saved}"
+        )
+    if asked != Asked(models=asked.models) or len(asked.models) > 1 or other is not None:
+        raise AskedError(f"{saved} is set beside {against} and nothing is run: there are no other options than --json")
+
+
+def check_alone(asked: Asked, output: Path | None) -> None:
+    """Refuse to change a plan that is half carried out."""
+    if asked != Asked() or output is not None:
+        raise AskedError("--resume goes on with the plan of that folder: it takes no other options than --json")
 
 
 def _workloads(asked: Asked) -> tuple[Workload, ...]:

@@ -15,14 +15,14 @@ from rich.console import Console
 from servers.registry import MODELS
 from tools.against import against_tables, as_object, saved_comparison, set_against
 from tools.alike import check_alike
-from tools.asked import Asked, AskedError, asked_plan
+from tools.asked import Asked, AskedError, asked_plan, check_alone, check_both_saved, saved_folder
 from tools.carrying_out import carried_out, resumed
 from tools.choosing import ALL, DEFAULT
 from tools.pairing import compared
 from tools.planning import MAX_ROUNDS
 from tools.progress import Watching
 from tools.report.page import write_report
-from tools.results import read_results
+from tools.results import ResultsError, read_results
 from tools.summary_file import written_summary
 from tools.tables import tables_of
 from tools.terminal import print_tables, standard_console
@@ -150,10 +150,12 @@ def compare(
             return set_against(saved_comparison(saved), saved_comparison(against), as_json=as_json) if against else 0
         if resume is not None:
             check_alone(asked, output)
-        folder = resume or output or new_folder()
         before = saved_comparison(against) if against else None
         with Watching(Console(stderr=True)) as watching:
-            broken_off = gone_on(resume, watching, before) if resume else begun(asked, folder, watching, before)
+            if resume is not None:
+                folder, broken_off = resume, gone_on(resume, watching, before)
+            else:
+                folder, broken_off = begun(asked, output, watching, before)
     except AskedError as error:
         raise typer.BadParameter(str(error)) from error
     results = read_results(folder)
@@ -169,17 +171,18 @@ def compare(
     return 1 if broken_off or any(cell.error for cell in results.cells) else 0
 
 
-def begun(asked: Asked, folder: Path, watching: Watching, before: Results | None) -> int:
-    """Begin a comparison that can be set beside another; return 0, or the signal that ended it."""
+def begun(asked: Asked, output: Path | None, watching: Watching, before: Results | None) -> tuple[Path, int]:
+    """Begin a comparison that can be set beside another; return its folder, and 0 or the signal that ended it."""
     found = asked_plan(asked)
     if before is not None:
         check_alike(found.plan.models, found.plan.workloads, before.header)
     command = ("serverlab", *sys.argv[1:])
-    return carried_out(found.plan, folder, command, watching, interpreters=found.interpreters)
+    folder = output or new_folder()
+    return folder, carried_out(found.plan, folder, command, watching, interpreters=found.interpreters)
 
 
 def gone_on(folder: Path, watching: Watching, before: Results | None) -> int:
-    """Go on with one that was broken off, as `begun`."""
+    """Go on with one that was broken off; return 0, or the signal that ended it."""
     if before is not None:
         header = read_results(folder).header
         check_alike(header.models, header.workloads, before.header)
@@ -212,31 +215,15 @@ def show(results: Results, before: Results | None = None, *, as_json: bool = Fal
     console.print(f"\nReport: {path}\nFigures: {results.folder}", markup=False, highlight=False, soft_wrap=True)
 
 
-def saved_folder(asked: Asked) -> Path | None:
-    """The folder that stands in a model's place where two saved comparisons are to be set side by side."""
-    named = [Path(name) for name in asked.models if name not in MODELS and name != ALL]
-    return next((path for path in named if path.is_dir()), None)
-
-
-def check_both_saved(asked: Asked, saved: Path, against: Path | None, other: Path | None) -> None:
-    """Refuse a folder without another beside it, and options of what would be run."""
-    if against is None:
-        raise AskedError(
-            f"{saved} is a folder and no model: set it beside another comparison with --against DIR, "
-            f"or draw it again with: serverlab report {saved}"
-        )
-    if asked != Asked(models=asked.models) or len(asked.models) > 1 or other is not None:
-        raise AskedError(f"{saved} is set beside {against} and nothing is run: there are no other options than --json")
-
-
-def check_alone(asked: Asked, output: Path | None) -> None:
-    """Refuse to change a plan that is half carried out."""
-    if asked != Asked() or output is not None:
-        raise AskedError("--resume goes on with the plan of that folder: it takes no other options than --json")
-
-
 def new_folder() -> Path:
-    """A folder of the current one that is named after this moment, and is not there yet."""
+    """Make a folder in the current one that is named after this moment, and that nobody else has made."""
     name = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    candidates = (RESULTS / (f"{name}-{number}" if number else name) for number in range(1000))
-    return next(path for path in candidates if not path.exists())
+    for path in (RESULTS / (f"{name}-{number}" if number else name) for number in range(1000)):
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise ResultsError(f"cannot write to {path}: {error.strerror}") from error
+        return path
+    raise ResultsError(f"there are a thousand folders {RESULTS / name}: choose another with --output")

@@ -140,18 +140,27 @@ def writing(folder: Path) -> Iterator[Writer]:
     """
     check_new(folder)
     with _writable(folder):
-        (folder / SAMPLES).mkdir(parents=True)
-        stream = (folder / CELLS).open("xb", buffering=0)  # nothing waits in a buffer when a kill comes
+        (folder / SAMPLES).mkdir(parents=True, exist_ok=True)
+        stream = (folder / CELLS).open("ab", buffering=0)  # nothing waits in a buffer when a kill comes
     with stream:
         _lock(folder, stream)
+        check_new(folder)  # which another comparison may have been in before the lock was ours
         yield Writer(folder, stream)
 
 
 def check_new(folder: Path) -> None:
-    """Refuse a folder that holds something; ResultsError."""
+    """Refuse a folder that holds something, be it but a header; ResultsError."""
     with _writable(folder):
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and not (folder.is_dir() and _is_empty(folder)):
             raise ResultsError(f"{folder} exists and is not an empty folder: choose another with --output")
+
+
+def _is_empty(folder: Path) -> bool:
+    """Whether there is nothing in a folder, or what a kill left of one that was made and had no header yet."""
+    if any(path.name not in {CELLS, SAMPLES} for path in folder.iterdir()):
+        return False
+    cells, samples = folder / CELLS, folder / SAMPLES
+    return not (cells.exists() and cells.stat().st_size) and not (samples.exists() and any(samples.iterdir()))
 
 
 @contextmanager
