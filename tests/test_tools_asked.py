@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -98,10 +99,14 @@ def test_a_width_is_a_share(text: str, width: float) -> None:
     assert plan.timing.limit is None
 
 
-def test_there_are_never_fewer_rounds_than_are_certain() -> None:
-    """Whatever the most is."""
-    plan = asked_plan(Asked(rounds=8, until_width="5%", max_rounds=3)).plan
-    assert (plan.timing.rounds, plan.max_rounds) == (8, 8)
+def test_there_are_no_more_rounds_than_were_allowed() -> None:
+    """Where no number of rounds was asked for, those of the default are."""
+    plan = asked_plan(Asked(until_width="5%", max_rounds=3)).plan
+    assert (plan.timing.rounds, plan.max_rounds) == (3, 3)
+    plan = asked_plan(Asked(rounds=3, until_width="5%", max_rounds=3)).plan
+    assert (plan.timing.rounds, plan.max_rounds) == (3, 3)
+    plan = asked_plan(Asked(until_width="5%", max_rounds=9)).plan
+    assert (plan.timing.rounds, plan.max_rounds) == (DEFAULT_TIMING.rounds, 9)
 
 
 def test_a_backlog_is_every_servers() -> None:
@@ -191,6 +196,8 @@ def test_servers_of_the_users_own_come_beside_the_models() -> None:
     """They are never the control where there is a model."""
     asked = Asked(models=("threaded",), serve_commands=("mine=./serve {port}", "./other {port}"))
     assert names(asked) == ["threaded", "mine", "other", "threaded (again)"]
+    asked = Asked(models=("none",), serve_commands=("mine=./serve {port}", "./other {port}"))
+    assert names(asked) == ["mine", "other", "mine (again)"]
 
 
 def test_what_cannot_be_had_is_one_line(tmp_path: Path) -> None:
@@ -205,6 +212,10 @@ def test_what_cannot_be_had_is_one_line(tmp_path: Path) -> None:
     ("asked", "words"),
     [
         (Asked(quick=True, full=True), "--quick and --full are two lengths of one thing: give one"),
+        (Asked(rounds=10, until_width="5%", max_rounds=5), "--max-rounds 5 is fewer than --rounds 10"),
+        (Asked(models=("none",)), "none leaves your own servers alone, and there are none: give --serve-command"),
+        (Asked(models=("none", "selector"), serve_commands=("x",)), "none stands for no model of ours"),
+        (Asked(models=("none",), serve_commands=("x",), pythons=(sys.executable,)), "--python would change nothing"),
         (Asked(max_rounds=9), "--max-rounds bounds --until-width, which is not given"),
         (Asked(until_width="wide"), "--until-width is a share of a figure, as 5%, from 0.1% to 100%, not 'wide'"),
         (Asked(until_width="0"), "--until-width is a share"),

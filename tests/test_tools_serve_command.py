@@ -15,13 +15,17 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from servers.runtime.settings import Settings
 from tools import foreign
 from tools.accounting.meters import metering
 from tools.cells import Variant
 from tools.children import LaunchError
+from tools.choosing import with_control
 from tools.failure import Failure
 from tools.foreign import foreign_variants, listens
 from tools.variants import command_of, started
+from tools.workloads import chosen_workloads
+from tools.workloads.reading import SERVER_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,6 +161,25 @@ def test_what_a_command_leaves_open_is_put_in() -> None:
     assert command_of(variant, "echo")[3] == "--speak=echo 3"
     assert foreign_variants(["mine=run {workers}"], {})[0].options == {"workers": 15}
     assert foreign_variants(["mine=run"], {"workers": 3})[0].options == {}
+
+
+def test_every_option_that_a_workload_may_hold_equal_is_put_in() -> None:
+    """As the workload has it, or as our own servers have it where it says nothing."""
+    (variant,) = foreign_variants(["mine=run " + " ".join(f"{{{name}}}" for name in SERVER_OPTIONS)], {})
+    usual = {name: str(getattr(Settings, name)) for name in SERVER_OPTIONS}
+    assert command_of(variant, "echo") == ["run", *usual.values()]
+    assert command_of(variant, "echo", {"backlog": 5}) == ["run", *{**usual, "backlog": "5"}.values()]
+
+
+def test_a_command_that_does_not_ask_for_what_all_servers_have_equal_is_named() -> None:
+    """Once, however many workloads there are; one that asks is not."""
+    variants = with_control(foreign_variants(["mine=run {port}", "told=run {port} {backlog} {max_line}"], {}))
+    assert foreign.not_told(variants, chosen_workloads(("burst", "idle"))) == (
+        "mine is not told the backlog that all others have: its command has no {backlog}.",
+    )
+    (both,) = foreign.not_told(variants, chosen_workloads(("burst", "upload")))
+    assert "has no {backlog}, {max_line}." in both
+    assert foreign.not_told(variants, chosen_workloads(("churn",))) == ()
 
 
 @pytest.mark.parametrize("method", [None, "process-tree"])

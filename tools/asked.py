@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from clients.searching.objective import read_objective
 from servers.registry import MODELS
 from tools.capacity import scaling_steps
-from tools.choosing import ALL, UnknownModelError, chosen_models, with_control
+from tools.choosing import ALL, NONE, UnknownModelError, chosen_models, with_control
 from tools.failure import Failure
 from tools.interpreters import cannot_speak, named_interpreters
 from tools.machine import Division, divided, parsed_cpu_list, usable_cpus
@@ -86,6 +86,8 @@ def asked_plan(asked: Asked) -> AskedPlan:
     width = _width(asked.until_width)
     if asked.max_rounds is not None and width is None:
         raise AskedError("--max-rounds bounds --until-width, which is not given")
+    if asked.rounds and asked.max_rounds and asked.max_rounds < asked.rounds:
+        raise AskedError(f"--max-rounds {asked.max_rounds} is fewer than --rounds {asked.rounds}, which are certain")
     most = max(timing.rounds, asked.max_rounds or MAX_ROUNDS) if width else timing.rounds
     models = choice.models
     if asked.control and most >= FEWEST_FOR_CONTROL:
@@ -108,7 +110,7 @@ def asked_plan(asked: Asked) -> AskedPlan:
 
 def saved_folder(asked: Asked) -> Path | None:
     """The folder that stands in a model's place where two saved comparisons are to be set side by side."""
-    named = [Path(name) for name in asked.models if name not in MODELS and name != ALL]
+    named = [Path(name) for name in asked.models if name not in MODELS and name not in {ALL, NONE}]
     return next((path for path in named if path.is_dir()), None)
 
 
@@ -152,8 +154,9 @@ def _timing(asked: Asked) -> Timing:
     given = (asked.rounds, asked.duration, asked.warm_up, asked.until_width)
     if all(value is None for value in given):
         return timing
+    certain = min(timing.rounds, asked.max_rounds or timing.rounds)  # no more than may be, where nothing else is asked
     return Timing(  # what was asked for takes as long as it takes
-        rounds=timing.rounds if asked.rounds is None else asked.rounds,
+        rounds=certain if asked.rounds is None else asked.rounds,
         warm_up=timing.warm_up if asked.warm_up is None else asked.warm_up,
         duration=timing.duration if asked.duration is None else asked.duration,
     )

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 ALL = "all"
 """What stands for every model that can run here."""
 
+NONE = "none"
+"""What stands for no model of ours, where the user's own servers are compared with one another."""
+
 # One for each way of waiting that is met in production, so that four workloads in four rounds take a minute and a half.
 DEFAULT = ("iterative", "forking", "threaded", "selector", "coroutines", "preforked")
 
@@ -54,7 +57,7 @@ def chosen_models(
     pythons: Mapping[str, Python] | None = None,
     commands: Sequence[str] = (),
 ) -> Choice:
-    """The models of these names, each once; six of them where no name is given, and all that can run for `all`.
+    """The models of these names, each once; six where no name is given, all that can run for `all`, none for `none`.
 
     `options` are passed to those models that look at them. A model whose workers serve one client each gets as many
     as Stevens' had where nothing else is asked for: the server's own default, one for each CPU, would serve nobody
@@ -63,7 +66,7 @@ def chosen_models(
     come beside the models. Raises UnknownModelError; and Failure where a model was named that cannot run here, or a
     command is none.
     """
-    _check(names)
+    _check(names, commands, pythons)
     own = foreign_variants(commands, options)
     chosen = [entry for entry in MODELS.values() if ALL in names or entry.name in (names or DEFAULT)]
     _check_options(chosen, options, own)
@@ -113,10 +116,16 @@ def with_control(variants: Sequence[Variant]) -> tuple[Variant, ...]:
     return (*variants, replace(best, name=f"{best.name} (again)", control_of=best.name))
 
 
-def _check(names: Sequence[str]) -> None:
+def _check(names: Sequence[str], commands: Sequence[str], pythons: Mapping[str, Python] | None) -> None:
     for name in names:
-        if name not in MODELS and name != ALL:
+        if name not in MODELS and name not in {ALL, NONE}:
             raise UnknownModelError(f"unknown model {name!r}: choose from {', '.join(MODELS)}, or {ALL}")
+    if NONE in names and len(names) > 1:
+        raise UnknownModelError(f"{NONE} stands for no model of ours: name no others beside it")
+    if NONE in names and not commands:
+        raise UnknownModelError(f"{NONE} leaves your own servers alone, and there are none: give --serve-command")
+    if NONE in names and pythons:
+        raise UnknownModelError(f"--python would change nothing: it is for models of ours, and {NONE} leaves them out")
 
 
 def _check_options(chosen: Sequence[Entry], options: Mapping[str, int], own: Sequence[Variant]) -> None:

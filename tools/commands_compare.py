@@ -17,7 +17,7 @@ from tools.against import against_tables, as_object, saved_comparison, set_again
 from tools.alike import check_alike
 from tools.asked import Asked, AskedError, asked_plan, check_alone, check_both_saved, saved_folder
 from tools.carrying_out import carried_out, resumed
-from tools.choosing import ALL, DEFAULT
+from tools.choosing import ALL, DEFAULT, NONE
 from tools.pairing import compared
 from tools.planning import MAX_ROUNDS
 from tools.progress import Watching
@@ -39,7 +39,8 @@ def compare(
         list[str] | None,
         typer.Argument(
             metavar="[MODEL]...",
-            help=f"Models to compare, or {ALL}: {', '.join(MODELS)}. By default {', '.join(DEFAULT)}. "
+            help=f"Models to compare, or {ALL}: {', '.join(MODELS)}. By default {', '.join(DEFAULT)}; "
+            f"{NONE}: only the servers of --serve-command. "
             "Or, with --against, the folder of a comparison.",
         ),
     ] = None,
@@ -84,7 +85,8 @@ def compare(
         list[str] | None,
         typer.Option(
             metavar="[NAME=]COMMAND",
-            help="Your own server, again for more: started by COMMAND, in which {port} and {protocol} are filled in.",
+            help="Your own server, again for more, beside the models (see MODEL): started by COMMAND, in which {port}, "
+            "{protocol}, {host}, {workers} and {backlog} are filled in.",
         ),
     ] = None,
     python: Annotated[

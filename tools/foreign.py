@@ -1,6 +1,7 @@
 """Servers of the user's own: a command that speaks a protocol of ours, compared beside the models.
 
-NAME=COMMAND or COMMAND     as a shell splits it; {port} {host} {protocol} {workers} are put in at each start
+NAME=COMMAND or COMMAND     as a shell splits it; {port} {host} {protocol} {workers} are put in at each start, and
+                            {backlog} {max_line} and whatever else a workload may hold equal for all servers
 up                          when it prints our listening line, or when somebody listens on the {port} it was given
 stopped                     by SIGTERM to its process group, as a service manager does it, then by SIGKILL
 
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from servers.registry import MODELS
+from servers.runtime.settings import Settings
 from tools.announcements import OUTPUT_LIMIT, event
 from tools.cells import Variant
 from tools.children import LaunchError
@@ -26,11 +28,13 @@ from tools.failure import Failure
 from tools.launch import LISTENING_TIMEOUT, Server, up
 from tools.marking import guarded
 from tools.published import STEVENS_POOL
+from tools.workloads.reading import SERVER_OPTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from tools.accounting.meters import Meter
+    from tools.workloads import Workload
 
 HOST = "127.0.0.1"
 PORT = "{port}"
@@ -100,9 +104,24 @@ def filled_in(variant: Variant, protocol: str, options: Mapping[str, int], port:
         "{host}": HOST,
         "{protocol}": protocol,
         WORKERS: str(options.get("workers", STEVENS_POOL)),
+        **{f"{{{name}}}": str(options.get(name, getattr(Settings, name))) for name in SERVER_OPTIONS},
     }
     pattern = re.compile("|".join(map(re.escape, known)))  # at once: what is put in is not looked at again
     return [pattern.sub(lambda found: known[found[0]], word) for word in variant.command]
+
+
+def not_told(variants: Iterable[Variant], workloads: Iterable[Workload]) -> tuple[str, ...]:
+    """A sentence for each server of the user's that does not hear of what all servers of some workload have equal."""
+    wanted = {name for workload in workloads for name in workload.server}
+    found: list[str] = []
+    for variant in variants:
+        deaf = [name for name in sorted(wanted) if not any(f"{{{name}}}" in word for word in variant.command)]
+        if variant.command and deaf and not variant.control_of:
+            left = ", ".join(f"{{{name}}}" for name in deaf)
+            found.append(
+                f"{variant.name} is not told the {', '.join(deaf)} that all others have: its command has no {left}."
+            )
+    return tuple(found)
 
 
 class ForeignServer(Server):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from tools.cells import Cell, MemoryProbe
+from tools.foreign import not_told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,6 +119,7 @@ def described(plan: Plan, division: Division, steps: int) -> str:
     )
     apart = sides if division.disjoint else f"{sides}, not kept apart: {division.reason}"
     left_out = "".join(f"Left out: {reason}.\n" for reason in plan.left_out.values())
+    deaf = "".join(f"{sentence}\n" for sentence in not_told(plan.models, plan.workloads))
     whole = plan.steps()
     left = plan.left(whole)
     more = "".join(
@@ -127,7 +129,7 @@ def described(plan: Plan, division: Division, steps: int) -> str:
     )
     compared = (
         f"{left_out}Comparing {models} on {workloads}: {counted(left.cells, 'cell')} in "
-        f"{counted(timing.rounds, 'round')}, {_windows(plan)} each{more}; {apart}.\n"
+        f"{counted(timing.rounds, 'round')}, {_windows(plan)} each{more}; {apart}.\n{deaf}"
     )
     if not steps and plan.until_width is None:
         return f"{compared}All of these are done already: nothing is left to be measured."

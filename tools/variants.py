@@ -37,9 +37,9 @@ def started(
 ) -> AbstractContextManager[Server]:
     """Start a variant's server, which is up when the block begins and gone with all that it started when it is left.
 
-    `options` come beside those of the variant, and take their place; a server of the user's looks at `workers` alone.
-    `environment` is what it runs in, in place of our own; `interpreters` are those that variants name. How it ended is
-    told by the server's `fault`. Raises LaunchError, as `tools.launch.running` does.
+    `options` come beside those of the variant, and take their place; a server of the user's has those
+    that its command leaves open. `environment` is what it runs in, in place of our own; `interpreters` are those that
+    variants name. How it ended is told by the server's `fault`. Raises LaunchError, as `tools.launch.running` does.
     """
     wanted = {**variant.options, **(options or {})}
     surroundings = environment_of(variant, environment)
