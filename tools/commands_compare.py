@@ -177,7 +177,7 @@ def begun(asked: Asked, folder: Path, watching: Watching, before: Results | None
     if before is not None:
         check_alike(found.plan.models, found.plan.workloads, before.header)
     command = ("serverlab", *sys.argv[1:])
-    return carried_out(found.plan, folder, command, watching, interpreters=found.interpreters, division=found.division)
+    return carried_out(found.plan, folder, command, watching, interpreters=found.interpreters)
 
 
 def gone_on(folder: Path, watching: Watching, before: Results | None) -> int:
