@@ -111,7 +111,7 @@ def test_a_machine_that_is_never_quiet_is_not_waited_for(made: Comparing) -> Non
     results = made.carry_out(plan(40, "selector"))
     assert len(results.attempts) == 40 + REPEATS * 40
     assert max(cell.attempt for cell in results.attempts) == 2
-    assert len(results.cells) == 30
+    assert len(results.cells) == 40
     assert all(cell.disturbed for cell in results.cells)
 
 

@@ -12,6 +12,7 @@ from tools.controls import session_control
 from tools.inference.intervals import interval
 from tools.memory_tables import holdings
 from tools.scaling_tables import scaled
+from tools.served import whole
 from tools.tabular import Table
 from tools.verdicts.facts import facts_of
 
@@ -109,7 +110,7 @@ def _peak(each: Scaled) -> float | None:
 def _standing(results: Results, summary: Summary, row: Row, beside: Beside) -> Standing:
     """Of one model; what is not known, or rests on too few answers, is None."""
     workload, ranked = summary.workload, summary.standing
-    cells = results.of(workload.name, row.model)
+    cells = whole(results.of(workload.name, row.model))
     slowest = interval(list(figures.latencies(results, cells, SLOWEST).values())) if row.model in ranked.order else None
     return Standing(
         name=row.model,
@@ -135,7 +136,7 @@ def _places(results: Results, workload: Workload, model: str) -> Places | None:
 
 def _why_not(row: Row) -> str:
     if row.partial:
-        return f"it served {row.served} of {row.connections} clients"
+        return f"it served {row.served_words}"
     if row.rounds:
         return "it gave too few answers"
     return "it failed" if row.failures else "it was not measured"
