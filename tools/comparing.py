@@ -21,7 +21,7 @@ from tools.measuring import cell_of, measured
 from tools.narrowing import too_wide
 from tools.planning import CAPACITY, CELL, FEWEST_REPEATS, MEMORY, OVERHEAD, REPEATS, without
 from tools.probing import PROTOCOL, probed, searched
-from tools.results import counted
+from tools.results import Results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tools.machine import Division
     from tools.measuring import Bench
     from tools.planning import Plan, Step
-    from tools.results import Results, Writer
+    from tools.results import Writer
 
 Done = Cell | MemoryProbe | Capacity
 MOST_ATTEMPTS = 2  # at one cell: a machine that is disturbed for long is flagged, and not waited for
@@ -88,7 +88,7 @@ class Comparison:
             if number <= self.plan.timing.rounds:
                 continue
             earlier = tuple(cell for cell in self.attempts if cell.round < number)
-            wide = too_wide(self.header, counted(earlier), width)
+            wide = too_wide(Results(self.writer.folder, self.header, earlier, ()), width)
             if number > self.plan.max_rounds or not wide or self.interruption.signal:
                 return
             wanted = [step for step in without(steps, self._keys()) if step.workload and step.workload.name in wide]

@@ -109,6 +109,11 @@ class Writer:
         self._folder = folder
         self._stream = stream
 
+    @property
+    def folder(self) -> Path:
+        """The folder that it writes to."""
+        return self._folder
+
     def add_header(self, header: Header) -> None:
         """Write the first line; to be called once and before any record."""
         self._line({"format": FORMAT, "version": VERSION, **as_json(header)})

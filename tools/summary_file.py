@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from tools.advice_of import advice_of
 from tools.controls import session_control
 from tools.memory_tables import holdings
+from tools.process_control import process_control
 from tools.results import SUMMARY, ResultsError
 from tools.scaling_tables import scaled
-from tools.summary import process_control, summarized
+from tools.summary import summarized
 
 if TYPE_CHECKING:
     from tools.inference.intervals import Interval
