@@ -51,13 +51,23 @@ def test_the_first_and_the_next_are_named_with_their_ratio_and_its_interval() ->
 
 def test_a_tier_is_named_whole_and_more_rounds_may_part_it() -> None:
     """The quickest of the next tier is the next."""
-    near = first("callbacks", ratio=Figure(0.99, 0.96, 1.02))
+    near = first("callbacks", ratio=Figure(0.97, 0.93, 1.02))
     slow = second("forking", tiers=(3,), ratio=Figure(0.2, 0.19, 0.21))
     assert advise("churn", [slow, near, second(), first()]) == (
         "First on churn: selector and callbacks, which cannot be told apart by their throughput.",
         "The next is threaded, with 0.800 (0.780 to 0.830) of the throughput of selector.",
         "More rounds may part selector and callbacks (--until-width 5%).",
     )
+
+
+def test_more_rounds_are_no_advice_where_they_would_part_nobody() -> None:
+    """Where the clients were the limit of both, or where it is known that they differ by less than 5 %."""
+    wide, limited = Figure(0.97, 0.93, 1.02), Verdict(CLIENT, "")
+    assert "More rounds" in whole(first(), first("trio", ratio=wide))
+    assert "More rounds" not in whole(first(), first("trio", ratio=Figure(0.99, 0.96, 1.02)))
+    assert "More rounds" not in whole(first(verdict=limited), first("trio", ratio=wide, verdict=limited))
+    three = whole(first(verdict=limited), first("trio", ratio=wide, verdict=limited), first("uvloop", ratio=wide))
+    assert "More rounds may part selector and uvloop (--until-width 5%)." in three
 
 
 def test_where_all_share_a_tier_nobody_is_first() -> None:
@@ -148,6 +158,20 @@ def test_cpu_of_the_first_and_the_next_is_told_where_nobody_is_cheaper() -> None
     assert "In CPU for a request selector and threaded cannot be told apart" in alike
     assert "CPU" not in whole(best, second())
     assert "CPU" not in whole(first(), second(cpu=about(1e-6)))
+
+
+def test_cpu_within_rounds_counts_for_more_than_intervals_that_meet() -> None:
+    """Rounds that were slow for both do not hide that one takes less; nor do intervals make what rounds deny."""
+    best, noisy = first(cpu=about(100e-6, 0.2)), about(112e-6, 0.2)
+    alike, dearer, cheaper = ({"selector": about(ratio)} for ratio in (1.0, 1.12, 0.9))
+    assert "cannot be told apart" in whole(best, second(cpu=noisy))
+    told = whole(best, second(cpu=noisy, cpu_by=dearer))
+    assert "It is also cheaper: selector takes 100 us" in told
+    assert "within rounds 1.12 (1.10 to 1.14) of that of selector." in told
+    assert "threaded comes before selector" in whole(best, second(cpu=about(90e-6, 0.2), cpu_by=cheaper))
+    assert "cannot be told apart" in whole(best, second(cpu=about(200e-6), cpu_by=alike))
+    tier = whole(best, first("trio", ratio=about(0.99), cpu=noisy, cpu_by=dearer))
+    assert "Of the first tier, selector takes less CPU" in tier
 
 
 def test_the_slowest_answers_can_have_another_first() -> None:

@@ -142,3 +142,17 @@ def test_where_answers_are_due_at_a_rate_less_is_better() -> None:
         "The next is threaded, whose p99 is 1.50 (1.40 to 1.60) of that of selector.",
     )
     assert "cannot be told apart by their p99" in advise("burst", [first, replace(later, tiers=(1,))], measure="p99")[0]
+
+
+def test_cpu_is_compared_within_rounds(tmp_path: Path) -> None:
+    """Rounds that cost both up to twice as much do not hide that one costs a fifth more."""
+    made = []
+    for model, requests, cost in (("selector", 2000, 1e-4), ("threaded", 1000, 1.2e-4)):
+        for one in rounds_of(model, requests):
+            assert one.load is not None
+            assert one.cpu is not None
+            total = cost * (1 + one.round / 5) * (1 + one.round % 2 / 100) * one.load.requests
+            made.append(replace(one, cpu=replace(one.cpu, total=total)))
+    told = advice_on_churn(compared(tmp_path / "r", *made))
+    assert "It is also cheaper: selector takes" in told
+    assert ", within rounds 1.20 (" in told

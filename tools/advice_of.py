@@ -10,8 +10,11 @@ from tools.advice.giving import advise
 from tools.advice.standings import Figure, Memory, Standing
 from tools.controls import session_control
 from tools.inference.intervals import interval
+from tools.inference.moderating import moderated, noise
 from tools.memory_tables import holdings
+from tools.one_speed import cpu_at_one_speed
 from tools.scaling_tables import scaled
+from tools.served import whole
 from tools.tabular import Table
 from tools.verdicts.facts import facts_of
 
@@ -68,7 +71,7 @@ def _advised(results: Results, summaries: Sequence[Summary], unsound: str) -> di
     return {
         summary.workload.name: advise(
             summary.workload.name,
-            [_standing(results, summary, row, beside) for row in summary.rows if not row.control_of],
+            _standings(results, summary, beside),
             measure=summary.standing.measure,
             unsound=unsound,
             connections=summary.workload.connections,
@@ -106,10 +109,33 @@ def _peak(each: Scaled) -> float | None:
     return peak if peak is not None and peak <= each.most and not each.law.reason else None
 
 
-def _standing(results: Results, summary: Summary, row: Row, beside: Beside) -> Standing:
+def _standings(results: Results, summary: Summary, beside: Beside) -> list[Standing]:
+    """Of all models but the control."""
+    cpu_by = _cpu_by(results, summary)
+    entered = [row for row in summary.rows if not row.control_of]
+    return [_standing(results, summary, row, beside, cpu_by.get(row.model, {})) for row in entered]
+
+
+def _cpu_by(results: Results, summary: Summary) -> dict[str, dict[str, Figure]]:
+    """The CPU for a request of each model by that of the first, and by that of the cheapest of the first tier."""
+    cpu = cpu_at_one_speed(results, summary.workload).by_model
+    known = noise(cpu)
+    costs = {row.model: row.spent.cpu.estimate for row in summary.rows if 1 in row.tiers and row.spent.cpu}
+    others = {*summary.standing.order[:1], *sorted(costs, key=lambda name: costs[name])[:1]} & cpu.keys()
+    return {
+        name: {
+            other: Figure(found.estimate, found.low, found.high)
+            for other in others - {name}
+            if (found := moderated(values, cpu[other], known))
+        }
+        for name, values in cpu.items()
+    }
+
+
+def _standing(results: Results, summary: Summary, row: Row, beside: Beside, cpu_by: Mapping[str, Figure]) -> Standing:
     """Of one model; what is not known, or rests on too few answers, is None."""
     workload, ranked = summary.workload, summary.standing
-    cells = results.of(workload.name, row.model)
+    cells = whole(results.of(workload.name, row.model))
     slowest = interval(list(figures.latencies(results, cells, SLOWEST).values())) if row.model in ranked.order else None
     return Standing(
         name=row.model,
@@ -122,6 +148,7 @@ def _standing(results: Results, summary: Summary, row: Row, beside: Beside) -> S
         usl_peak=beside.peaks.get((workload.name, row.model)),
         capacity=beside.capacities.get((workload.name, row.model)),
         verdict=row.verdict,
+        cpu_by=cpu_by,
         unusable="" if row.model in ranked.order else _why_not(row),
     )
 
@@ -135,7 +162,7 @@ def _places(results: Results, workload: Workload, model: str) -> Places | None:
 
 def _why_not(row: Row) -> str:
     if row.partial:
-        return f"it served {row.served} of {row.connections} clients"
+        return f"it served {row.served_words}"
     if row.rounds:
         return "it gave too few answers"
     return "it failed" if row.failures else "it was not measured"

@@ -152,7 +152,7 @@ def _missing(pair: Pair) -> Iterator[str]:
     """Why there is no ratio of the speed."""
     for when, row in (("now", pair.now), ("before", pair.before)):
         if row.partial:
-            yield f"{when} it served {row.served} of {row.connections} clients"
+            yield f"{when} it served {row.served_words}"
         elif row.throughput is None:
             yield f"{when} it {'failed' if row.failures else 'was not measured'}"
 

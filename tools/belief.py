@@ -87,8 +87,8 @@ def _notes(results: Results, found: Control) -> Iterator[str]:
         )
     yield (
         "A cell is disturbed where something else used its CPUs, or these were slow or lost time to others; it is run "
-        "again, within limits, and the later attempt counts. The ceiling is what these clients reach against a server "
-        "that does nothing."
+        "again, within limits, and the last attempt that was not disturbed counts, or else the last. The ceiling is "
+        "what these clients reach against a server that does nothing."
     )
     if not header.division.disjoint:
         yield f"The server and the clients were not kept on CPUs of their own: {header.division.reason}."
@@ -102,7 +102,7 @@ def _notes(results: Results, found: Control) -> Iterator[str]:
 
 
 def _narrowed(results: Results, width: float) -> str:
-    wide = too_wide(results.header, results.cells, width)
+    wide = too_wide(results, width)
     rounds = max((cell.round for cell in results.cells), default=0)
     if not wide:
         return f"Rounds went on until every interval was at most {width:.1%} wide, which it was after {rounds}."

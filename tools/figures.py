@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tools.narrowing import ENOUGH_SERVED
 from tools.statistics import per_request, percentile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from tools.cells import Cell
     from tools.results import Results
@@ -20,11 +19,6 @@ NOTICEABLE_APART = 0.05  # of a server's CPU: two ways of counting it that diffe
 def sound(cells: Iterable[Cell]) -> list[Cell]:
     """The cells whose figures may be used: a cell with an error has none, or none to be trusted."""
     return [cell for cell in cells if cell.load and cell.load.window > 0 and not cell.error]
-
-
-def served_whole(cells: Sequence[Cell]) -> bool:
-    """Whether nearly all of a workload's clients were served in each of these cells, which are sound."""
-    return all(cell.load is not None and cell.load.served >= ENOUGH_SERVED * cell.load.connections for cell in cells)
 
 
 def throughputs(cells: Iterable[Cell]) -> ByRound:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tools import figures
+from tools.served import whole
 from tools.statistics import samples_needed
 
 if TYPE_CHECKING:
@@ -40,12 +41,12 @@ def measure_of(results: Results, workload: Workload) -> Measure:
     highest percentile of the response that every round can tell.
     """
     cells = {model.name: results.of(workload.name, model.name) for model in results.header.models}
-    whole = {name: of for name, of in cells.items() if figures.sound(of) and figures.served_whole(figures.sound(of))}
+    served = {name: of_whole for name, of in cells.items() if (of_whole := whole(of))}
     if workload.rate is None:
-        return Measure(THROUGHPUT, {name: figures.positive(figures.throughputs(of)) for name, of in whole.items()})
-    name = percentile_for(cell for of in whole.values() for cell in figures.sound(of))
+        return Measure(THROUGHPUT, {name: figures.positive(figures.throughputs(of)) for name, of in served.items()})
+    name = percentile_for(cell for of in served.values() for cell in of)
     share = PERCENTILES[name]
-    return Measure(name, {each: figures.positive(figures.latencies(results, of, share)) for each, of in whole.items()})
+    return Measure(name, {each: figures.positive(figures.latencies(results, of, share)) for each, of in served.items()})
 
 
 def percentile_for(cells: Iterable[Cell]) -> str:

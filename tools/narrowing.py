@@ -5,30 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tools.inference.intervals import interval
+from tools.measures import measure_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from tools.cells import Cell, Header
-
-ENOUGH_SERVED = 0.9  # of a workload's clients: with fewer, figures would be those of another workload
+    from tools.results import Results
 
 
-def widths(cells: Iterable[Cell]) -> dict[tuple[str, str], float | None]:
-    """How wide each throughput's interval is, as a share of it, by workload and model; None: not known yet.
+def widths(results: Results) -> dict[tuple[str, str], float | None]:
+    """How wide the interval of what ranks a model is, as a share of it, by workload and model; None: not known yet.
 
-    Models that failed, or that served only some of their clients, have no throughput, and are not there.
+    Models that failed, or that served only some of what was asked, have no such figure, and are not there; nor are
+    workloads at other numbers of connections, which are not ranked.
     """
-    figures: dict[tuple[str, str], list[float]] = {}
-    for cell in cells:
-        load = cell.load
-        if load and not cell.error and load.window > 0 and load.served >= ENOUGH_SERVED * load.connections:
-            figures.setdefault((cell.workload, cell.model), []).append(load.requests / load.window)
-    found = {key: interval(values) for key, values in figures.items()}
-    return {key: it.width if it and it.low is not None else None for key, it in found.items()}
+    found = {
+        (workload.name, model): interval(list(values.values()))
+        for workload in results.header.workloads
+        if not workload.scaling_of
+        for model, values in measure_of(results, workload).by_model.items()
+    }
+    return {key: it.width for key, it in found.items() if it}
 
 
-def too_wide(header: Header, cells: Iterable[Cell], width: float) -> tuple[str, ...]:
+def too_wide(results: Results, width: float) -> tuple[str, ...]:
     """The workloads on which some interval is wider than that, or not known, in the header's order."""
-    wide = {workload for (workload, _), it in widths(cells).items() if it is None or it > width}
-    return tuple(workload.name for workload in header.workloads if workload.name in wide)
+    wide = {workload for (workload, _), it in widths(results).items() if it is None or it > width}
+    return tuple(workload.name for workload in results.header.workloads if workload.name in wide)

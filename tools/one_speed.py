@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tools import figures
 from tools.inference.adjusting import adjusted
+from tools.served import whole
 from tools.verdicts.judging import judge
 from tools.verdicts.rows import of_row
 from tools.verdicts.verdict import CLIENT
@@ -57,8 +58,8 @@ def at_one_speed(results: Results, workload: Workload, raw: Mapping[str, ByRound
 
 
 def cpu_at_one_speed(results: Results, workload: Workload) -> AtOneSpeed:
-    """CPU per request by model and round, of those whose CPU was seen whole."""
-    cells = {model.name: results.of(workload.name, model.name) for model in results.header.models}
+    """CPU per request by model and round, of those that served the workload whole and whose CPU was seen whole."""
+    cells = {model.name: whole(results.of(workload.name, model.name)) for model in results.header.models}
     raw = {
         name: figures.positive(figures.cpu_per_request(of)) for name, of in cells.items() if not figures.blindness(of)
     }

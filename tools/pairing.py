@@ -13,6 +13,7 @@ from tools import figures
 from tools.alike import entered, least_difference, marks
 from tools.inference.ratios import told_apart, unpaired_ratio
 from tools.measures import percentile_for
+from tools.served import whole
 from tools.summary import summarized
 from tools.verdicts import verdict
 
@@ -113,7 +114,7 @@ def _speed_ratio(
     """None where one of them has no throughput, and so did not serve all."""
     if any(row.throughput is None for row in rows):
         return None
-    cells = [(run, run.of(workload.name, rows[0].model)) for run in runs]
+    cells = [(run, whole(run.of(workload.name, rows[0].model))) for run in runs]
     if measure == THROUGHPUT:
         now, before = (figures.throughputs(of) for _, of in cells)
     else:
@@ -126,13 +127,13 @@ def _cost_ratio(runs: tuple[Results, Results], workload: Workload, rows: tuple[R
     """Of CPU for a request; None where it was not seen in one of them."""
     if any(row.spent.cpu is None for row in rows):
         return None
-    now, before = (figures.cpu_per_request(run.of(workload.name, rows[0].model)) for run in runs)
+    now, before = (figures.cpu_per_request(whole(run.of(workload.name, rows[0].model))) for run in runs)
     return unpaired_ratio(list(now.values()), list(before.values()))
 
 
 def _percentile(runs: tuple[Results, Results], workload: Workload, model: str) -> str:
     """The one that every round of both can tell."""
-    return percentile_for(cell for run in runs for cell in figures.sound(run.of(workload.name, model)))
+    return percentile_for(cell for run in runs for cell in whole(run.of(workload.name, model)))
 
 
 def _why_not(limits: Sequence[str], least: float | None) -> str:

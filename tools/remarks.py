@@ -61,14 +61,15 @@ def _noise(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _partial(rows: Sequence[Row]) -> Iterator[str]:
-    partial = [f"{row.model} {row.served} of {row.connections}" for row in rows if row.partial]
+    partial = [f"{row.model} {row.served_part}" for row in rows if row.partial]
     if partial:
+        part = "clients" if all(row.achieved is None for row in rows) else "requests due"
         yield (
-            f"Some served only a few of the clients and kept the others waiting ({', '.join(partial)}): their speed "
+            f"Some served only a few of the {part} and kept the others waiting ({', '.join(partial)}): their speed "
             "with the few is left out, because it says nothing about the workload."
         )
     for row in rows:
-        if row.rounds and not row.partial and row.served < row.connections:
+        if row.rounds and not row.partial and row.achieved is None and row.served < row.connections:
             yield f"{row.model} had served {row.served} of {row.connections} clients when a round was over."
 
 
@@ -111,6 +112,8 @@ def _of_one(row: Row, planned_rounds: int) -> Iterator[str]:
         yield f"{row.model}: CPU not compared, because {row.spent.blind}."
     if 0 < row.rounds < planned_rounds and not row.partial:
         yield f"{row.model} has {row.rounds} of {planned_rounds} rounds."
+    for left_out in row.left_out:
+        yield f"{row.model}, {left_out}, and is left out."
     for failure in row.failures:
         yield f"{row.model}, {failure}"
     for kind, text in row.examples.items():

@@ -9,8 +9,8 @@ import math
 from typing import TYPE_CHECKING
 
 from tools.inference.ranking import words
+from tools.process_control import BASELINE, STEVENS_CONNECTIONS, ProcessControl, process_control
 from tools.published import STEVENS_POOL, design_of
-from tools.summary import BASELINE, STEVENS_CONNECTIONS, ProcessControl, process_control
 from tools.tabular import NOTHING, Column, Table, between, significant, with_interval
 from tools.workers import pools
 

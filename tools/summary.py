@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING
 
 from tools import figures
 from tools.inference.intervals import Interval, interval
-from tools.inference.ranking import tiers
-from tools.inference.ratios import difference, ratio, told_apart
-from tools.narrowing import ENOUGH_SERVED
 from tools.one_speed import verdict_on
-from tools.standings import LEAST_DIFFERENCE, standing
+from tools.served import whole
+from tools.standings import standing
 from tools.statistics import merged, percentile
 
 if TYPE_CHECKING:
@@ -27,16 +25,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tools.cells import Cell, Variant
-    from tools.figures import ByRound
     from tools.results import Results
     from tools.standings import Standing
     from tools.verdicts.verdict import Verdict
     from tools.workloads import Workload
 
-BASELINE = "iterative"  # does nothing to serve clients side by side, so that what it costs is everything else
-STEVENS_WORKLOAD = "churn"
 WAITED = "unanswered"  # the load's name for clients that were never served, which `served` tells already
-STEVENS_CONNECTIONS = 5000  # what his Figure 30.1 (UNP, 3rd edition) counts the seconds for
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +61,14 @@ class Spent:
 class Row:
     """One model on one workload, over all its rounds.
 
-    `served` is the fewest clients that got an answer in any round, of `connections`. `latencies_ns` are the samples of
-    all rounds, sorted. `against_first` is its figure by that of the first in the ranking, and `tiers` those that it is
-    in. Memory is the median of the rounds' peaks; processes, threads and descriptors are the highest. `client_busy` is
-    the share of the window in which the load process, and the measuring where it has no other CPU, used the clients'
-    CPU. `unfinished` is the most requests that were under way when a round's window closed. `failures` has a line for
-    each cell that failed, `disturbed` one for each from which the machine took CPU.
+    `served` is the fewest clients that got an answer in any round that counts, of `connections`; `partial` where so few
+    of them, or of the requests due, were served in most rounds that the figures of the others mean nothing, and
+    `left_out` has a line for each single round of that kind. `latencies_ns` are the samples of all rounds that count,
+    sorted. `against_first` is its figure by that of the first in the ranking, and `tiers` those that it is in. Memory
+    is the median of the rounds' peaks; processes, threads and descriptors are the highest. `client_busy` is the share
+    of the window in which the load process, and the measuring where it has no other CPU, used the clients' CPU.
+    `unfinished` is the most requests that were under way when a round's window closed. `failures` has a line for each
+    cell that failed, `disturbed` one for each from which the machine took CPU.
     """
 
     model: str
@@ -80,6 +76,8 @@ class Row:
     rounds: int
     served: int
     connections: int
+    partial: bool
+    left_out: tuple[str, ...]
     throughput: Interval | None
     against_first: Interval | None
     tiers: tuple[int, ...]
@@ -102,9 +100,14 @@ class Row:
     disturbed: tuple[str, ...]
 
     @property
-    def partial(self) -> bool:
-        """True where so many clients were never served that the figures of the others mean nothing."""
-        return bool(self.rounds) and self.served < ENOUGH_SERVED * self.connections
+    def served_part(self) -> str:
+        """Which part was served: "10 of 50", of the clients, or "63%", where requests were due at a rate."""
+        return f"{self.served} of {self.connections}" if self.achieved is None else f"{self.achieved:.0%}"
+
+    @property
+    def served_words(self) -> str:
+        """The same, and of what it is."""
+        return f"{self.served_part} clients" if self.achieved is None else f"{self.served_part} of what was due"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,20 +117,6 @@ class Summary:
     workload: Workload
     rows: tuple[Row, ...]
     standing: Standing
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessControl:
-    """Stevens' measure for one model: CPU seconds for a connection, and how many more than the baseline's.
-
-    Either is None where it cannot be had; `reason` says why. `tiers` are numbered from the cheapest.
-    """
-
-    model: str
-    cpu: Interval | None
-    difference: Interval | None
-    reason: str
-    tiers: tuple[int, ...] = ()
 
 
 def summarized(results: Results) -> tuple[Summary, ...]:
@@ -150,62 +139,51 @@ def _summary(results: Results, workload: Workload) -> Summary:
     return Summary(workload, rows, ranked)
 
 
-def process_control(results: Results) -> tuple[ProcessControl, ...]:
-    """Stevens' Figure 30.1 for each model; empty where the comparison lacks his workload or the baseline."""
-    models = [model.name for model in results.header.models if not model.control_of]
-    if BASELINE not in models or not any(cell.workload == STEVENS_WORKLOAD for cell in results.cells):
-        return ()
-    cells = {model: results.of(STEVENS_WORKLOAD, model) for model in models}
-    costs = {model: figures.cpu_per_request(of) for model, of in cells.items() if not figures.blindness(of)}
-    order = sorted((name for name in costs if costs[name]), key=lambda name: statistics.median(costs[name].values()))
-    found = tiers(order, lambda one, other: told_apart(ratio(costs[one], costs[other]), LEAST_DIFFERENCE))
-    return tuple(_against(model, cells[model], costs, found.get(model, ())) for model in models)
-
-
-def _against(
-    model: str, cells: tuple[Cell, ...], costs: Mapping[str, ByRound], numbers: tuple[int, ...]
-) -> ProcessControl:
-    reason = figures.blindness(cells) or ("" if costs.get(model) else "not measured")
-    if reason:
-        return ProcessControl(model, None, None, reason)
-    extra = None if model == BASELINE else difference(costs[model], costs.get(BASELINE, {}))
-    return ProcessControl(model, interval(list(costs[model].values())), extra, "", numbers)
-
-
 def _row(results: Results, workload: Workload, model: Variant, ranked: Standing) -> Row:
     cells = results.of(workload.name, model.name)
     sound = figures.sound(cells)
     loads = [cell.load for cell in sound if cell.load]
-    whole = bool(sound) and figures.served_whole(sound)
-    latencies = merged([results.latencies(cell) for cell in sound] if whole else [])
+    served = whole(cells)
+    counted = [cell.load for cell in served or sound if cell.load]
+    latencies = merged([results.latencies(cell) for cell in served])
     peaks = [cell.peaks for cell in sound if cell.peaks]
     return Row(
         model=model.name,
         control_of=model.control_of,
         rounds=len(sound),
-        served=min((load.served for load in loads), default=0),
+        served=min((load.served for load in counted), default=0),
         connections=workload.connections,
-        throughput=interval(list(figures.throughputs(cells).values())) if whole else None,
+        partial=bool(sound) and not served,
+        left_out=tuple(_badly_served(cell) for cell in sound if served and cell not in served),
+        throughput=interval(list(figures.throughputs(served).values())),
         against_first=ranked.ratios.get(model.name),
         tiers=ranked.tiers.get(model.name, ()),
         verdict=verdict_on(results, workload, model),
         latencies_ns=latencies,
         p50_ns=percentile(latencies, 0.50),
         p99_ns=percentile(latencies, 0.99),
-        spent=_spent(cells, whole=whole),
+        spent=_spent(tuple(served) or cells, whole=bool(served)),
         memory_bytes=_median(peak.pss_bytes for peak in peaks),
         processes=max((peak.processes for peak in peaks), default=None),
         threads=max((peak.threads for peak in peaks), default=None),
         descriptors=max((peak.descriptors for peak in peaks if peak.descriptors is not None), default=None),
         client_busy=_median(_client_busy(sound, len(results.header.division.client))),
         offered=_median(load.offered for load in loads),
-        achieved=_median(load.achieved for load in loads),
+        achieved=_median(load.achieved for load in counted),
         unfinished=max((load.unfinished for load in loads), default=0),
         errors=_total(load.errors for load in loads),
         examples={kind: text for load in reversed(loads) for kind, text in load.examples.items() if kind != WAITED},
         failures=tuple(f"round {cell.round}: {cell.error}" for cell in cells if cell.error),
         disturbed=tuple(f"round {cell.round}: {cell.disturbed}" for cell in cells if cell.disturbed),
     )
+
+
+def _badly_served(cell: Cell) -> str:
+    load = cell.load
+    assert load is not None
+    few = f"{load.served} of {load.connections} clients"
+    part = few if load.achieved is None else f"{load.achieved:.0%} of what was due"
+    return f"round {cell.round}: it served {part}"
 
 
 def _spent(cells: tuple[Cell, ...], *, whole: bool) -> Spent:

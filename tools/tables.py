@@ -152,7 +152,7 @@ def _cost_row(row: Row) -> tuple[str, ...]:
 
 def _throughput(row: Row) -> str:
     if row.partial:
-        return f"{row.served} of {row.connections} served"
+        return f"{row.served_part} served"
     if row.throughput is None:
         return "failed" if row.failures else "not measured"
     return with_interval(row.throughput)

@@ -6,8 +6,8 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tools.process_control import STEVENS_CONNECTIONS, STEVENS_WORKLOAD
 from tools.statistics import Spread, jain, spread
-from tools.summary import STEVENS_CONNECTIONS, STEVENS_WORKLOAD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

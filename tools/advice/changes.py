@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from tools.advice.standings import listed, names_of
+from tools.standings import LEAST_DIFFERENCE
 from tools.verdicts.verdict import ADMISSION, CLIENT, GIL, HOST_NOISE, POOL, SERVER_CPU, UNSATURATED
 
 if TYPE_CHECKING:
@@ -132,7 +133,19 @@ def _by_capacity(order: Sequence[Standing]) -> str:
 
 
 def _by_more_rounds(order: Sequence[Standing]) -> str:
-    together = [each for each in order if each.is_first]
-    if len(together) < 2:
-        return ""
-    return f"More rounds may part {names_of(together)} (--until-width 5%)."
+    """Of the first tier; not where it is known that they are near, or where the clients hide the difference."""
+    best = order[0]
+    parted = [each for each in order[1:] if each.is_first and not _hidden(best, each) and not _near(each)]
+    return f"More rounds may part {names_of([best, *parted])} (--until-width 5%)." if parted else ""
+
+
+def _hidden(one: Standing, other: Standing) -> bool:
+    """Whether the clients were the limit of both."""
+    return one.limit == other.limit == CLIENT
+
+
+def _near(each: Standing) -> bool:
+    """Whether it surely differs from the best by less than anybody would choose by."""
+    if each.ratio is None or each.ratio.low is None or each.ratio.high is None:
+        return False
+    return each.ratio.low >= 1 / (1 + LEAST_DIFFERENCE) and each.ratio.high <= 1 + LEAST_DIFFERENCE

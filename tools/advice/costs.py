@@ -36,7 +36,9 @@ def _among_the_first(order: Sequence[Standing]) -> str:
     if not known:
         return ""
     least, cpu = min(known, key=lambda pair: pair[1].estimate)
-    dearer = [f"{each.name} {other.told(duration)}" for each, other in known if cpu.below(other)]
+    dearer = [
+        f"{each.name} {other.told(duration)}{_by(each, least)}" for each, other in known if each.dearer_than(least)
+    ]
     if not dearer:
         return ""
     return f"Of the first tier, {least.name} takes less CPU for a request, {cpu.told(duration)}: {listed(dearer)}."
@@ -45,20 +47,26 @@ def _among_the_first(order: Sequence[Standing]) -> str:
 def _cpu(best: Standing, others: Sequence[Standing], following: Standing | None) -> str:
     if best.cpu is None:
         return ""
-    if cheaper := _lowest([(each.name, each.cpu) for each in others], best.cpu):
-        name, cpu = cheaper
+    if cheaper := [(each, each.cpu) for each in others if each.cpu is not None and each.cheaper_than(best)]:
+        each, cpu = min(cheaper, key=lambda pair: pair[1].estimate)
         return (
-            f"Where the CPU is shared or paid for, {name} comes before {best.name}: "
-            f"{cpu.told(duration)} of CPU for a request against {best.cpu.told(duration)}."
+            f"Where the CPU is shared or paid for, {each.name} comes before {best.name}: "
+            f"{cpu.told(duration)} of CPU for a request against {best.cpu.told(duration)}{_by(each, best)}."
         )
     if following is None or following.cpu is None:
         return ""
-    if best.cpu.below(following.cpu):
+    if following.dearer_than(best):
         return (
             f"It is also cheaper: {best.name} takes {best.cpu.told(duration)} of CPU for a request, "
-            f"{following.name} {following.cpu.told(duration)}."
+            f"{following.name} {following.cpu.told(duration)}{_by(following, best)}."
         )
     return f"In CPU for a request {best.name} and {following.name} cannot be told apart ({best.cpu.told(duration)})."
+
+
+def _by(each: Standing, other: Standing) -> str:
+    """What it is of the other's within rounds, as a clause; empty where that is not known."""
+    ratio = each.cpu_by.get(other.name)
+    return f", within rounds {ratio.told()} of that of {other.name}" if ratio else ""
 
 
 def _slowest(best: Standing, others: Sequence[Standing]) -> str:

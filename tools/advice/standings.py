@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from tools.tabular import significant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tools.verdicts.places import Places
     from tools.verdicts.verdict import Verdict
@@ -47,7 +47,8 @@ class Standing:
     """One model on one workload; a figure that is None is not known.
 
     `tiers` are those that it is in, of which 1 is the first. `ratio` is its throughput by that of the best. `cpu` is
-    seconds for a request, and `p99` seconds. `places` tells how many it can serve at a time, `usl_peak` the number of
+    seconds for a request, `cpu_by` the same by that of other models within rounds, by their names, and `p99` seconds.
+    `places` tells how many it can serve at a time, `usl_peak` the number of
     clients at which it does most, by the Universal Scalability Law, and `capacity` requests a second that held an
     objective. `unusable` says why nothing may be concluded from it: it failed, or served only some.
     """
@@ -63,6 +64,7 @@ class Standing:
     capacity: float | None = None
     verdict: Verdict | None = None
     unusable: str = ""
+    cpu_by: Mapping[str, Figure] = field(default_factory=dict)
 
     @property
     def is_first(self) -> bool:
@@ -73,6 +75,20 @@ class Standing:
     def holds_all(self) -> bool:
         """Whether it holds as many connections as come; the others leave them to the kernel, and take no memory."""
         return self.places is None or self.places.by_request
+
+    def cheaper_than(self, other: Standing) -> bool:
+        """Whether it surely takes less CPU: within rounds where that is known, else by intervals that do not meet."""
+        if other.name in self.cpu_by:
+            high = self.cpu_by[other.name].high
+            return high is not None and high < 1
+        return self.cpu is not None and other.cpu is not None and self.cpu.below(other.cpu)
+
+    def dearer_than(self, other: Standing) -> bool:
+        """Whether it surely takes more CPU, in the same way."""
+        if other.name in self.cpu_by:
+            low = self.cpu_by[other.name].low
+            return low is not None and low > 1
+        return other.cheaper_than(self)
 
     @property
     def limit(self) -> str:

@@ -12,9 +12,9 @@ from plotly import graph_objects
 
 from tools import figures
 from tools.inference.intervals import interval
+from tools.process_control import STEVENS_CONNECTIONS
 from tools.report.drawing import COLOURS, Chart, above, as_json, below, colour, layout, line, round_values, with_legend
 from tools.statistics import percentile_curve
-from tools.summary import STEVENS_CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -199,5 +199,5 @@ def _bars(
 
 def _why_no_throughput(row: Row) -> str:
     if row.partial:
-        return f"{row.served} of {row.connections} served"
+        return f"{row.served_part} served"
     return "failed" if row.failures else "not measured"
