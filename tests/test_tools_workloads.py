@@ -17,8 +17,10 @@ from clients.plan import PlanError
 from clients.records import Outcome
 from clients.swarm import run_load
 from tests.load_runs import until_true
-from tests.serving import ROOT, serving
+from tests.serving import ROOT
+from tools.choosing import chosen_models
 from tools.records import as_json, record_from
+from tools.variants import started
 from tools.workloads import (
     DEFAULT,
     WORKLOADS,
@@ -139,12 +141,6 @@ def test_a_workload_at_another_number_of_connections_says_of_which_it_is() -> No
     assert fewer.asks == "What computing asks, of 2 clients at a time."
 
 
-def test_the_options_of_a_workloads_servers_are_words_of_their_command_line() -> None:
-    """With the dashes that the command line has."""
-    assert WORKLOADS["upload"].server_words == ("--max-line", "131072")
-    assert WORKLOADS["churn"].server_words == ()
-
-
 def test_the_listing_tells_of_each_workload_where_its_file_is() -> None:
     """For a user who looks for one to copy."""
     assert listing()[0].startswith("churn: Ten clients at a time connect")
@@ -168,7 +164,8 @@ def test_a_workload_that_this_machine_cannot_carry_out_is_refused_when_it_is_cho
 def test_a_workload_is_answered_rightly(workload: Workload) -> None:
     """By a server with the options that the workload gives it; its guests are told of."""
     small = replace(workload, hold=min(workload.hold, FEW_HELD))
-    with serving("selector", "--protocol", small.protocol, *small.server_words) as server:
+    (selector,) = chosen_models(["selector"], {}).models
+    with started(selector, small.protocol, options=small.server) as server:
         plan = small.load_plan(Address("127.0.0.1", server.listening["port"]), warm_up=0.0, duration=0.4)
 
         def answers() -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from clients.searching.objective import Findings, Objective
 from clients.searching.probing import probe_with
-from clients.searching.search import LONGEST_WINDOW, search
+from clients.searching.search import search
 from clients.swarm import run_load
 
 if TYPE_CHECKING:
@@ -45,13 +45,6 @@ ABOVE_CLOSED = 1.5
 
 MOST_CONNECTIONS = 200
 """Where a model gives each a process, more would be tens of megabytes for a rate that it does not reach."""
-
-USUAL_TRIALS = 13
-"""The start, its double, four halves of the bracket, some of these once more, and runs that confirm: often one step
-lower than the first three. Of searches for a server of one worker, most take 10 to 16."""
-
-OVERHEAD = 0.4
-"""Seconds of a trial beside its warm-up and its window: a load process starts, and what is late is waited for."""
 
 FEWEST_STEPS = 5
 """Of scaling: a curve of three parameters goes through any three points."""
@@ -95,16 +88,6 @@ def open_plan(plan: LoadPlan, objective: Objective, closed_rate: float, *, most:
     """
     in_flight = math.ceil(ABOVE_CLOSED * closed_rate * objective.seconds)
     return replace(plan, connections=max(plan.connections, min(in_flight, most)))
-
-
-def seconds_about(objective: Objective, closed_rate: float, *, warmup: float = 0.0, window: float = WINDOW) -> float:
-    """Estimate how long a search takes whose capacity is about `closed_rate` a second, where no deadline ends it.
-
-    On a disturbed machine it can be twice as long: each confirming run that fails costs up to three more.
-    """
-    requests = min(objective.requests / max(closed_rate, 1e-9), max(LONGEST_WINDOW, window))
-    trial = max(warmup, objective.seconds) + max(window, requests) + OVERHEAD
-    return USUAL_TRIALS * trial
 
 
 def found(result: SearchResult) -> dict[str, Any]:

@@ -49,10 +49,6 @@ class Interval:
         high = None if self.high is None else self.high * factor
         return Interval(self.estimate * factor, low, high, self.rounds)
 
-    def excludes(self, value: float) -> bool:
-        """Whether the value lies outside; never where there are no ends."""
-        return self.low is not None and self.high is not None and not self.low <= value <= self.high
-
 
 def interval(
     values: Sequence[float], statistic: Literal["median", "mean"] = "median", confidence: float = CONFIDENCE

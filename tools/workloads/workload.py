@@ -57,12 +57,6 @@ class Workload:
         """The bytes of a request where all have the same, 0 where they have not or `work` says it."""
         return int(self.size) if self.size.isdecimal() else 0
 
-    @property
-    def server_words(self) -> tuple[str, ...]:
-        """The options of `server` as words of the command line of `python -m servers`."""
-        options = ((f"--{name.replace('_', '-')}", str(value)) for name, value in self.server.items())
-        return tuple(word for option in options for word in option)
-
     def load_plan(
         self, address: Address, *, warm_up: float, duration: float, cpus: tuple[int, ...] = (), seed: int = 1
     ) -> LoadPlan:
