@@ -24,7 +24,7 @@ ALL = "all"
 NONE = "none"
 """What stands for no model of ours, where the user's own servers are compared with one another."""
 
-# One for each way of waiting that is met in production, so that four workloads in four rounds take a minute and a half.
+# One for each way of waiting that is met in production: four workloads in five rounds take a minute and a half.
 DEFAULT = ("iterative", "forking", "threaded", "selector", "coroutines", "preforked")
 
 

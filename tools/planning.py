@@ -155,6 +155,7 @@ class Plan:
 
         In each workload the order of the models is shuffled by the seed, anew for every other round; the
         round after it repeats the whole round backwards, so that in two rounds all have the same mean place in time.
+        Of an odd number of rounds the last has no such counterpart, and its order is by chance.
         """
         shuffling = random.Random(self.seed)
         forwards: list[tuple[Workload | None, Variant]] = []
