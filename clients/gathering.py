@@ -65,6 +65,7 @@ def gather(
         duplicates=sum(report["duplicates"] for report in reports),
         idle_closed=sum(report["idle_closed"] for report in reports),
         guests={kind: told for part in recorded for kind, told in part.report["guests"].items()},
+        guest_cpu_seconds=sum(part.report["evidence"]["cpu_seconds"] for part in recorded if part.report["guests"]),
         missing=missing,
         **_evidence([report["evidence"] for report in reports]),
     )

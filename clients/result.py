@@ -53,8 +53,8 @@ class LoadResult:
     run; `client_wait_seconds` how long they were ready and did not run, None where the kernel does not tell;
     `client_processes` has both for each;
     `loop_late_ns` samples how late their loops were, `outstanding` is the mean of requests in flight that they saw
-    (None: too short a run). `guests` tells what became of held and hostile clients, `missing` in words what parts of
-    the load were lost.
+    (None: too short a run). `guests` tells what became of held and hostile clients, and `guest_cpu_seconds` what their
+    process used in the window, in no other figure; `missing` tells in words what parts of the load were lost.
     """
 
     plan: LoadPlan
@@ -78,6 +78,7 @@ class LoadResult:
     outstanding: float | None = None
     guests: dict[str, dict[str, object]] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    guest_cpu_seconds: float = 0.0
 
     @property
     def duration(self) -> float:

@@ -7,12 +7,16 @@ import signal
 import sys
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from clients.swarm import run_load
+from tests.test_clients_verdict_tables import run_of
+from tools import measuring
 from tools.carrying_out import carried_out
 from tools.cells import Cell, Variant
+from tools.findings import load_fault
 from tools.foreign import foreign_variants
 from tools.host.canary import Canaries
 from tools.interruption import Interruption
@@ -91,6 +95,38 @@ def test_five_milliseconds_of_cpu_a_request_are_found(model: str) -> None:
     pytest.fail(f"a request that burns 5 ms was charged {costs} s")
 
 
+def test_context_switches_and_page_faults_of_starting_are_no_requests() -> None:
+    """An interpreter that comes up touches thousands of pages, however few requests follow."""
+    findings = once(replace(WORKLOADS["keepalive"], connections=2), "selector")
+    counts = findings.counts_record()
+    assert counts is not None
+    assert findings.usage is not None
+    assert findings.before is not None
+    assert findings.before.faults.minor > 1000
+    assert 0 < counts.minor_faults < findings.usage.ru_minflt / 2
+    assert 0 < counts.voluntary_switches < findings.usage.ru_nvcsw
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_what_a_blind_meter_misses_and_what_guests_use_is_not_of_others(
+    complete: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server's CPU is not known where its meter cannot see all, and a load process of guests is ours."""
+    findings = once(replace(WORKLOADS["keepalive"], connections=2, hold=3), "selector")
+    assert findings.load is not None
+    assert findings.closed is not None
+    assert findings.load.guest_cpu_seconds > 0
+    record = findings.load_record()
+    assert record is not None
+    assert record.guest_cpu == findings.load.guest_cpu_seconds
+    findings.closed = replace(findings.closed, cpu=replace(findings.closed.cpu, complete=complete))
+    told: dict[str, float | None] = {}
+    monkeypatch.setattr("tools.findings.host_between", lambda *_, **figures: told.update(figures))
+    findings.host_record(BENCH.division, BENCH.canaries)
+    assert (told["server_cpu_seconds"] is not None) == complete
+    assert told["client_cpu_seconds"] == findings.load.client_cpu_seconds + findings.load.guest_cpu_seconds
+
+
 def test_an_iterative_server_serves_one_of_many_that_stay() -> None:
     """The findings say so, and it is no failure."""
     findings = once(replace(WORKLOADS["keepalive"], connections=3), "iterative")
@@ -99,6 +135,27 @@ def test_an_iterative_server_serves_one_of_many_that_stay() -> None:
     assert load is not None
     assert (load.served, load.connections) == (1, 3)
     assert load.requests > 0
+
+
+def test_a_cell_of_which_part_of_the_load_was_lost_has_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who were left asked for less than the workload does: what they saw is another workload's."""
+    lost = ("2 clients: a load process ended early: killed by SIGKILL",)
+    monkeypatch.setattr(measuring, "run_load", lambda *one, **two: replace(run_load(*one, **two), missing=lost))
+    findings = once(replace(WORKLOADS["keepalive"], connections=2), "selector")
+    assert findings.error == f"part of the load was lost: {lost[0]}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({}, ""),
+        ({"gave_up": True}, "the load was given up: no right answer came for three timeouts of 5 s"),
+        ({"opened_ns": 1, "closed_ns": 1}, "no request was answered in the window (3 timeout)"),
+    ],
+)
+def test_a_load_that_was_another_than_planned_says_why(changes: dict[str, Any], fault: str) -> None:
+    """And one that had no answer at all tells its errors."""
+    assert load_fault(replace(run_of(), errors={"timeout": 3}, **changes)) == fault
 
 
 def test_a_cell_has_all_that_a_row_needs() -> None:

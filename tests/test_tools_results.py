@@ -148,7 +148,7 @@ def as_version_2(line: dict[str, Any]) -> dict[str, Any]:
     if "format" not in line:
         line = lacking(line, *LATER_IN_CELLS)
         if line["load"]:
-            later = (*LATER_IN_LOADS, "client_limit", "client_reasons", "guests", "client_busy")
+            later = (*LATER_IN_LOADS, "client_limit", "client_reasons", "guests", "client_busy", "guest_cpu")
             line["load"] = lacking(line["load"], *later)
         if line["peaks"]:
             line["peaks"] = lacking(line["peaks"], "canary_cpu")

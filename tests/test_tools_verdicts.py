@@ -544,11 +544,15 @@ def test_a_cell_with_nothing_to_judge_by_says_why() -> None:
 
 
 def test_a_server_whose_cpu_nobody_saw_is_judged_by_its_cpus() -> None:
-    """By what they were used for, less what others used; without that, nothing is said."""
+    """By what they were used for, less the canaries there, and that is said; without that, nothing is said."""
     blind = Cpu(0.2, 0.1, 0.1, 1.0, "sampling", complete=False, reason="children can be missed")
-    scene = Scene(cell={"cpu": blind}, host={"server_busy": 0.97, "server_others": 0.02})
-    assert scene.verdict().limit == SERVER_CPU
-    assert replace(scene, host={"server_busy": 0.97, "server_others": 0.09}).verdict().limit == UNSATURATED
+    scene = Scene(cell={"cpu": blind}, host={"server_busy": 0.97, "server_others": None})
+    verdict = scene.verdict()
+    assert verdict.limit == SERVER_CPU
+    assert verdict.sentence == "the server used 0.97 of 1 CPU (estimated)"
+    assert "the server used about 0.97 of 1 CPU (estimated" in verdict.evidence[0]
+    sang = Peaks(None, 1, 1, 20, samples=10, own_cpu=0.01, canary_cpu=0.16)  # half of it on the clients' CPU
+    assert replace(scene, cell={"cpu": blind, "peaks": sang}).verdict().limit == UNSATURATED
     unseen = replace(scene, host={"server_busy": None}).verdict()
     assert unseen.limit == UNKNOWN
     assert "is not known" in unseen.sentence

@@ -94,7 +94,7 @@ class Load:
     `client_cpu` is seconds of the load processes in the window, `client_busy` which share that is of the CPUs that they
     can use, one for each process, and `client_waiting` the share of the window in which they were ready and did not
     run. `client_limit` is what `clients.verdict` says ("client", "connections" or ""), with its reasons. `guests` tells
-    of held and hostile clients.
+    of held and hostile clients, and `guest_cpu` the seconds that these used in the window.
     """
 
     window: float
@@ -117,6 +117,7 @@ class Load:
     client_reasons: tuple[str, ...] = ()
     guests: dict[str, Any] = field(default_factory=dict)
     client_busy: float | None = None
+    guest_cpu: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,10 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What the kernel counted of the server and its children over its life; `complete` where none can be missing."""
+    """What the kernel counted of the server and its children from when it listened to its end.
+
+    Where `complete` is false, some can be missing.
+    """
 
     voluntary_switches: int
     involuntary_switches: int

@@ -56,7 +56,7 @@ def _rates(cells: Iterable[Cell], part: str, counted_as: str) -> ByRound:
 
 
 def per_request_of_life(cells: Iterable[Cell], count: Callable[[Cell], int | None]) -> ByRound:
-    """What the kernel counted over a server's life, by the requests of its life as it tells them, by round."""
+    """What the kernel counted of a server since it listened, by the requests of its life as it tells them, by round."""
     figures = {}
     for cell in sound(cells):
         requests, counted = (cell.stopped or {}).get("requests"), count(cell)
@@ -66,7 +66,7 @@ def per_request_of_life(cells: Iterable[Cell], count: Callable[[Cell], int | Non
 
 
 def counted(cell: Cell, kind: str) -> int | None:
-    """What the kernel counted over a server's life: voluntary or involuntary switches, minor or major faults."""
+    """What the kernel counted since a server listened: voluntary or involuntary switches, minor or major faults."""
     if cell.counts is not None:
         counts = cell.counts
         kinds = ("voluntary", counts.voluntary_switches), ("involuntary", counts.involuntary_switches)

@@ -11,14 +11,17 @@ from clients.verdict import judge
 from tools.cells import Admission, Counts, Cpu, Life, Load, Peaks
 from tools.host.cpus import host_between
 from tools.host.threads import working
+from tools.resources import FaultCounter, Faults, SwitchCounter, Switches
 
 if TYPE_CHECKING:
     import resource
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from clients.result import LoadResult
     from clients.verdict import KnownCeiling
+    from tools.accounting.processes import Process
     from tools.accounting.readings import CpuReading
     from tools.announcements import StoppedLine
     from tools.cells import Host, Working
@@ -41,11 +44,26 @@ class Edge:
     own_cpu: float
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What the kernel had counted of a server and its children when it listened: of starting, and of no request."""
+
+    switches: Switches
+    faults: Faults
+
+    @classmethod
+    def of(cls, processes: Sequence[Process]) -> Before:
+        """Read it now."""
+        switches, faults = SwitchCounter(since_birth=True), FaultCounter(since_birth=True)
+        return cls(switches.update(processes), faults.update(processes))
+
+
 @dataclass(slots=True)
 class Findings:
     """What is known of a cell, as far as it came. `error` is one line, empty where all went well.
 
-    `life` is the meter's reading after the server's end, `usage` what wait4 said of it.
+    `life` is the meter's reading after the server's end, `usage` what wait4 said of it, of which some was `before` it
+    listened.
     """
 
     error: str = ""
@@ -58,6 +76,7 @@ class Findings:
     stopped: StoppedLine | None = None
     life: CpuReading | None = None
     usage: resource.struct_rusage | None = None
+    before: Before | None = None
     counts_complete: bool = False
     spin_before: float | None = None
     spin_after: float | None = None
@@ -91,6 +110,7 @@ class Findings:
             little=little["ratio"] if little else None,
             connect_p99=_connect_p99(load),
             client_busy=load.client_busy,
+            guest_cpu=load.guest_cpu_seconds,
             client_waiting=load.client_waiting,
             client_limit=verdict.limit,
             client_reasons=verdict.reasons,
@@ -130,12 +150,13 @@ class Findings:
         opened, closed = self.opened, self.closed
         if opened is None or closed is None or self.load is None:
             return None
+        server = closed.cpu.since(opened.cpu)
         return host_between(
             opened.cpus,
             closed.cpus,
             division,
-            server_cpu_seconds=closed.cpu.since(opened.cpu).total,
-            client_cpu_seconds=self.load.client_cpu_seconds,
+            server_cpu_seconds=server.total if server.complete else None,  # what it misses would be that of others
+            client_cpu_seconds=self.load.client_cpu_seconds + self.load.guest_cpu_seconds,
             measuring_cpu_seconds=closed.own_cpu - opened.own_cpu,
             canaries=canaries,
             began_ns=opened.cpu.at_ns,
@@ -145,11 +166,17 @@ class Findings:
         )
 
     def counts_record(self) -> Counts | None:
-        """Context switches and page faults of the server and of the children that it waited for, over its life."""
-        if self.usage is None:
+        """Context switches and page faults of the server and of the children that it waited for, since it listened."""
+        if self.usage is None or self.before is None:
             return None
-        usage = self.usage
-        return Counts(usage.ru_nvcsw, usage.ru_nivcsw, usage.ru_minflt, usage.ru_majflt, self.counts_complete)
+        usage, switches, faults = self.usage, self.before.switches, self.before.faults
+        return Counts(
+            voluntary_switches=max(0, usage.ru_nvcsw - switches.voluntary),
+            involuntary_switches=max(0, usage.ru_nivcsw - switches.involuntary),
+            minor_faults=max(0, usage.ru_minflt - faults.minor),
+            major_faults=max(0, usage.ru_majflt - faults.major),
+            complete=self.counts_complete,
+        )
 
     def note_peaks(self, sampler: Sampler, canary_cpu: float) -> None:
         """Take what sampling has seen, and what it has cost."""
@@ -170,6 +197,18 @@ class Findings:
         assert self.opened is not None
         assert self.closed is not None
         return (self.closed.cpu.at_ns - self.opened.cpu.at_ns) / 1e9
+
+
+def load_fault(load: LoadResult) -> str:
+    """Why a load was another than the planned one, so that its figures are none; empty where all is well."""
+    if load.missing:
+        return f"part of the load was lost: {'; '.join(load.missing)}"
+    if load.gave_up:
+        return f"the load was given up: no right answer came for three timeouts of {load.plan.timeout:g} s"
+    if load.completed and load.duration > 0:
+        return ""
+    errors = ", ".join(f"{count} {kind}" for kind, count in load.errors.items())
+    return f"no request was answered in the window ({errors or 'no error'})"
 
 
 def _opened(load: LoadResult) -> int:

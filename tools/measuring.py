@@ -24,7 +24,7 @@ from clients.swarm import run_load
 from tools.accounting.meters import metering
 from tools.cells import Cell
 from tools.failure import Failure
-from tools.findings import Edge, Findings
+from tools.findings import Before, Edge, Findings, load_fault
 from tools.host.cpus import look
 from tools.host.judging import disturbed
 from tools.host.listening import watching_queue
@@ -104,6 +104,7 @@ def measured(
             with serving(
                 bench, variant, workload.protocol, options=workload.server, division=division, meter=meter
             ) as server:
+                findings.before = Before.of(meter.look().processes)
                 plan = workload.load_plan(
                     address_of(server), warm_up=warm_up, duration=duration, cpus=division.client, seed=seed
                 )
@@ -225,9 +226,4 @@ def _stop(server: Server, findings: Findings, patience: float) -> None:
     """Stop the server, keep its last line, and say what is wrong with how it ended."""
     findings.stopped = server.stop(patience)
     findings.usage = server.usage
-    load = findings.load
-    if server.fault:
-        findings.error = server.fault
-    elif load and not (load.completed and load.duration > 0):
-        errors = ", ".join(f"{count} {kind}" for kind, count in load.errors.items())
-        findings.error = f"no request was answered in the window ({errors or 'no error'})"
+    findings.error = server.fault or (load_fault(findings.load) if findings.load else "")

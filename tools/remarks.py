@@ -41,6 +41,14 @@ def cost_remarks(summary: Summary) -> Iterator[str]:
     shares = [row.spent.measuring for row in summary.rows if row.spent.measuring is not None]
     if shares:
         yield f"Measuring, canaries included, took {_range(shares)} of one CPU."
+    if summary.workload.hold or summary.workload.hostile:
+        yield "CPU per request includes what serving the held and hostile clients took, who ask for none that counts."
+    uncounted = [row.model for row in summary.rows if not row.spent.counts_complete]
+    if uncounted:
+        yield (
+            f"Of {', '.join(uncounted)} some children were waited for by nobody: waits, preemptions and page faults "
+            "are the least that there were."
+        )
     for row in summary.rows:
         apart = row.spent.apart
         if apart is not None and apart > NOTICEABLE_APART:

@@ -40,7 +40,8 @@ class Spent:
     `cpu` is CPU seconds with its interval, `user` and `system` its parts, `per_connection` by connections that were
     begun. `blind` says why CPU cannot be had where the method did not see all of it; `apart` is the most by which the
     server's own account differed from ours, as a share. `voluntary`, `involuntary`, `minor` and `major` are context
-    switches and page faults for a request, over a server's life. `measuring` is the share of a CPU that measuring took.
+    switches and page faults for a request, from when a server listened to its end; where not `counts_complete`, the
+    least that there were. `measuring` is the share of a CPU that measuring took.
     """
 
     cpu: Interval | None
@@ -55,6 +56,7 @@ class Spent:
     minor: float | None
     major: float | None
     measuring: float | None
+    counts_complete: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,7 @@ def _spent(cells: tuple[Cell, ...], *, whole: bool) -> Spent:
         minor=of_life("minor"),
         major=of_life("major"),
         measuring=_median(figures.measuring_share(cells).values()),
+        counts_complete=all(cell.counts.complete for cell in sound if cell.counts),
     )
 
 

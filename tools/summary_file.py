@@ -131,6 +131,7 @@ def _row(row: Row) -> dict[str, Any]:
         "involuntary_switches_per_request": spent.involuntary,
         "minor_faults_per_request": spent.minor,
         "major_faults_per_request": spent.major,
+        "counts_complete": spent.counts_complete,
         "measuring_cpu": spent.measuring,
         "peak_pss_bytes": row.memory_bytes,
         "processes": row.processes,

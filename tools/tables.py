@@ -72,7 +72,8 @@ READING = (
 COUNTED = (
     "CPU with its 95 % interval, and the parts of it in user and in system mode; for each connection where connections "
     "were begun in the windows. Processes, threads and descriptors are the most seen in any look. Waits and "
-    "preemptions are the context switches of the server's whole life by its requests, and so are page faults."
+    "preemptions are the context switches of the server from when it listened to its end, by its requests; so are page "
+    "faults."
 )
 
 

@@ -29,6 +29,8 @@ def _of_server(facts: Facts) -> list[str]:
     else:
         least = "" if facts.complete else "at least "
         method = f" ({facts.cell.cpu.method})" if facts.cell.cpu else ""
+        if facts.estimated:
+            least, method = "about ", " (estimated: what anybody used of its CPUs, because its meter is blind)"
         words.append(f"the server used {least}{facts.server:.2f} of {facts.of_cpus}{method}")
     if working := facts.cell.working:
         count = f"{working.threads} thread{'' if working.threads == 1 else 's'} of it at work"

@@ -55,7 +55,7 @@ def _server(facts: Facts) -> Spent | None:
 def _all_cpus(facts: Facts) -> Spent | None:
     if facts.server is None or facts.server < USED_UP * facts.cpus:
         return None
-    why = f"the server used {facts.server:.2f} of {facts.of_cpus}"
+    why = f"the server used {facts.server:.2f} of {facts.of_cpus}{' (estimated)' if facts.estimated else ''}"
     if facts.cpus == 1 and _locked(facts):
         why += "; with more, the GIL would keep its threads at one"
     return Spent(SERVER_CPU, facts.server / facts.cpus, why)

@@ -26,7 +26,8 @@ class Facts:
 
     `cpus` are the server's, and `shared` tells that clients ran on some of them, too. `server` is what it used of them,
     `user` of that in user mode; None where nothing can be said of it, and where `complete` is false it is the least
-    that it used. `client` is the share of their CPUs that the clients used or waited for, `client_cpus` what they used.
+    that it used. Where it is `estimated`, it is what anybody used of the server's CPUs, canaries left out. `client` is
+    the share of their CPUs that the clients used or waited for, `client_cpus` what they used, their guests too.
     `clients` are all that were there at a time, those that only held a connection among them. `gil` tells that the
     server's interpreter has one. `asleep` is the sleep in seconds that each request asks for, None where it does not.
     """
@@ -44,6 +45,7 @@ class Facts:
     places: Places | None
     gil: bool
     asleep: float | None
+    estimated: bool = False
 
     @property
     def share(self) -> float | None:
@@ -75,22 +77,25 @@ def facts_of(cell: Cell, load: Load, workload: Workload, variant: Variant, heade
     everywhere = not division.server or workload.cpus == EVERY_CPU
     shared = everywhere or bool({*division.server} & {*division.client})
     cpus = header.server_cpus(workload)
-    server, complete = _server(cell, cpus, shared=shared)
-    client_cpus = load.client_cpu / load.window
+    server = cell.cpu.total / cell.cpu.interval if cell.cpu and cell.cpu.interval > 0 else None
+    blind = server is None or not (cell.cpu and cell.cpu.complete)
+    estimate = None if shared or not blind else _estimate(cell, cpus, len({*division.server, *division.client}))
+    client_cpus = (load.client_cpu + load.guest_cpu) / load.window
     return Facts(
         cell=cell,
         load=load,
         cpus=cpus,
         shared=shared,
-        server=server,
+        server=server if estimate is None else max(server or 0.0, estimate),
         user=cell.cpu.user / cell.cpu.interval if cell.cpu and cell.cpu.interval > 0 else None,
-        complete=complete,
+        complete=not blind or estimate is not None,
         client=_client(load, client_cpus / (len(division.client) or cpus), shared=shared),
         client_cpus=client_cpus,
         clients=load.connections + _held(load),
         places=places_seen(variant, workload, cell, cpus),
         gil=has_gil(variant, header),
         asleep=float(asked[1]) if (asked := SLEEP.search(workload.work)) else None,
+        estimated=estimate is not None,
     )
 
 
@@ -99,15 +104,15 @@ def has_gil(variant: Variant, header: Header) -> bool:
     return header.interpreters.get(variant.interpreter, header.interpreter).gil
 
 
-def _server(cell: Cell, cpus: int, *, shared: bool) -> tuple[float | None, bool]:
-    """CPUs that the server used, by its meter; where that is blind, by what its CPUs were used for."""
-    counted = cell.cpu.total / cell.cpu.interval if cell.cpu and cell.cpu.interval > 0 else None
-    if counted is not None and cell.cpu and cell.cpu.complete:
-        return counted, True
-    host = cell.host
-    if shared or host is None or host.server_busy is None or host.server_others is None:
-        return counted, False
-    return max(counted or 0.0, (host.server_busy - host.server_others) * cpus), True
+def _estimate(cell: Cell, cpus: int, watched: int) -> float | None:
+    """What was used of the server's CPUs, without their part of the canaries, which sang on so many; None: not known.
+
+    Where the meter is blind, what others used cannot be told from what the server did, and is in it.
+    """
+    if cell.host is None or cell.host.server_busy is None or cell.load is None or cell.load.window <= 0:
+        return None
+    canaries = cell.peaks.canary_cpu / cell.load.window / watched if cell.peaks else 0.0
+    return max(0.0, (cell.host.server_busy - canaries) * cpus)
 
 
 def _client(load: Load, used: float, *, shared: bool) -> float:
