@@ -177,7 +177,7 @@ def test_cpu_for_a_request_is_adjusted_for_the_servers_cpus(tmp_path: Path) -> N
     blind = [replace(each, cpu=replace(each.cpu, complete=False)) for each in cells[:5] if each.cpu]
     few = [replace(each, load=replace(each.load, served=1)) for each in cells[5:10] if each.load]
     results = saved(tmp_path / "s", [*blind, *few, *cells[10:]], replace(FIVE, workloads=(CHURN,)))
-    assert cpu_at_one_speed(results, CHURN).by_model.keys() == {"selector"}
+    assert {name for name, values in cpu_at_one_speed(results, CHURN).by_model.items() if values} == {"selector"}
 
 
 def test_speeds_that_are_not_known_leave_figures_as_they_are_and_say_so(tmp_path: Path) -> None:
