@@ -7,6 +7,13 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class WindowNear:
+    """The warm-up is nearly over, or half over where it is short: the last time to do what would disturb the window."""
+
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class WindowOpened:
     """The warm-up is over: what ends from `at_ns` on is measured."""
 
@@ -35,5 +42,5 @@ class Progress:
     left: float | None = None
 
 
-Event = WindowOpened | WindowClosed | Progress
+Event = WindowNear | WindowOpened | WindowClosed | Progress
 Listener = Callable[[Event], None]

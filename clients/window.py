@@ -6,7 +6,7 @@ import time
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from clients.events import Listener, Progress, WindowClosed, WindowOpened
+from clients.events import Listener, Progress, WindowClosed, WindowNear, WindowOpened
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SECOND_NS = 1_000_000_000
 _PROGRESS_NS = 200_000_000
+_NEAR_NS = 50_000_000  # time to look at some hundred processes
 
 
 class Window:
@@ -27,7 +28,8 @@ class Window:
         self._warm_ns = start_ns + int(plan.warmup_seconds * SECOND_NS)
         self._end_ns = None if plan.requests is not None else start_ns + int(plan.duration * SECOND_NS)
         self._progress_ns = start_ns + _PROGRESS_NS
-        self._opened = False
+        self._near_ns = self._warm_ns - min(_NEAR_NS, (self._warm_ns - start_ns) // 2)
+        self._near = self._opened = False
         self._closed_ns: int | None = None
 
     def times(self, offset_ns: int = 0) -> dict[str, int | None]:
@@ -38,6 +40,8 @@ class Window:
     def seconds_to_next(self) -> float:
         """How long until there is something to tell, whatever the parts say; at least 0."""
         moments = [self._progress_ns]
+        if not self._near:
+            moments.append(self._near_ns)
         if not self._opened:
             moments.append(self._warm_ns)
         if self._closed_ns is None and self._end_ns is not None:
@@ -48,6 +52,11 @@ class Window:
         """Tell the caller what has come about by now; returns whether the window closed just now."""
         now = time.monotonic_ns()
         closed = self._closed_ns is None and self._is_over(now)
+        if not self._near and now >= self._near_ns:
+            self._near = True
+            if now < self._warm_ns and not closed:
+                self._on_event(WindowNear(now))
+                now = time.monotonic_ns()
         if not self._opened and (closed or now >= self._warm_ns):
             self._opened = True
             self._on_event(WindowOpened(min(now, self._warm_ns)))

@@ -104,7 +104,7 @@ class Comparing:
 
     def carry_out(self, plan: Plan, told: Told | None = None) -> Results:
         """Carry out a plan, and read what came of it."""
-        carried_out(plan, self.folder, ("test",), told or Told(), division=APART)
+        carried_out(replace(plan, division=APART), self.folder, ("test",), told or Told())
         return read_results(self.folder)
 
     def resume(self, told: Told | None = None) -> Results:

@@ -43,7 +43,7 @@ def test_without_options_there_are_rounds_a_control_and_memory_probes() -> None:
     assert plan.timing.rounds >= 5
     assert (plan.held, plan.memory_rounds, plan.objective, plan.until_width) == (HELD, 1, "", None)
     assert plan.max_rounds == plan.timing.rounds
-    assert found.division == divided(usable_cpus())
+    assert found.plan.division == divided(usable_cpus())
     assert found.interpreters == {}
 
 
@@ -135,15 +135,29 @@ def test_a_seed_is_the_one_that_was_given_or_another_each_time() -> None:
     assert len({asked_plan(Asked()).plan.seed for _ in range(5)}) > 1
 
 
-def test_cpus_are_those_that_were_asked_for() -> None:
-    """One side may be left open; both sides on the same ones are not kept apart."""
-    cpus = usable_cpus()
-    ours = divided(cpus)
-    found = asked_plan(Asked(server_cpus=CPUS)).division
-    assert (found.server, found.client, found.reason) == (tuple(cpus), ours.client, "as asked")
-    found = asked_plan(Asked(client_cpus=str(cpus[0]))).division
-    assert (found.server, found.client) == (ours.server, (cpus[0],))
-    assert not asked_plan(Asked(server_cpus=CPUS, client_cpus=CPUS)).division.disjoint
+def test_cpus_are_those_that_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A side that is left open has all that the other leaves, so that they are kept apart."""
+    monkeypatch.setattr("tools.asked.usable_cpus", lambda: [0, 1, 2, 3])
+    for asked, server, client in (
+        (Asked(server_cpus="0"), (0,), (1, 2, 3)),
+        (Asked(server_cpus="0-2"), (0, 1, 2), (3,)),
+        (Asked(client_cpus="2,3"), (0, 1), (2, 3)),
+        (Asked(server_cpus="1", client_cpus="3"), (1,), (3,)),
+    ):
+        found = asked_plan(asked).plan.division
+        assert (found.server, found.client, found.reason) == (server, client, "as asked")
+        assert found.disjoint
+
+
+def test_cpus_that_leave_none_to_the_other_side_are_shared_and_it_is_said() -> None:
+    """Both sides on the same ones are not kept apart."""
+    cpus = tuple(usable_cpus())
+    for asked in (Asked(server_cpus=CPUS), Asked(client_cpus=CPUS)):
+        found = asked_plan(asked).plan.division
+        assert (found.server, found.client) == (cpus, cpus)
+        assert found.reason == "what was asked for leaves no CPU to the other side"
+    found = asked_plan(Asked(server_cpus=CPUS, client_cpus=CPUS)).plan.division
+    assert (found.disjoint, found.reason) == (False, "as asked")
 
 
 def python(folder: Path, name: str, **facts: object) -> str:

@@ -91,7 +91,7 @@ def test_interpreters_ones_own_server_cpus_and_a_backlog_are_as_asked(
     assert (results.header.division.server, results.header.division.client) == (tuple(cpus), (cpus[0],))
     rooms = {cell.model: cell.admission.backlog for cell in results.cells if cell.admission}
     assert rooms == {**dict.fromkeys(names, 77), "mine": 256}
-    assert f"server on CPU {', '.join(map(str, cpus))}, clients on CPU {cpus[0]}." in told.err
+    assert f"server on CPU {', '.join(map(str, cpus))}, clients on CPU {cpus[0]}, not kept apart: as asked." in told.err
     assert all(name in told.out for name in names)
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -21,11 +21,11 @@ import pytest
 from tests.comparisons import header, made_up
 from tools.accounting.cgroups import PREFIX, CgroupUnavailableError, own_folder
 from tools.accounting.processes import read_file, read_process
-from tools.carrying_out import plan_of
+from tools.carrying_out import check_same, plan_of
 from tools.cells import Cell, MemoryProbe
 from tools.cli import run
 from tools.leftovers import NOTE, boot, end_leftover, note_server, noting
-from tools.machine import this_interpreter, this_machine
+from tools.machine import Interpreter, this_interpreter, this_machine
 from tools.planning import CELL, MEMORY
 from tools.results import CELLS, SAMPLES, Results, read_results, resuming, writing
 
@@ -270,7 +270,7 @@ def finished_here(folder: Path, **changes: object) -> Path:
         ({"machine": replace(this_machine(), processor="A Processor")}, "another machine (('A Processor', "),
         ({"machine": replace(this_machine(), cpus=1000)}, "another machine"),
         ({"machine": replace(this_machine(), kernel="6.1.0")}, "another kernel (6.1.0)"),
-        ({"interpreter": replace(this_interpreter(), version="3.10.1")}, "another Python (3.10.1)"),
+        ({"interpreter": replace(this_interpreter(), version="3.10.1")}, "another Python (CPython 3.10.1)"),
     ],
 )
 def test_what_was_begun_elsewhere_is_not_gone_on_with(
@@ -283,6 +283,57 @@ def test_what_was_begun_elsewhere_is_not_gone_on_with(
     assert words in told
     assert "begin a new comparison" in told
     assert told.count("\n") == 1
+
+
+def answering(path: Path, **changes: object) -> Interpreter:
+    """A program that says of itself what this interpreter is, but for these changes; what it says."""
+    said = replace(this_interpreter(), **changes)  # type: ignore[arg-type]
+    path.write_text(f"#!/bin/sh\necho '{json.dumps(asdict(said))}'\n", encoding="utf-8")
+    path.chmod(0o755)
+    return said
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"version": "3.12.1"}, "(CPython 3.12.1), and this is CPython 3.13.2"),
+        ({"version": "3.13.2", "free_threaded": True, "gil": False}, "(CPython 3.13.2 free-threaded), and this is"),
+        ({"version": "3.13.2", "gil": False}, "(CPython 3.13.2, the GIL off), and this is CPython 3.13.2:"),
+        ({"version": "3.13.2", "packages": {"trio": "0.1"}}, "trio under Python at "),
+    ],
+)
+def test_what_was_begun_under_another_interpreter_of_the_same_path_is_not_gone_on_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, object], words: str
+) -> None:
+    """Its version, its build, or a package that one of its models is built on."""
+    python = tmp_path / "python"
+    then = answering(python, **{"free_threaded": False, "gil": True, "packages": {}, **changes})
+    answering(python, version="3.13.2", free_threaded=False, gil=True, packages={})
+    models = (replace(header().models[0], name="trio@3.13", model="trio", interpreter="3.13"),)
+    folder = finished_here(
+        tmp_path / "results", models=models, interpreters={"3.13": then}, pythons={"3.13": str(python)}
+    )
+    assert run(["compare", "--resume", str(folder)]) == 1
+    told = capsys.readouterr().err
+    assert words in told
+    assert "begin a new comparison" in told
+    assert told.count("\n") == 1
+
+
+def test_a_package_of_ours_that_a_model_is_built_on_must_be_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that no model of the comparison uses may have changed."""
+    models = (replace(header().models[0], name="trio", model="trio"),)
+    ours = this_interpreter()
+    for changed, refused in (("trio", True), ("numpy", False)):
+        other = replace(ours, packages={**ours.packages, changed: "0.1"})
+        folder = finished_here(tmp_path / changed / "results", models=models, interpreter=other)
+        if refused:
+            assert run(["compare", "--resume", str(folder)]) == 1
+            assert "it was begun on another trio under Python (0.1)" in capsys.readouterr().err
+        else:
+            check_same(read_results(folder).header)
 
 
 def test_two_at_a_time_do_not_go_on_with_one_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.hogs import hog, is_running, until
 from tests.serving import ROOT
-from tools.host.canary import INTERVAL, ROUNDS, Canaries, Canary, canaries
+from tools.host.canary import INTERVAL, KEPT, ROUNDS, Canaries, Canary, canaries
 from tools.host.spinning import spin
 from tools.machine import usable_cpus
 
@@ -66,6 +66,16 @@ def test_what_canaries_used_in_a_window_is_by_their_own_clocks() -> None:
     assert birds.cpu_seconds(10 * MILLISECOND, 60 * MILLISECOND) == pytest.approx(0.000_320 + 0.000_100)
     assert birds.cpu_seconds(10 * MILLISECOND, 60 * MILLISECOND, [1]) == pytest.approx(0.000_100)
     assert birds.cpu_seconds(60 * MILLISECOND, 90 * MILLISECOND) == 0
+
+
+def test_a_window_older_than_what_is_kept_has_no_more_than_what_is_kept() -> None:
+    """What the canary used in all its life before the oldest loop is not of the window."""
+    loops = Scripted(*((number, 90) for number in range(1, KEPT + 1001)))
+    whole = loops.samples()
+    loops.samples = lambda: whole[1000:]  # type: ignore[method-assign]
+    birds = flock(cpu0=loops)
+    assert birds.cpu_seconds(500 * MILLISECOND, (KEPT + 1000) * MILLISECOND) == pytest.approx((KEPT - 1) * 0.0001)
+    assert birds.cpu_seconds(100 * MILLISECOND, 500 * MILLISECOND) == 0
 
 
 def test_the_fastest_is_of_the_whole_session() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from itertools import islice
 
@@ -156,6 +157,21 @@ def test_a_pool_with_room_for_all_is_measured_in_every_round() -> None:
     for workers, rounds in ((7, 1), (8, 5)):
         pool = Plan((note("preforked", workers=workers),), workloads, replace(BRIEF, rounds=5, limit=60.0), 7)
         assert len(pool.steps()) == rounds
+
+
+def test_a_pool_of_a_worker_for_each_cpu_has_places_by_the_plans_division_whatever_is_free_now() -> None:
+    """A process that keeps off the server's CPUs sees fewer of them than there were when the plan was made."""
+    (workload,) = chosen_workloads(("keepalive",))  # fifty clients that stay; a worker here has places for 25
+    before = os.sched_getaffinity(0)
+    for server, cpus, rounds in (((0,), "apart", 1), ((0, 1), "apart", 5), ((0,), "all", 5)):
+        asked = (replace(workload, cpus=cpus),)
+        division = Division(server, (2,), "")
+        pool = Plan((note("hybrid"),), asked, replace(BRIEF, rounds=5, limit=60.0), 7, division=division)
+        os.sched_setaffinity(0, {min(before)})
+        try:
+            assert len(pool.steps()) == rounds
+        finally:
+            os.sched_setaffinity(0, before)
 
 
 def left(cells: int, weight: float = 1.0, memory: int = 0) -> Left:

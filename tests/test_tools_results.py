@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,19 @@ def test_a_cell_is_on_the_disk_as_soon_as_it_is_added(tmp_path: Path) -> None:
         writer.add_header(header())
         writer.add(cell())
         assert read_results(tmp_path / "results").cells == (cell(),)
+
+
+def test_a_power_cut_loses_no_cell_that_was_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk has the samples, then their name, then the line that tells of them."""
+    on_disk: list[str] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: on_disk.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+    )
+    with writing(tmp_path / "results") as writer:
+        writer.add_header(header())
+        on_disk.clear()
+        writer.add(cell(samples=writer.add_samples("1", np.arange(3, dtype=np.int64))))
+    assert on_disk == ["1.npy", SAMPLES, CELLS]
 
 
 def test_a_failed_cell_is_read_back_without_figures(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from servers.runtime.settings import Settings
 from tests.comparisons import cell as made_cell
 from tests.comparisons import header as made_header
 from tools.cells import Admission, Cpu, Host, Load, Peaks, Variant, Working
+from tools.choosing import THREADS
 from tools.machine import Division
 from tools.verdicts.judging import judge
-from tools.verdicts.places import THREADS
 from tools.verdicts.rows import of_row
 from tools.verdicts.verdict import (
     ADMISSION,

@@ -60,10 +60,9 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class AskedPlan:
-    """A plan, where it is carried out, and the interpreters that it names."""
+    """A plan, and the interpreters that it names."""
 
     plan: Plan
-    division: Division
     interpreters: dict[str, Python]
 
 
@@ -100,8 +99,9 @@ def asked_plan(asked: Asked) -> AskedPlan:
         held=_held(asked),
         memory_rounds=0 if not _held(asked) else MEMORY_ROUNDS_IN_FULL if asked.full else MEMORY_ROUNDS,
         objective=_objective(asked),
+        division=_division(asked),
     )
-    return AskedPlan(plan, _division(asked), pythons)
+    return AskedPlan(plan, pythons)
 
 
 def _workloads(asked: Asked) -> tuple[Workload, ...]:
@@ -164,13 +164,15 @@ def _objective(asked: Asked) -> str:
 
 
 def _division(asked: Asked) -> Division:
-    """Which CPUs serve and which ask: half of the cores each, or as asked."""
+    """Which CPUs serve and which ask: half of the cores each, or as asked; a side left open has what is left."""
     cpus = usable_cpus()
-    division = divided(cpus)
-    if asked.server_cpus is None and asked.client_cpus is None:
-        return division
     server, client = _cpus(asked.server_cpus, cpus), _cpus(asked.client_cpus, cpus)
-    return Division(server or division.server, client or division.client, "as asked")
+    if not server and not client:
+        return divided(cpus)
+    left = tuple(cpu for cpu in cpus if cpu not in {*server, *client})
+    given = server or client
+    reason = "as asked" if left or (server and client) else "what was asked for leaves no CPU to the other side"
+    return Division(server or left or given, client or left or given, reason)
 
 
 def _cpus(text: str | None, usable: list[int]) -> tuple[int, ...]:

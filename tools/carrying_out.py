@@ -10,23 +10,24 @@ from typing import TYPE_CHECKING
 from clients.addresses import Address
 from clients.ceiling import ceiling
 from clients.plan import PlanError
+from servers.registry import MODELS
 from tools.cells import Header
 from tools.comparing import Comparison
 from tools.host.canary import canaries
-from tools.interpreters import Python
+from tools.interpreters import HTTP_NEEDS, Python, interpreter_of
 from tools.interruption import Interruption
 from tools.leftovers import end_leftover, noting
-from tools.machine import divided, this_interpreter, this_machine, usable_cpus
+from tools.machine import this_interpreter, this_machine, usable_cpus
 from tools.measuring import Bench
 from tools.planning import Plan, Timing
-from tools.results import ResultsError, check_new, resuming, writing
+from tools.results import ResultsError, resuming, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from tools.comparing import Observer
-    from tools.machine import Division
+    from tools.machine import Division, Interpreter
 
 CEILING_SECONDS = 0.4
 NOWHERE = Address("127.0.0.1", 1)  # a ceiling's plan brings a server of its own
@@ -39,7 +40,6 @@ def carried_out(
     observer: Observer,
     *,
     interpreters: Mapping[str, Python] | None = None,
-    division: Division | None = None,
 ) -> int:
     """Measure every step of the plan into the folder; return 0, or the signal that broke it off.
 
@@ -47,16 +47,11 @@ def carried_out(
         ResultsError: The folder holds something already, or cannot be made or written to; nothing has run
         then.
     """
-    division = division or divided(usable_cpus())
     interruption = Interruption()
-    with interruption.listening():
-        check_new(folder)
-        known = _ceilings(
-            plan, division, interruption
-        )  # before there is a folder that a kill could leave without a header
     with writing(folder) as writer, interruption.listening():
+        known = _ceilings(plan, interruption)  # seconds, in which nobody else can take the folder
         # Before this process is confined, which would change what it sees.
-        header = _header(plan, division, command, interpreters or {}, known)
+        header = _header(plan, command, interpreters or {}, known)
         writer.add_header(header)
         with _bench(header, interruption, folder) as bench:
             Comparison(plan, header, bench, writer, observer, interruption).carry_out()
@@ -72,7 +67,7 @@ def resumed(folder: Path, observer: Observer) -> int:
     interruption = Interruption()
     with resuming(folder) as (results, writer), interruption.listening():
         header = results.header
-        _check_same(header)
+        check_same(header)
         end_leftover(folder)
         with _bench(header, interruption, folder) as bench:
             comparison = Comparison(plan_of(header), header, bench, writer, observer, interruption)
@@ -103,12 +98,12 @@ def plan_of(header: Header) -> Plan:
         held=header.held,
         memory_rounds=header.memory_rounds,
         objective=header.objective,
+        division=header.division,
     )
 
 
 def _header(
     plan: Plan,
-    division: Division,
     command: tuple[str, ...],
     interpreters: Mapping[str, Python],
     ceilings: dict[str, float],
@@ -123,7 +118,7 @@ def _header(
         models=plan.models,
         left_out=dict(plan.left_out),
         workloads=plan.workloads,
-        division=division,
+        division=plan.division,
         machine=this_machine(),
         interpreter=this_interpreter(),
         planned=plan.left(plan.steps()).cells,
@@ -139,7 +134,7 @@ def _header(
     )
 
 
-def _ceilings(plan: Plan, division: Division, interruption: Interruption) -> dict[str, float]:
+def _ceilings(plan: Plan, interruption: Interruption) -> dict[str, float]:
     """What these clients can do at most on each workload, in requests a second, where they are the limit of it."""
     found: dict[str, float] = {}
     for workload in plan.workloads:
@@ -147,7 +142,7 @@ def _ceilings(plan: Plan, division: Division, interruption: Interruption) -> dic
             continue
         try:
             with interruption.allowed():
-                asked = workload.load_plan(NOWHERE, warm_up=0, duration=1, cpus=division.client, seed=plan.seed)
+                asked = workload.load_plan(NOWHERE, warm_up=0, duration=1, cpus=plan.division.client, seed=plan.seed)
                 known = ceiling(asked, seconds=CEILING_SECONDS)
         except PlanError:
             continue  # the cell says what is wrong with it
@@ -158,18 +153,49 @@ def _ceilings(plan: Plan, division: Division, interruption: Interruption) -> dic
     return found
 
 
-def _check_same(header: Header) -> None:
+def check_same(header: Header) -> None:
     """Refuse to go on where the rest would be measured on something else."""
-    machine, interpreter = this_machine(), this_interpreter()
+    machine = this_machine()
     for what, then, now in (
         ("machine", (header.machine.processor, header.machine.cpus), (machine.processor, machine.cpus)),
         ("kernel", header.machine.kernel, machine.kernel),
-        ("Python", header.interpreter.version, interpreter.version),
     ):
         if then != now:
             raise ResultsError(f"it was begun on another {what} ({then}), and this is {now}: begin a new comparison")
     if not set(header.division.server + header.division.client) <= set(usable_cpus()):
         raise ResultsError("it was begun on CPUs that this process may not use: begin a new comparison")
+    _check_same_python("Python", header.interpreter, this_interpreter(), _packages(header, ""))
+    for name, path in header.pythons.items():
+        _check_same_python(
+            f"Python at {path}", header.interpreters[name], interpreter_of(path), _packages(header, name)
+        )
+
+
+def _check_same_python(what: str, then: Interpreter, now: Interpreter, packages: Iterable[str]) -> None:
+    """Refuse another version or build, and other versions of these packages."""
+    for noun, old, new in (
+        (what, _build(then), _build(now)),
+        *((f"{name} under {what}", then.packages.get(name), now.packages.get(name)) for name in packages),
+    ):
+        if old != new:
+            raise ResultsError(
+                f"it was begun on another {noun} ({old or 'none'}), and this is {new or 'none'}: begin a new comparison"
+            )
+
+
+def _packages(header: Header, interpreter: str) -> list[str]:
+    """The packages that the servers under an interpreter are built on."""
+    models = [model.model for model in header.models if model.interpreter == interpreter and model.model]
+    http = bool(models) and any(workload.protocol == "http" for workload in header.workloads)
+    return sorted({MODELS[model].requires for model in models} - {""}) + [HTTP_NEEDS] * http
+
+
+def _build(interpreter: Interpreter) -> str:
+    threads = " free-threaded" if interpreter.free_threaded else ""
+    gil = (
+        "" if interpreter.gil == (not interpreter.free_threaded) else f", the GIL {'on' if interpreter.gil else 'off'}"
+    )
+    return f"{interpreter.implementation} {interpreter.version}{threads}{gil}"
 
 
 @contextmanager

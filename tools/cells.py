@@ -75,10 +75,8 @@ class Header:
 
     def server_cpus(self, workload: Workload) -> int:
         """How many CPUs the servers of a workload may use."""
-        division = self.division
-        if not division.server:
-            return max(1, self.machine.usable_cpus)
-        return len({*division.server, *division.client} if workload.cpus == "all" else division.server)
+        serving = self.division.serving(everywhere=workload.cpus == "all")
+        return len(serving) or max(1, self.machine.usable_cpus)
 
 
 @dataclass(frozen=True, slots=True)

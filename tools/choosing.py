@@ -10,7 +10,6 @@ from tools.cells import Variant
 from tools.failure import Failure
 from tools.foreign import foreign_variants
 from tools.interpreters import under
-from tools.machine import divided, usable_cpus
 from tools.published import STEVENS_POOL
 
 if TYPE_CHECKING:
@@ -81,10 +80,11 @@ def chosen_models(
     return Choice((*variants, *own), left_out)
 
 
-def places_of(variant: Variant) -> int | None:
+def places_of(variant: Variant, cpus: int) -> int | None:
     """How many clients a variant serves side by side, as far as the registry tells; None where that has no bound.
 
-    Workers that are not asked for are one for each CPU that servers run on.
+    Workers that are not asked for are one for each of the server's `cpus`. What a server that ran had is told by
+    `tools.verdicts.places`.
     """
     entry = MODELS.get(variant.model)
     if entry is None:
@@ -95,7 +95,7 @@ def places_of(variant: Variant) -> int | None:
         return None
     places = 1
     if "workers" in entry.options:
-        places *= variant.options.get("workers") or len(divided(usable_cpus()).server) or len(usable_cpus())
+        places *= variant.options.get("workers") or cpus
     if "threads" in entry.options:
         places *= variant.options.get("threads", THREADS)
     return places
@@ -109,7 +109,7 @@ def with_control(variants: Sequence[Variant]) -> tuple[Variant, ...]:
     """
     if not variants:
         return ()
-    best = min(variants, key=lambda each: (not each.model, each.model != CONTROL, places_of(each) is not None))
+    best = min(variants, key=lambda each: (not each.model, each.model != CONTROL, places_of(each, 1) is not None))
     return (*variants, replace(best, name=f"{best.name} (again)", control_of=best.name))
 
 

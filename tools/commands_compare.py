@@ -29,6 +29,7 @@ from tools.terminal import print_tables, standard_console
 from tools.workloads import WORKLOADS
 
 if TYPE_CHECKING:
+    from tools.comparing import Done
     from tools.results import Results
 
 RESULTS = Path("results")
@@ -166,7 +167,8 @@ def compare(
             f"go on with: serverlab compare --resume {folder}",
             file=sys.stderr,
         )
-    return 1 if broken_off or any(cell.error for cell in results.cells) else 0
+    done: tuple[Done, ...] = (*results.cells, *results.memory, *results.capacities)
+    return 1 if broken_off or any(each.error for each in done) else 0
 
 
 def begun(asked: Asked, folder: Path, watching: Watching, before: Results | None) -> int:
@@ -175,7 +177,7 @@ def begun(asked: Asked, folder: Path, watching: Watching, before: Results | None
     if before is not None:
         check_alike(found.plan.models, found.plan.workloads, before.header)
     command = ("serverlab", *sys.argv[1:])
-    return carried_out(found.plan, folder, command, watching, interpreters=found.interpreters, division=found.division)
+    return carried_out(found.plan, folder, command, watching, interpreters=found.interpreters)
 
 
 def gone_on(folder: Path, watching: Watching, before: Results | None) -> int:

@@ -126,8 +126,7 @@ class Comparison:
         except KeyboardInterrupt:
             return None
         took = time.monotonic() - began
-        position = len(self.attempts) + len(self.others) + 1
-        done = replace(done, position=position, started=started, took=took)
+        done = replace(done, position=self._position, started=started, took=took)
         if isinstance(done, Cell):
             self.attempts.append(done)
             self._overheads.append(took - self.plan.timing.warm_up - window)
@@ -157,10 +156,15 @@ class Comparison:
             seed=self.plan.seed + step.round,
             ceiling=Ceiling(known, 0.0, limited_by_client=True, measured_at="") if known else None,
         )
-        name = step.name if attempt == 1 else f"{step.name}-attempt-{attempt}"
+        name = f"{self._position:04}-{step.name}"  # a workload's name may end as a model's begins
         cell = cell_of(findings, self.bench, workload, step.model)
         samples = self.writer.add_samples(name, findings.latencies_ns()) if findings.load else ""
         return replace(cell, round=step.round, attempt=attempt, samples=samples)
+
+    @property
+    def _position(self) -> int:
+        """Which step the one is that is under way, of all that were carried out."""
+        return len(self.attempts) + len(self.others) + 1
 
     def _protocol(self, step: Step) -> str:
         """What a memory probe speaks: a user's command may speak the comparison's protocols alone."""

@@ -130,6 +130,10 @@ class Division:
         """True where the server and the clients never ran on the same CPU."""
         return bool(self.server and self.client) and not {*self.server} & {*self.client}
 
+    def serving(self, *, everywhere: bool) -> tuple[int, ...]:
+        """The CPUs of a server, or of one that may run `everywhere`; empty where nothing was pinned."""
+        return tuple(sorted({*self.server, *self.client})) if everywhere and self.server else self.server
+
 
 def divided(cpus: Sequence[int], siblings: dict[int, frozenset[int]] | None = None) -> Division:
     """Give the server one half of the cores and the clients the other.

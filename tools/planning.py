@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tools.choosing import DEFAULT, places_of
+from tools.machine import Division, divided, usable_cpus
+from tools.workloads.workload import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -109,7 +111,7 @@ class Plan:
 
     With `until_width`, rounds are added until no interval is wider than that, or there are `max_rounds`. Memory is
     probed with up to `held` connections in the first `memory_rounds`, and a capacity is searched for the `objective`
-    after all rounds.
+    after all rounds. `division` tells the CPUs of servers, of which some models have a worker each.
     """
 
     models: tuple[Variant, ...]
@@ -122,6 +124,7 @@ class Plan:
     held: int = 0
     memory_rounds: int = 0
     objective: str = ""
+    division: Division = field(default_factory=lambda: divided(usable_cpus()))
 
     @property
     def seconds(self) -> float:
@@ -171,7 +174,7 @@ class Plan:
             Step(CAPACITY, workload, model, 1)
             for workload in wanted
             for model in self.models
-            if not model.control_of and serves_all(model, workload)
+            if not model.control_of and serves_all(model, workload, self.division)
         )
 
     def left(self, steps: Iterable[Step]) -> Left:
@@ -200,15 +203,17 @@ class Plan:
         if step.workload is None:
             return step.round <= self.memory_rounds and not step.model.control_of
         if step.workload.scaling_of:
-            return not step.model.control_of and serves_all(step.model, step.workload)
-        return step.round == 1 or self.timing.limit is None or serves_all(step.model, step.workload)
+            return not step.model.control_of and serves_all(step.model, step.workload, self.division)
+        once = self.timing.limit is not None and not serves_all(step.model, step.workload, self.division)
+        return step.round == 1 or not once
 
 
-def serves_all(model: Variant, workload: Workload) -> bool:
+def serves_all(model: Variant, workload: Workload, division: Division) -> bool:
     """Whether a model has places for all clients of a workload at a time, as far as the registry tells."""
     if workload.churn:
         return True
-    places = places_of(model)
+    cpus = division.serving(everywhere=workload.cpus == ALL) or usable_cpus()
+    places = places_of(model, len(cpus))
     return places is None or places >= workload.connections + workload.hold
 
 

@@ -14,6 +14,7 @@ from tools.cells import Capacity, MemoryProbe
 from tools.choosing import places_of
 from tools.failure import Failure
 from tools.holding import memory_probe
+from tools.machine import usable_cpus
 from tools.measuring import STOP_PATIENCE, address_of, serving
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def searched(bench: Bench, step: Step, objective: str, seed: int, closed_rate: f
             ) as server,
         ):
             plan = workload.load_plan(address_of(server), warm_up=0, duration=WINDOW, cpus=division.client, seed=seed)
-            plan = open_plan(plan, wanted, closed_rate, most=places_of(step.model) or MOST_CONNECTIONS)
+            places = places_of(step.model, len(division.server or usable_cpus()))
+            plan = open_plan(plan, wanted, closed_rate, most=places or MOST_CONNECTIONS)
             with bench.breakable():
                 result = capacity(plan, wanted, start_rate=max(LEAST_RATE, START_SHARE * closed_rate))
             server.stop(STOP_PATIENCE)

@@ -111,11 +111,12 @@ def described(plan: Plan, division: Division, steps: int) -> str:
     timing = plan.timing
     models = ", ".join(map(named, plan.models))
     workloads = ", ".join(workload.name for workload in plan.workloads)
-    apart = (
+    sides = (
         f"server on CPU {listed(division.server)}, clients on CPU {listed(division.client)}"
         if division.server and division.client
-        else f"server and clients not kept apart: {division.reason}"
+        else "server and clients"
     )
+    apart = sides if division.disjoint else f"{sides}, not kept apart: {division.reason}"
     left_out = "".join(f"Left out: {reason}.\n" for reason in plan.left_out.values())
     whole = plan.steps()
     left = plan.left(whole)

@@ -5,8 +5,9 @@
     DIR/report.html        drawn from the two above, and from nothing else
     DIR/summary.json       the figures of the tables for a program, from the same
 
-A line is written, unbuffered, when its cell has ended and after its samples, so that a comparison that is
-killed keeps every cell that it finished; the line that a kill cut short is left out, and said so. Any other
+A line is written, through to the disk, when its cell has ended and after its samples, so that a comparison that is
+killed keeps every cell that it finished, also where the machine lost its power; the line that was cut short is left
+out, and said so. Any other
 line that is not what it should be makes the whole folder unreadable: figures are either all there or not to
 be trusted.
 """
@@ -125,8 +126,13 @@ class Writer:
     def add_samples(self, name: str, latencies_ns: NDArray[np.int64]) -> str:
         """Write a cell's latencies and return the name by which its line must refer to them."""
         file_name = f"{name}.npy"
+        folder = self._folder / SAMPLES
         with _writable(self._folder):
-            np.save(self._folder / SAMPLES / file_name, latencies_ns.astype(np.int64), allow_pickle=False)
+            with (folder / file_name).open("wb") as file:
+                np.save(file, latencies_ns.astype(np.int64), allow_pickle=False)
+                file.flush()
+                os.fsync(file.fileno())
+            _keep_names(folder)
         return file_name
 
     def _line(self, record: dict[str, Any]) -> None:
@@ -134,6 +140,7 @@ class Writer:
         with _writable(self._folder):
             if self._stream.write(line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(self._stream.fileno())
 
 
 @contextmanager
@@ -147,6 +154,7 @@ def writing(folder: Path) -> Iterator[Writer]:
     with _writable(folder):
         (folder / SAMPLES).mkdir(parents=True)
         stream = (folder / CELLS).open("xb", buffering=0)  # nothing waits in a buffer when a kill comes
+        _keep_names(folder)
     with stream:
         _lock(folder, stream)
         yield Writer(folder, stream)
@@ -178,6 +186,15 @@ def resuming(folder: Path) -> Iterator[tuple[Results, Writer]]:
             stream.truncate(path.read_bytes().rfind(b"\n") + 1)
             stream.seek(0, os.SEEK_END)
         yield results, Writer(folder, stream)
+
+
+def _keep_names(folder: Path) -> None:
+    """Have the disk know which files the folder has, now."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _lock(folder: Path, stream: FileIO) -> None:

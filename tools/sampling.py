@@ -42,7 +42,8 @@ class Sampler:
     values, `cpu_seconds` what sampling has cost, and `memory_complete` is false where a process would not let
     us read its memory. `sigchld_ignored` is true once a process was seen that waits for no child, `orphaned`
     once one was seen whose parent is not in the tree. Faults and context switches count from the processes'
-    birth, or else from the first sample.
+    birth, or else from the first sample. While `sparing`, memory and context switches are looked at only when asked for
+    and where there are more processes than at any such look before.
     """
 
     def __init__(
@@ -63,9 +64,11 @@ class Sampler:
         self.memory_complete = True
         self.sigchld_ignored = False
         self.orphaned = False
+        self.sparing = False
         self.due = time.monotonic()
         self._began = self.due
         self._memory_due = self.due
+        self._most_looked_at = 0
         self._interval = interval
         self._memory_interval = memory_interval
         self._meter = meter
@@ -78,11 +81,13 @@ class Sampler:
         """Look at the tree now; at its memory and context switches too, if that is due or asked for."""
         with self._lock:
             began = time.thread_time()
-            memory_too |= time.monotonic() >= self._memory_due
             look = self._meter.look()
             sample = self._counts(look.cpu.user, look.cpu.system, look.processes)
+            due = time.monotonic() >= self._memory_due
+            memory_too |= due and (not self.sparing or sample.processes > self._most_looked_at)
             looked = time.thread_time()
             if memory_too:
+                self._most_looked_at = max(self._most_looked_at, sample.processes)
                 sample = self._with_memory(sample, look.processes)
             ended = time.thread_time()
             self._plan(looked - began, ended - looked if memory_too else None)

@@ -21,11 +21,17 @@ if TYPE_CHECKING:
 
 
 def written_summary(results: Results) -> dict[str, Any]:
-    """The object, saved as `summary.json` in the results folder; ResultsError where that cannot be written to."""
+    """The object, saved as `summary.json` in the results folder; an older one stays whole until then.
+
+    Raises:
+        ResultsError: The folder cannot be written to, or the samples of a cell are damaged.
+    """
     found = summary_of(results)
     path = results.folder / SUMMARY
     try:
-        path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        half = path.with_suffix(".json.part")
+        half.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        half.replace(path)
     except OSError as error:
         raise ResultsError(f"cannot write {path}: {error.strerror}") from error
     return found

@@ -131,10 +131,14 @@ class Canaries:
         return rows[(rows[:, 0] > began_ns) & (rows[:, 0] <= ended_ns)]
 
     def _used(self, cpu: int, began_ns: int, ended_ns: int) -> float:
-        """What the thread's own clock went on from the last loop before the window to the last in it."""
+        """What the thread's own clock went on from the last loop before the window to the last in it.
+
+        Of a window that began before the oldest loop that is kept, only what came from that loop on is known.
+        """
         rows = self._flock[cpu].samples()
-        until = rows[rows[:, 0] <= ended_ns, 1].max(initial=0)
-        before = rows[rows[:, 0] <= began_ns, 1].max(initial=0)
+        first = int(rows[:, 1].min()) if len(rows) == KEPT else 0
+        until = rows[rows[:, 0] <= ended_ns, 1].max(initial=first)
+        before = rows[rows[:, 0] <= began_ns, 1].max(initial=first)
         return float(until - before) / 1e9
 
     def _fastest(self, cpu: int) -> float | None:

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tools.verdicts.places import Places, places_of
+from tools.verdicts.places import Places, places_seen
 
 if TYPE_CHECKING:
     from tools.cells import Cell, Header, Load, Variant
@@ -88,7 +88,7 @@ def facts_of(cell: Cell, load: Load, workload: Workload, variant: Variant, heade
         client=_client(load, client_cpus / (len(division.client) or cpus), shared=shared),
         client_cpus=client_cpus,
         clients=load.connections + _held(load),
-        places=places_of(variant, workload, cell, cpus),
+        places=places_seen(variant, workload, cell, cpus),
         gil=has_gil(variant, header),
         asleep=float(asked[1]) if (asked := SLEEP.search(workload.work)) else None,
     )

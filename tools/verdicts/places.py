@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from servers.registry import CONCURRENCY, MODELS, MORE_CLIENTS_THAN_WORKERS
+from tools.choosing import THREADS
 
 if TYPE_CHECKING:
     from servers.registry import Entry
     from tools.cells import Cell, Variant
     from tools.workloads import Workload
 
-THREADS = 25  # of a pool, where no option tells: the servers' own default, which no line of theirs announces
 COMPUTES = "cpu="  # in a request of the protocol work: what the model `offloading` hands to its pool
 
 
@@ -40,8 +40,8 @@ class Places:
         return "was" if self.number == 1 else "were"
 
 
-def places_of(variant: Variant, workload: Workload, cell: Cell, cpus: int) -> Places | None:
-    """The places of a model on so many `cpus`; None where it has as many as come, or it is no model of ours."""
+def places_seen(variant: Variant, workload: Workload, cell: Cell, cpus: int) -> Places | None:
+    """The places that a model had in a cell, on so many `cpus`; None: as many as come, or it is no model of ours."""
     entry = None if variant.command else MODELS.get(variant.model or variant.name)
     if entry is None:
         return None

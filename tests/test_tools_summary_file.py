@@ -1,0 +1,62 @@
+"""The figures for a program: whole in their file, and what failed shows in the command's status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.comparisons import header, made_up
+from tools import commands_compare
+from tools.cells import Capacity, MemoryProbe
+from tools.cli import run
+from tools.results import SUMMARY, ResultsError, read_results, writing
+from tools.summary_file import written_summary
+
+if TYPE_CHECKING:
+    from tools.results import Writer
+
+FAILED_PROBE = MemoryProbe("threaded", 1, 1, "", 0.0, "it did not start", (), (), (), (), "", ())
+FAILED_SEARCH = Capacity(
+    "keepalive", "threaded", 1, "", 0.0, "it did not start", "p50=1ms", None, confirmed=False, limit="", trials=()
+)
+
+
+def test_a_summary_that_cannot_be_written_whole_leaves_the_older_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk cuts the new one short, and nobody reads that."""
+    results = read_results(made_up(tmp_path / "results"))
+    written_summary(results)
+    before = (results.folder / SUMMARY).read_bytes()
+
+    def cut_short(path: Path, text: str, encoding: str) -> None:
+        path.write_bytes(text.encode(encoding)[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", cut_short)
+    with pytest.raises(ResultsError, match=r"cannot write .*summary\.json: No space left"):
+        written_summary(results)
+    assert (results.folder / SUMMARY).read_bytes() == before
+
+
+@pytest.mark.parametrize(("failed", "status"), [(None, 0), (FAILED_PROBE, 1), (FAILED_SEARCH, 1)])
+def test_a_probe_or_a_search_that_failed_is_a_failure_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failed: MemoryProbe | Capacity | None, status: int
+) -> None:
+    """As a cell is."""
+    folder = tmp_path / "results"
+
+    def begun(*_: object) -> int:
+        with writing(folder) as writer:
+            fill(writer)
+        return 0
+
+    def fill(writer: Writer) -> None:
+        writer.add_header(header())
+        if failed:
+            writer.add(failed)
+
+    monkeypatch.setattr(commands_compare, "begun", begun)
+    assert run(["compare", "threaded", "--output", str(folder)]) == status
