@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tools.carrying_out import carried_out
-from tools.cells import Cell, Variant
+from tools.cells import Cell
 from tools.foreign import foreign_variants
+from tools.header import Variant
 from tools.host.canary import Canaries
 from tools.interruption import Interruption
 from tools.machine import Division, usable_cpus

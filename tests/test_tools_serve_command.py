@@ -17,10 +17,10 @@ import pytest
 
 from tools import foreign
 from tools.accounting.meters import metering
-from tools.cells import Variant
 from tools.children import LaunchError
 from tools.failure import Failure
 from tools.foreign import foreign_variants, listens
+from tools.header import Variant
 from tools.variants import command_of, started
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ def test_nothing_is_left_of_a_server_when_we_are_killed(server: Callable[..., Va
         "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + FORKS, "{port}", str(tmp_path / "pids")
     )
     script = (
-        "import sys\nfrom tools.cells import Variant\nfrom tools.variants import started\n"
+        "import sys\nfrom tools.header import Variant\nfrom tools.variants import started\n"
         "with started(Variant('mine', '', '', '', '', command=tuple(sys.argv[1:])), 'echo') as server:\n"
         "    print(server.pid, flush=True)\n    sys.stdin.read()\n"
     )
