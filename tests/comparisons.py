@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.cells import Cell, Cpu, Header, Host, Load, Peaks, Variant
+from tools.cells import Cell, Cpu, Host, Load, Peaks
+from tools.header import Header, Variant
 from tools.machine import Division, Interpreter, Machine
 from tools.results import read_results, writing
 from tools.workloads import chosen_workloads

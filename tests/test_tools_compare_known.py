@@ -17,9 +17,9 @@ from tests.quiet import made_again_in_quiet
 from tools import measuring
 from tools.accounting.cgroups import CgroupUnavailableError, cgroup_of_its_own
 from tools.accounting.meters import TreeMeter, metering
-from tools.cells import Cell, Variant
 from tools.cli import run
 from tools.foreign import foreign_variants
+from tools.header import Variant
 from tools.host.canary import Canaries
 from tools.machine import Division
 from tools.measuring import Bench, cell_of, measured
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from tools.accounting.cgroups import Cgroup
     from tools.accounting.meters import Meter
-    from tools.cells import Load
+    from tools.cells import Cell, Load
     from tools.findings import Findings
 
 SERVICE = Path(__file__).with_name("known_service.py")

@@ -11,7 +11,8 @@ import pytest
 
 from tests.made_up_cells import SEED, Comparing, Told
 from tools.belief import belief_table
-from tools.cells import Host, Variant
+from tools.cells import Host
+from tools.header import Variant
 from tools.planning import FEWEST_REPEATS, REPEATS, Plan, Timing
 from tools.summary import summarized
 from tools.workloads import chosen_workloads

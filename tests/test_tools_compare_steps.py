@@ -10,7 +10,8 @@ import pytest
 from tests.comparisons import WORKLOADS
 from tests.made_up_cells import SEED, Comparing
 from tools import comparing
-from tools.cells import Capacity, MemoryProbe, Variant
+from tools.cells import Capacity, MemoryProbe
+from tools.header import Variant
 from tools.planning import Plan, Timing
 from tools.workloads import chosen_workloads
 

@@ -15,9 +15,10 @@ from clients.swarm import run_load
 from tests.test_clients_verdict_tables import run_of
 from tools import measuring
 from tools.carrying_out import carried_out
-from tools.cells import Cell, Variant
+from tools.cells import Cell
 from tools.findings import load_fault
 from tools.foreign import foreign_variants
+from tools.header import Variant
 from tools.host.canary import Canaries
 from tools.interruption import Interruption
 from tools.machine import Division, usable_cpus

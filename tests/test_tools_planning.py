@@ -9,8 +9,8 @@ from itertools import islice
 import pytest
 
 from tests.comparisons import MODELS
-from tools.cells import Variant
 from tools.choosing import DEFAULT, chosen_models, with_control
+from tools.header import Variant
 from tools.machine import Division, divided, parsed_cpu_list
 from tools.planning import (
     CAPACITY,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.comparisons import MODELS, WORKLOADS, cell, header, made_up
-from tools.cells import Variant
+from tools.header import Variant
 from tools.report.page import report_page, write_report
 from tools.results import read_results, writing
 from tools.summary import summarized

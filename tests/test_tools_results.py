@@ -14,7 +14,9 @@ import pytest
 from tests.comparisons import cell, header, made_up
 from tools.cells import Capacity, Cell, MemoryProbe
 from tools.cli import run
-from tools.results import CELLS, SAMPLES, VERSION, ResultsError, Writer, read_results, resuming, writing
+from tools.failure import ResultsError
+from tools.lines import VERSION
+from tools.results import CELLS, SAMPLES, Writer, read_results, resuming, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from tests.comparisons import cell, header
-from tools.cells import Variant
+from tools.header import Variant
 from tools.report.page import report_page
 from tools.results import read_results, writing
 from tools.tables import tables_of

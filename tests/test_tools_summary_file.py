@@ -11,7 +11,8 @@ from tests.comparisons import header, made_up
 from tools import commands_compare
 from tools.cells import Capacity, MemoryProbe
 from tools.cli import run
-from tools.results import SUMMARY, ResultsError, read_results, writing
+from tools.failure import ResultsError
+from tools.results import SUMMARY, read_results, writing
 from tools.summary_file import written_summary
 
 if TYPE_CHECKING:

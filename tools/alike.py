@@ -19,7 +19,8 @@ from tools.standings import LEAST_DIFFERENCE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from tools.cells import Cell, Header, Variant
+    from tools.cells import Cell
+    from tools.header import Header, Variant
     from tools.machine import Division, Interpreter, Machine
     from tools.results import Results
     from tools.workloads import Workload

@@ -11,8 +11,9 @@ from clients.addresses import Address
 from clients.ceiling import ceiling
 from clients.plan import PlanError
 from servers.registry import MODELS
-from tools.cells import Header
 from tools.comparing import Comparison
+from tools.failure import ResultsError
+from tools.header import Header
 from tools.host.canary import canaries
 from tools.interpreters import HTTP_NEEDS, Python, interpreter_of
 from tools.interruption import Interruption
@@ -20,7 +21,7 @@ from tools.leftovers import end_leftover, noting
 from tools.machine import this_interpreter, this_machine, usable_cpus
 from tools.measuring import Bench
 from tools.planning import Plan, Timing
-from tools.results import ResultsError, resuming, writing
+from tools.results import resuming, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

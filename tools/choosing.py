@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from servers.registry import CONCURRENCY, MODELS, MORE_CLIENTS_THAN_WORKERS
-from tools.cells import Variant
 from tools.failure import Failure
 from tools.foreign import foreign_variants
+from tools.header import Variant
 from tools.interpreters import under
 from tools.published import STEVENS_POOL
 

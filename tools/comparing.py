@@ -26,7 +26,7 @@ from tools.results import Results
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tools.cells import Header
+    from tools.header import Header
     from tools.interruption import Interruption
     from tools.machine import Division
     from tools.measuring import Bench

@@ -5,3 +5,7 @@ from __future__ import annotations
 
 class Failure(Exception):
     """Something that the user should know and nobody needs a traceback for; its text is one clear line."""
+
+
+class ResultsError(Failure):
+    """A results folder that cannot be made or read."""

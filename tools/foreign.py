@@ -22,9 +22,9 @@ from typing import IO, TYPE_CHECKING, Any
 from servers.registry import MODELS
 from servers.runtime.settings import Settings
 from tools.announcements import OUTPUT_LIMIT, event
-from tools.cells import Variant
 from tools.children import LaunchError
 from tools.failure import Failure
+from tools.header import Variant
 from tools.launch import LISTENING_TIMEOUT, Server, up
 from tools.marking import guarded
 from tools.published import STEVENS_POOL

@@ -28,7 +28,7 @@ from tools.machine import SERVE, Interpreter
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from tools.cells import Variant
+    from tools.header import Variant
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 11)

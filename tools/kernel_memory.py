@@ -57,7 +57,12 @@ class KernelMemory:
     @property
     def both_ends(self) -> bool:
         """Whether the clients' end of connections is counted too."""
-        return self.method in {"slabinfo", "meminfo"}
+        return counts_both_ends(self.method)
+
+
+def counts_both_ends(method: str) -> bool:
+    """Whether the clients' end of connections is counted by this method, too."""
+    return method in {"slabinfo", "meminfo"}
 
 
 @contextmanager

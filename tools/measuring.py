@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from clients.result import LoadResult
     from clients.verdict import KnownCeiling
     from tools.accounting.meters import Meter
-    from tools.cells import Host, Variant
+    from tools.cells import Host
+    from tools.header import Variant
     from tools.host.canary import Canaries
     from tools.host.listening import QueueWatch
     from tools.interpreters import Python

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tools.inference.slopes import intercept, slope
+from tools.kernel_memory import counts_both_ends
 from tools.tabular import NOTHING, Column, Table, between, significant
 
 if TYPE_CHECKING:
@@ -104,14 +105,21 @@ def _notes(found: Sequence[Holding]) -> list[str]:
     methods = sorted({each.kernel_method for each in found if each.kernel_method})
     notes = [
         (
-            "Memory of processes is their proportional set size: what several share is counted once. A model that did "
-            "not answer all connections has no slope, because those that wait hold nothing of its own."
+            "Memory of processes is their proportional set size, without pages of files: what several share is counted "
+            "once. A model that did not answer all connections has no slope, because those that wait hold nothing of "
+            "its own."
         )
     ]
     if methods:
         notes.append(
             f"The kernel's share is by {', '.join(methods)}: sockets, descriptors and, for models that have them, the "
             "processes and threads of a connection."
+        )
+    if any(counts_both_ends(method) for method in methods):
+        notes.append(
+            f"{' and '.join(filter(counts_both_ends, methods))}: of the whole machine, so that the kernel's share has "
+            "the clients' ends of connections in it, too. A server whose clients are elsewhere takes less, of sockets "
+            "about half."
         )
     notes += [f"{each.model}, {failure}" for each in found for failure in each.failures]
     return notes

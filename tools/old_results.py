@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tools.cells import Cell, Header, Load, Peaks, Variant
+from tools.cells import Cell, Load, Peaks
+from tools.header import Header, Variant
 from tools.machine import Interpreter
 from tools.records import with_defaults
 from tools.workloads import upgraded

@@ -20,8 +20,8 @@ from tools.verdicts.verdict import CLIENT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tools.cells import Variant
     from tools.figures import ByRound
+    from tools.header import Variant
     from tools.results import Results
     from tools.verdicts.verdict import Verdict
     from tools.workloads import Workload

@@ -13,7 +13,7 @@ from tools.workloads.workload import ALL
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from tools.cells import Variant
+    from tools.header import Variant
     from tools.workloads import Workload
 
 

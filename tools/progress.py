@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from tools.cells import Variant
     from tools.comparing import Done
+    from tools.header import Variant
     from tools.machine import Division
     from tools.planning import Plan, Step
 

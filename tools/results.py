@@ -7,9 +7,8 @@
 
 A line is written, through to the disk, when its cell has ended and after its samples, so that a comparison that is
 killed keeps every cell that it finished, also where the machine lost its power; the line that was cut short is left
-out, and said so. Any other
-line that is not what it should be makes the whole folder unreadable: figures are either all there or not to
-be trusted.
+out, and said so. Any other line that is not what it should be makes the whole folder unreadable: figures are either all
+there or not to be trusted.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tools.cells import Capacity, Cell, Header, MemoryProbe
-from tools.failure import Failure
-from tools.old_results import upgraded_cell, upgraded_header
-from tools.records import DamagedError, Record, as_json, record_from
+from tools.cells import Capacity, Cell, MemoryProbe
+from tools.failure import ResultsError
+from tools.lines import FORMAT, KINDS, VERSION, header_of, record_of
+from tools.records import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,15 +35,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FORMAT = "serverlab-comparison"
-VERSION = 3  # to be raised whenever a reader of the last version would misread a file
+    from tools.header import Header
+
 CELLS, SAMPLES, REPORT, SUMMARY = "cells.jsonl", "samples", "report.html", "summary.json"
-KINDS: dict[str, type[Any]] = {"cell": Cell, "memory": MemoryProbe, "capacity": Capacity}
-"""What a line after the header can be, by the name that it begins with."""
-
-
-class ResultsError(Failure):
-    """A results folder that cannot be made or read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +230,8 @@ def read_results(folder: Path) -> Results:
     last = lines.pop()  # what follows the last newline: nothing, unless a kill cut a line short
     if not lines:
         raise ResultsError(f"{folder} holds no comparison: {path.name} has no whole line")
-    header, version = _header(path, lines[0])
-    records = [_body(path, number, line, version) for number, line in enumerate(lines[1:], start=2)]
+    header, version = header_of(path, lines[0])
+    records = [record_of(path, number, line, version) for number, line in enumerate(lines[1:], start=2)]
     return Results(
         folder,
         header,
@@ -247,37 +240,3 @@ def read_results(folder: Path) -> Results:
         tuple(record for record in records if isinstance(record, MemoryProbe)),
         tuple(record for record in records if isinstance(record, Capacity)),
     )
-
-
-def _header(path: Path, line: bytes) -> tuple[Header, int]:
-    data = _parsed(path, 1, line)
-    if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
-        raise ResultsError(f"{path} is not a comparison of serverlab's")
-    version = data.pop("version", None)
-    if version not in range(1, VERSION + 1):
-        raise ResultsError(f"{path} has format version {version!r}, and this serverlab reads versions 1 to {VERSION}")
-    return _record(path, 1, Header, data if version == VERSION else upgraded_header(data, version)), version
-
-
-def _body(path: Path, number: int, line: bytes, version: int) -> Any:
-    data = _parsed(path, number, line)
-    if version < VERSION:
-        return _record(path, number, Cell, upgraded_cell(data))
-    kind = data.pop("record", None) if isinstance(data, dict) else None
-    if kind not in KINDS:
-        raise ResultsError(f"{path}, line {number} is damaged: it is no record of a comparison")
-    return _record(path, number, KINDS[kind], data)
-
-
-def _parsed(path: Path, number: int, line: bytes) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError as error:  # a byte that is no UTF-8 is a ValueError too
-        raise ResultsError(f"{path}, line {number} is damaged: {error}") from error
-
-
-def _record(path: Path, number: int, kind: type[Record], data: object) -> Record:
-    try:
-        return record_from(kind, data)
-    except DamagedError as error:
-        raise ResultsError(f"{path}, line {number} is damaged: {error}") from error

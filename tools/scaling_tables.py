@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tools.inference.scaling import Usl
     from tools.results import Results
     from tools.verdicts.verdict import Verdict
+    from tools.workloads import Workload
 
 Key = TypeVar("Key", bound="Hashable")
 NEVER = "never"  # the peak of a curve that does not fall
@@ -85,7 +86,7 @@ def scaling_table(results: Results) -> Table | None:
             Column("Limited by, with most connections", "", "Limited\nby", words=True),
         ),
         rows=tuple(_scaling_row(each) for each in found),
-        notes=tuple(_scaling_notes(found)),
+        notes=(_parameters(max(results.header.server_cpus(each) for each in _sizes(results))), *_scaling_notes(found)),
     )
 
 
@@ -113,12 +114,24 @@ def _in_thousandths(figure: Interval | None) -> Interval | None:
     return Interval(round(figure.estimate * THOUSANDTHS, 3), low, high, figure.rounds)
 
 
-def _scaling_notes(found: Sequence[Scaled]) -> Iterator[str]:
-    yield (
+def _sizes(results: Results) -> list[Workload]:
+    """The workloads at several numbers of connections."""
+    return [each for each in results.header.workloads if each.scaling_of]
+
+
+def _parameters(cpus: int) -> str:
+    """What the parameters mean, where servers could use so many CPUs."""
+    alone = "one CPU: with it, a server that only computes has a sigma of 1"
+    several = f"{cpus} CPUs: with them, a server that only computes has a sigma of 1/{cpus} or more"
+    return (
         "lambda is the throughput of one connection. sigma is the share of a request that only one can be in at a "
-        "time: 0 scales with the connections, 1 does not scale at all. kappa is what connections cost each other; the "
-        "peak is where more of them begin to cost more than they bring: a guess beyond those that were measured."
+        "time: 0 scales with the connections, 1 does not scale at all. It holds what CPUs limit, too, and servers had "
+        f"{alone if cpus == 1 else several}, however it is built. kappa is what connections cost each other; the peak "
+        "is where more of them begin to cost more than they bring: a guess beyond those that were measured."
     )
+
+
+def _scaling_notes(found: Sequence[Scaled]) -> Iterator[str]:
     noisy = [each for each in found if each.verdict.limit == HOST_NOISE]
     if noisy:
         which = "all of these" if len(noisy) == len(found) else _listed(noisy)

@@ -17,8 +17,8 @@ from tools.verdicts.verdict import CLIENT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tools.cells import Variant
     from tools.figures import ByRound
+    from tools.header import Variant
     from tools.inference.intervals import Interval
     from tools.results import Results
     from tools.workloads import Workload

@@ -17,7 +17,7 @@ from tools.workers import pools
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from tools.cells import Variant
+    from tools.header import Variant
     from tools.published import Design
     from tools.results import Results
     from tools.workers import Pool

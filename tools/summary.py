@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tools.cells import Cell, Variant
+    from tools.cells import Cell
+    from tools.header import Variant
     from tools.results import Results
     from tools.standings import Standing
     from tools.verdicts.verdict import Verdict

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from tools.advice_of import advice_of
 from tools.controls import session_control
+from tools.failure import ResultsError
 from tools.memory_tables import holdings
 from tools.process_control import process_control
-from tools.results import SUMMARY, ResultsError
+from tools.results import SUMMARY
 from tools.scaling_tables import scaled
 from tools.summary import summarized
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from tools.accounting.meters import Meter
-    from tools.cells import Variant
+    from tools.header import Variant
     from tools.interpreters import Python
     from tools.launch import Server
 

@@ -67,9 +67,9 @@ def control(pairs: Mapping[tuple[str, str], Sequence[float]]) -> Control:
 
     Needs that which entry runs first is drawn anew for every other round of each workload, and is the other one in the
     round after it: then a sound session's logarithms are as often below 0 as above it, however wild, and what the order
-    does comes with both signs, which makes an alarm rarer. From `ENOUGH_TO_FLIP` pairs on that is all that is used: the signs
-    are flipped at random, and few flips may lie as far from 0 as what was seen (Fisher's randomisation test). Fewer
-    pairs have too few flips, so there Student's t is asked, which outliers make less, not more, ready to raise an
+    does comes with both signs, which makes an alarm rarer. From `ENOUGH_TO_FLIP` pairs on that is all that is used: the
+    signs are flipped at random, and few flips may lie as far from 0 as what was seen (Fisher's randomisation test).
+    Fewer pairs have too few flips, so there Student's t is asked, which outliers make less, not more, ready to raise an
     alarm. A bootstrap (Efron) could not do this: at five pairs one sound session in sixteen has all on one side.
     """
     found = strongest(pairs)

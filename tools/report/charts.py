@@ -19,7 +19,8 @@ from tools.statistics import percentile_curve
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tools.cells import Cell, Variant
+    from tools.cells import Cell
+    from tools.header import Variant
     from tools.inference.intervals import Interval
     from tools.results import Results
     from tools.summary import Row, Summary

@@ -9,8 +9,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from tools.failure import ResultsError
 from tools.report.sections import sections_of
-from tools.results import REPORT, ResultsError
+from tools.results import REPORT
 
 if TYPE_CHECKING:
     from tools.results import Results

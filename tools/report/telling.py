@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tools.controls import session_control
 from tools.figures import NOTICEABLE_APART, counted_apart, measuring_share
+from tools.kernel_memory import counts_both_ends
 from tools.progress import named
 from tools.standings import LEAST_DIFFERENCE
 from tools.statistics import BEHIND_A_PERCENTILE
@@ -103,6 +104,7 @@ def method_values(results: Results) -> dict[str, object]:
         "said": session_control(results).reason,
         "again": sum(cell.attempt > 1 for cell in results.attempts),
         "kernel_methods": sorted({probe.kernel_method for probe in results.memory if probe.kernel_method}),
+        "both_ends": any(counts_both_ends(probe.kernel_method) for probe in results.memory),
         "scaling": any(workload.scaling_of for workload in header.workloads),
         "paced": any(workload.rate is not None for workload in header.workloads),
         "samples_beyond": BEHIND_A_PERCENTILE,

@@ -10,7 +10,8 @@ from tools.choosing import THREADS
 
 if TYPE_CHECKING:
     from servers.registry import Entry
-    from tools.cells import Cell, Variant
+    from tools.cells import Cell
+    from tools.header import Variant
     from tools.workloads import Workload
 
 COMPUTES = "cpu="  # in a request of the protocol work: what the model `offloading` hands to its pool

@@ -1,0 +1,112 @@
+"""Ratios that know their workload's noise: by simulation of sessions of which everything is known."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from tools.inference.moderating import Noise, moderated, noise
+from tools.inference.ranking import tiers
+from tools.inference.ratios import ratio, told_apart
+
+ROUNDS = 5
+STEPS = 0.15  # from one model to the next
+LEAST = 0.05
+
+Figures = dict[str, dict[int, float]]
+
+
+def session(generator: np.random.Generator, means: list[float], scatter: list[float]) -> Figures:
+    """Figures of models with such means, each with its own noise, in rounds that are quick or slow for all."""
+    common = generator.normal(0, 0.1, ROUNDS)
+    return {
+        f"model-{place}": {
+            number: mean * math.exp(common[number] + noise)
+            for number, noise in enumerate(generator.normal(0, its, ROUNDS))
+        }
+        for place, (mean, its) in enumerate(zip(means, scatter, strict=True))
+    }
+
+
+def coverage(seed: int, scatter: list[float], sessions: int = 300) -> float:
+    """In which share of sessions the interval of the first model by the second has the truth, which is 1.2."""
+    generator = np.random.default_rng(seed)
+    means = [1200.0, *[1000.0] * (len(scatter) - 1)]
+    held = 0
+    for _ in range(sessions):
+        made = session(generator, means, scatter)
+        found = moderated(made["model-0"], made["model-1"], noise(made))
+        held += found is not None and not found.excludes(1.2)
+    return held / sessions
+
+
+def test_where_all_models_are_as_noisy_an_interval_holds_the_truth_as_often_as_it_says() -> None:
+    """In 95 of 100 sessions, about."""
+    assert 0.92 < coverage(1, [0.05] * 6) < 0.985
+
+
+def test_where_one_model_is_twice_as_noisy_its_interval_still_holds_the_truth_nine_times_in_ten() -> None:
+    """The noise of the others draws its own towards theirs."""
+    assert coverage(2, [0.10, *[0.05] * 5]) >= 0.9
+
+
+def test_tiers_of_models_some_steps_apart_come_out_the_same_more_often() -> None:
+    """Five models, each 15 % from the next, measured twice: with five rounds' own spread many differ by chance."""
+    generator = np.random.default_rng(3)
+    means = [1000 * (1 + STEPS) ** -place for place in range(5)]
+    names = [f"model-{place}" for place in range(5)]
+
+    def found(made: Figures, known: Noise) -> dict[str, tuple[int, ...]]:
+        return tiers(names, lambda one, other: told_apart(moderated(made[one], made[other], known), LEAST))
+
+    sessions = [session(generator, means, [0.03] * 5) for _ in range(30)]
+    with_noise = [found(made, noise(made)) for made in sessions]
+    without = [found(made, Noise(None)) for made in sessions]
+    same, less = (sum(one == other for one, other in pairwise(each)) for each in (with_noise, without))
+    assert same > 1.2 * less
+
+
+def test_the_spread_of_a_pair_is_drawn_to_that_of_all() -> None:
+    """A lucky pair gets a wider interval, a wild one a narrower; the estimate stays."""
+    theirs = dict.fromkeys(range(ROUNDS), 100.0)
+    for scatter, wider in ((0.001, True), (0.3, False)):
+        ours = {number: 120 * math.exp(scatter * (number - 2)) for number in theirs}
+        alone, known = ratio(ours, theirs), moderated(ours, theirs, Noise(0.05**2))
+        assert alone is not None
+        assert known is not None
+        assert alone.width is not None
+        assert known.width is not None
+        assert known.estimate == alone.estimate
+        assert (known.width > alone.width) is wider
+
+
+def test_rounds_without_any_spread_have_the_interval_of_the_others() -> None:
+    """By hand: half of 0.05 squared, Student's t of 8 degrees of freedom 2.3060, five rounds."""
+    found = moderated(dict.fromkeys(range(ROUNDS), 120.0), dict.fromkeys(range(ROUNDS), 100.0), Noise(0.05**2))
+    reach = 2.3060 * math.sqrt(0.05**2 / 2 / 5)
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx((1.2 * math.exp(-reach), 1.2 * math.exp(reach)), rel=1e-4)
+
+
+def test_the_noise_of_all_pairs_is_their_median_which_one_wild_model_does_not_move() -> None:
+    """Of ten pairs of five models four are with the wild one."""
+    made = session(np.random.default_rng(4), [1000.0] * 5, [0.05] * 4 + [3.0])
+    found = noise(made).variance
+    assert found is not None
+    assert found < 4 * 2 * 0.05**2
+
+
+def test_noise_is_not_known_of_one_pair_or_of_few_rounds() -> None:
+    """Then ratios are what their rounds say."""
+    three = session(np.random.default_rng(5), [1000.0] * 3, [0.05] * 3)
+    two = {name: three[name] for name in ("model-0", "model-1")}
+    short = {name: {number: values[number] for number in range(3)} for name, values in three.items()}
+    assert noise(three).variance is not None
+    for made in (two, short):
+        assert noise(made) == Noise(None)
+        assert moderated(made["model-0"], made["model-1"], noise(made)) == ratio(made["model-0"], made["model-1"])
+    assert moderated({1: 1.0}, {2: 1.0}, Noise(0.01)) is None
+    assert moderated({1: 2.0}, {1: 1.0}, Noise(0.01)) == ratio({1: 2.0}, {1: 1.0})
