@@ -14,8 +14,9 @@ import pytest
 from tests.comparisons import made_up
 from tools.cli import run
 from tools.commands_compare import new_folder
+from tools.failure import ResultsError
 from tools.machine import usable_cpus
-from tools.results import CELLS, ResultsError, read_results
+from tools.results import CELLS, read_results
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,6 +14,7 @@ from tools.narrowing import too_wide, widths
 from tools.results import read_results, writing
 from tools.served import is_whole, whole
 from tools.summary import summarized
+from tools.summary_file import summary_of
 from tools.tables import tables_of
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ def test_a_single_round_that_was_badly_served_is_left_out_and_named(tmp_path: Pa
     assert row.served == 50
     notes = next(table for table in tables_of(results) if table.name == "churn").notes
     assert "selector, round 3: it served 20 of 50 clients, and is left out." in notes
+    told = summary_of(results)["workloads"]["churn"]["models"]["selector"]
+    assert (told["partial"], list(told["left_out"])) == (False, ["round 3: it served 20 of 50 clients"])
 
 
 def test_a_model_that_mostly_serves_a_few_has_no_figures_though_a_round_went_well(tmp_path: Path) -> None:

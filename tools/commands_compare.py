@@ -18,11 +18,12 @@ from tools.alike import check_alike
 from tools.asked import Asked, AskedError, asked_plan, check_alone, check_both_saved, saved_folder
 from tools.carrying_out import carried_out, resumed
 from tools.choosing import ALL, DEFAULT, NONE
+from tools.failure import ResultsError
 from tools.pairing import compared
 from tools.planning import MAX_ROUNDS
 from tools.progress import Watching
 from tools.report.page import write_report
-from tools.results import ResultsError, read_results
+from tools.results import read_results
 from tools.summary_file import written_summary
 from tools.tables import tables_of
 from tools.terminal import print_tables, standard_console

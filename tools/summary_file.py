@@ -113,6 +113,8 @@ def _row(row: Row) -> dict[str, Any]:
         "rounds": row.rounds,
         "connections": row.connections,
         "served": row.served,
+        "partial": row.partial,
+        "left_out": row.left_out,
         "throughput": _interval(row.throughput),
         "by_the_first": _interval(row.against_first),
         "tiers": row.tiers,
