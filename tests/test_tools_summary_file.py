@@ -49,10 +49,10 @@ def test_a_probe_or_a_search_that_failed_is_a_failure_of_the_command(
     """As a cell is."""
     folder = tmp_path / "results"
 
-    def begun(*_: object) -> int:
+    def begun(*_: object) -> tuple[Path, int]:
         with writing(folder) as writer:
             fill(writer)
-        return 0
+        return folder, 0
 
     def fill(writer: Writer) -> None:
         writer.add_header(header())
