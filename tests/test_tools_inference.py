@@ -219,7 +219,7 @@ def test_forty_names_with_a_million_largest_sets_are_put_into_tiers_at_once() ->
 
 def test_the_package_does_not_import_scipy_before_it_is_needed() -> None:
     """It takes most of a second, which a command that draws no conclusions should not pay."""
-    names = ("intervals", "ratios", "ranking", "control", "adjusting", "scaling", "slopes")
+    names = ("intervals", "ratios", "ranking", "control", "adjusting", "moderating", "scaling", "slopes")
     code = "import sys; " + "; ".join(f"import tools.inference.{name}" for name in names)
     assert (ROOT / "tools" / "inference").is_dir()
     assert {path.stem for path in (ROOT / "tools" / "inference").glob("[!_]*.py")} == set(names)

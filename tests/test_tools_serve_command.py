@@ -167,6 +167,7 @@ def test_every_option_that_a_workload_may_hold_equal_is_put_in() -> None:
     """As the workload has it, or as our own servers have it where it says nothing."""
     (variant,) = foreign_variants(["mine=run " + " ".join(f"{{{name}}}" for name in SERVER_OPTIONS)], {})
     usual = {name: str(getattr(Settings, name)) for name in SERVER_OPTIONS}
+    assert usual == {name: str(value) for name, value in foreign.USUAL.items()}
     assert command_of(variant, "echo") == ["run", *usual.values()]
     assert command_of(variant, "echo", {"backlog": 5}) == ["run", *{**usual, "backlog": "5"}.values()]
 

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from servers.registry import MODELS
-from servers.runtime.settings import Settings
 from tools.announcements import OUTPUT_LIMIT, event
 from tools.children import LaunchError
 from tools.failure import Failure
@@ -28,7 +27,6 @@ from tools.header import Variant
 from tools.launch import LISTENING_TIMEOUT, Server, up
 from tools.marking import guarded
 from tools.published import STEVENS_POOL
-from tools.workloads.reading import SERVER_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -97,6 +95,20 @@ def _variant(name: str, words: tuple[str, ...], options: Mapping[str, int]) -> V
     )
 
 
+USUAL = {
+    "backlog": 1024,
+    "max_connections": 10_000,
+    "receive_size": 65_536,
+    "idle_timeout": 60.0,
+    "request_timeout": 10.0,
+    "max_line": 131_072,
+    "max_size": 16_777_216,
+    "max_sleep": 60.0,
+    "max_cpu": 10.0,
+}
+"""What our servers have where nothing else is asked for, which a command may be told, too; tests hold it to theirs."""
+
+
 def filled_in(variant: Variant, protocol: str, options: Mapping[str, int], port: int | None) -> list[str]:
     """The words of the command, with what they leave open put in."""
     known = {
@@ -104,7 +116,7 @@ def filled_in(variant: Variant, protocol: str, options: Mapping[str, int], port:
         "{host}": HOST,
         "{protocol}": protocol,
         WORKERS: str(options.get("workers", STEVENS_POOL)),
-        **{f"{{{name}}}": str(options.get(name, getattr(Settings, name))) for name in SERVER_OPTIONS},
+        **{f"{{{name}}}": str(options.get(name, usual)) for name, usual in USUAL.items()},
     }
     pattern = re.compile("|".join(map(re.escape, known)))  # at once: what is put in is not looked at again
     return [pattern.sub(lambda found: known[found[0]], word) for word in variant.command]
