@@ -13,7 +13,7 @@ from tools.cells import Capacity, MemoryProbe
 from tools.cli import run
 from tools.failure import ResultsError
 from tools.results import SUMMARY, read_results, writing
-from tools.summary_file import written_summary
+from tools.summary_file import summary_of, write_summary
 
 if TYPE_CHECKING:
     from tools.results import Writer
@@ -29,7 +29,7 @@ def test_a_summary_that_cannot_be_written_whole_leaves_the_older_one(
 ) -> None:
     """A full disk cuts the new one short, and nobody reads that."""
     results = read_results(made_up(tmp_path / "results"))
-    written_summary(results)
+    write_summary(results, summary_of(results))
     before = (results.folder / SUMMARY).read_bytes()
 
     def cut_short(path: Path, text: str, encoding: str) -> None:
@@ -38,7 +38,7 @@ def test_a_summary_that_cannot_be_written_whole_leaves_the_older_one(
 
     monkeypatch.setattr(Path, "write_text", cut_short)
     with pytest.raises(ResultsError, match=r"cannot write .*summary\.json: No space left"):
-        written_summary(results)
+        write_summary(results, summary_of(results))
     assert (results.folder / SUMMARY).read_bytes() == before
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from tools import figures
 from tools.advice.giving import advise
-from tools.advice.standings import Figure, Memory, Standing
+from tools.advice.standings import Figure, Memory, Standing, listed
 from tools.controls import session_control
-from tools.inference.intervals import interval
+from tools.inference.intervals import FEWEST, interval
 from tools.inference.moderating import moderated, noise
 from tools.memory_tables import holdings
 from tools.one_speed import cpu_at_one_speed
@@ -19,7 +19,7 @@ from tools.tabular import Table
 from tools.verdicts.facts import facts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tools.inference.intervals import Interval
     from tools.memory_tables import Holding
@@ -62,14 +62,23 @@ def advice_table(results: Results, summaries: Sequence[Summary]) -> Table | None
         "said that the intervals do not bear.",
         columns=(),
         rows=(),
-        notes=tuple(" ".join(sentences) for sentences in _advised(results, summaries, "").values()),
+        notes=tuple(map(" ".join, _once(_advised(results, summaries, "").values()))),
     )
+
+
+def _once(advice: Iterable[Sequence[str]]) -> Iterator[list[str]]:
+    """The sentences of each workload, without those that were said of an earlier one."""
+    said: set[str] = set()
+    for sentences in advice:
+        yield [sentence for sentence in sentences if sentence not in said]
+        said.update(sentences)
 
 
 def _advised(results: Results, summaries: Sequence[Summary], unsound: str) -> dict[str, tuple[str, ...]]:
     beside = _beside(results)
     return {
-        summary.workload.name: advise(
+        summary.workload.name: _unranked(summary)
+        or advise(
             summary.workload.name,
             _standings(results, summary, beside),
             measure=summary.standing.measure,
@@ -79,6 +88,26 @@ def _advised(results: Results, summaries: Sequence[Summary], unsound: str) -> di
         )
         for summary in summaries
     }
+
+
+def _unranked(summary: Summary) -> tuple[str, ...]:
+    """What there is to say where there are models with figures, and too few rounds to rank them; else nothing."""
+    standing = summary.standing
+    if not standing.order or any(standing.tiers.values()):
+        return ()
+    rows = {row.model: row for row in summary.rows}
+    found = [(name, rows[name].throughput) for name in standing.order]
+    medians = [f"{name} {throughput.estimate:,.0f}" for name, throughput in found if throughput is not None]
+    unusable = [
+        f"{row.model} ({_why_not(row)})"
+        for row in summary.rows
+        if row.model not in standing.order and not row.control_of
+    ]
+    return (
+        f"On {summary.workload.name} nobody is ranked: fewer than {FEWEST} rounds tell nothing apart.",
+        f"By their medians of requests a second: {', '.join(medians)}.",
+        *([f"Nothing is concluded from {listed(unusable)}."] if unusable else []),
+    )
 
 
 def _unsound(results: Results) -> str:

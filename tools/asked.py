@@ -12,6 +12,7 @@ from servers.registry import MODELS
 from tools.capacity import scaling_steps
 from tools.choosing import ALL, NONE, UnknownModelError, chosen_models, with_control
 from tools.failure import Failure
+from tools.foreign import check_startable
 from tools.interpreters import cannot_speak, named_interpreters
 from tools.machine import Division, divided, parsed_cpu_list, usable_cpus
 from tools.planning import DEFAULT_TIMING, FULL, MAX_ROUNDS, QUICK, Plan, Timing
@@ -79,6 +80,7 @@ def asked_plan(asked: Asked) -> AskedPlan:
         workloads = _workloads(asked)
         pythons = named_interpreters(asked.pythons)
         choice = chosen_models(asked.models, asked.options, pythons=pythons, commands=asked.serve_commands)
+        check_startable(choice.models)
     except (UnknownWorkloadError, UnknownModelError, WorkloadError) as error:
         raise AskedError(str(error)) from error
     _check_protocols(workloads, pythons)

@@ -46,7 +46,7 @@ def _lead(found: Control, model: str) -> str:
     if found.sound is None:
         return f"{model} was entered twice, but {found.reason}."
     if found.sound:
-        return f"{model} was entered twice and does not differ from itself: a difference of others is theirs."
+        return f"{model} was entered twice and does not differ from itself, by more than chance explains."
     return (
         f"UNSOUND: {model} was entered twice and differs from itself ({found.reason}). What differs by as much "
         "elsewhere may be the machine, too: run the comparison again, on a quieter machine."

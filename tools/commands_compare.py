@@ -24,7 +24,7 @@ from tools.planning import MAX_ROUNDS
 from tools.progress import Watching
 from tools.report.page import write_report
 from tools.results import read_results
-from tools.summary_file import written_summary
+from tools.summary_file import summary_of, write_summary
 from tools.tables import tables_of
 from tools.terminal import print_tables, standard_console
 from tools.workloads import WORKLOADS
@@ -207,16 +207,19 @@ def show(results: Results, before: Results | None = None, *, as_json: bool = Fal
     """Print the tables and write the report, from the files alone; and what there is beside an earlier comparison."""
     for notice in results.notices:
         print(notice, file=sys.stderr)
-    summary = written_summary(results)
-    path = write_report(results)
     against = compared(results, before) if before else None
+    summary = summary_of(results)
     if as_json:
         print(json.dumps({**summary, "against": as_object(against)} if against else summary))
+        write_summary(results, summary)
+        write_report(results)
         return
     console = standard_console()
     print_tables(console, (*tables_of(results), *(against_tables(against) if against else ())))
     for reason in results.header.left_out.values():
         console.print(f"\nLeft out: {reason}.", markup=False, highlight=False, soft_wrap=True)
+    write_summary(results, summary)  # after the tables, which a folder that cannot be written to does not keep back
+    path = write_report(results)
     console.print(f"\nReport: {path}\nFigures: {results.folder}", markup=False, highlight=False, soft_wrap=True)
 
 

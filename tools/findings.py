@@ -207,8 +207,9 @@ def load_fault(load: LoadResult) -> str:
         return f"the load was given up: no right answer came for three timeouts of {load.plan.timeout:g} s"
     if load.completed and load.duration > 0:
         return ""
-    errors = ", ".join(f"{count} {kind}" for kind, count in load.errors.items())
-    return f"no request was answered in the window ({errors or 'no error'})"
+    errors = [f"{count} {kind}" for kind, count in load.errors.items()]
+    examples = [f"an example of {kind}: {text}" for kind, text in load.error_examples.items() if kind in load.errors]
+    return f"no request was answered in the window ({'; '.join([*errors, *examples]) or 'no answer came in time'})"
 
 
 def _opened(load: LoadResult) -> int:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 from contextlib import contextmanager, suppress
@@ -21,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from servers.registry import MODELS
 from tools.announcements import OUTPUT_LIMIT, event
-from tools.children import LaunchError
+from tools.children import LaunchError, why_not
 from tools.failure import Failure
 from tools.header import Variant
 from tools.launch import LISTENING_TIMEOUT, Server, up
@@ -120,6 +121,13 @@ def filled_in(variant: Variant, protocol: str, options: Mapping[str, int], port:
     }
     pattern = re.compile("|".join(map(re.escape, known)))  # at once: what is put in is not looked at again
     return [pattern.sub(lambda found: known[found[0]], word) for word in variant.command]
+
+
+def check_startable(variants: Iterable[Variant]) -> None:
+    """Refuse a command whose program is not there, before anything is measured; Failure."""
+    for variant in variants:
+        if variant.command and "{" not in variant.command[0] and shutil.which(variant.command[0]) is None:
+            raise Failure(f"cannot start {variant.name}: {variant.command[0]}: {why_not(variant.command[0])}")
 
 
 def not_told(variants: Iterable[Variant], workloads: Iterable[Workload]) -> tuple[str, ...]:

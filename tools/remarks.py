@@ -32,7 +32,7 @@ def ranked_by(summary: Summary) -> Iterator[str]:
 def remarks(summary: Summary, planned_rounds: int) -> list[str]:
     """What is special about the ranking of these rows; nothing where all went well."""
     rows = summary.rows
-    of_all = (*_noise(rows), *_partial(rows), *_busy(rows), *_too_few(rows), *_unfinished(rows))
+    of_all = (*_noise(rows), *_partial(rows), *_busy(rows), *_overflows(rows), *_too_few(rows), *_unfinished(rows))
     return [*of_all, *(remark for row in rows for remark in _of_one(row, planned_rounds))]
 
 
@@ -65,6 +65,16 @@ def _noise(rows: Sequence[Row]) -> Iterator[str]:
         yield (
             "In most rounds of every row something else than this comparison used the CPUs (host-noise): what limits "
             "the servers cannot be told, and their figures are this hour's of this machine."
+        )
+
+
+def _overflows(rows: Sequence[Row]) -> Iterator[str]:
+    """Whose accept queue was full; the kernel counts it, whatever else ran."""
+    full = [f"{row.model} {row.overflows:,}" for row in rows if row.overflows]
+    if full:
+        yield (
+            f"The accept queue was full and turned connection requests away, which ask again after a second: "
+            f"{', '.join(full)} times."
         )
 
 

@@ -72,7 +72,8 @@ def standing(results: Results, workload: Workload) -> Standing:
         return told_apart(moderated(known[better], known[worse], known_noise), LEAST_DIFFERENCE)
 
     ratios = {name: found for name in order if (found := moderated(known[name], known[order[0]], known_noise))}
-    numbers = tiers(order, differ)
+    enough = any(found.low is not None for found in ratios.values())
+    numbers = tiers(order, differ) if enough else dict.fromkeys(order, ())
     return Standing(measure.name, order, ratios, numbers, after.exponent, after.other_exponent, after.reason)
 
 

@@ -70,7 +70,8 @@ class Row:
     sorted. `against_first` is its figure by that of the first in the ranking, and `tiers` those that it is in. Memory
     is the median of the rounds' peaks; processes, threads and descriptors are the highest. `client_busy` is the share
     of the window in which the load process, and the measuring where it has no other CPU, used the clients' CPU.
-    `unfinished` is the most requests that were under way when a round's window closed. `failures` has a line for each
+    `unfinished` is the most requests that were under way when a round's window closed,
+    `overflows` how often the accept queue was full, in all windows. `failures` has a line for each
     cell that failed, `disturbed` one for each from which the machine took CPU.
     """
 
@@ -97,6 +98,7 @@ class Row:
     offered: float | None
     achieved: float | None
     unfinished: int
+    overflows: int
     errors: Mapping[str, int]
     examples: Mapping[str, str]
     failures: tuple[str, ...]
@@ -174,6 +176,7 @@ def _row(results: Results, workload: Workload, model: Variant, ranked: Standing)
         offered=_median(load.offered for load in loads),
         achieved=_median(load.achieved for load in counted),
         unfinished=max((load.unfinished for load in loads), default=0),
+        overflows=sum(cell.admission.overflows for cell in sound if cell.admission),
         errors=_total(load.errors for load in loads),
         examples={kind: text for load in reversed(loads) for kind, text in load.examples.items() if kind != WAITED},
         failures=tuple(f"round {cell.round}: {cell.error}" for cell in cells if cell.error),

@@ -21,13 +21,12 @@ if TYPE_CHECKING:
     from tools.summary import Row, Summary
 
 
-def written_summary(results: Results) -> dict[str, Any]:
-    """The object, saved as `summary.json` in the results folder; an older one stays whole until then.
+def write_summary(results: Results, found: dict[str, Any]) -> None:
+    """Save the object as `summary.json` in the results folder; an older one stays whole until then.
 
     Raises:
-        ResultsError: The folder cannot be written to, or the samples of a cell are damaged.
+        ResultsError: The folder cannot be written to.
     """
-    found = summary_of(results)
     path = results.folder / SUMMARY
     try:
         half = path.with_suffix(".json.part")
@@ -35,7 +34,6 @@ def written_summary(results: Results) -> dict[str, Any]:
         half.replace(path)
     except OSError as error:
         raise ResultsError(f"cannot write {path}: {error.strerror}") from error
-    return found
 
 
 def summary_of(results: Results) -> dict[str, Any]:
@@ -49,6 +47,7 @@ def summary_of(results: Results) -> dict[str, Any]:
         "seed": header.seed,
         "planned": header.planned,
         "cells": len(results.cells),
+        "disturbed": sum(bool(cell.disturbed) for cell in results.cells),
         "sound": control.sound,
         "control": {"reason": control.reason, "ratio": _interval(control.ratio)},
         "workloads": {each.workload.name: _workload(each, advice[each.workload.name]) for each in summaries},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from io import TextIOWrapper
 from textwrap import fill
 from typing import TYPE_CHECKING, Literal
 
@@ -24,6 +25,8 @@ BREAKS = re.compile(r"(_|.(?=@))")  # where a name that is too long may go on in
 
 def standard_console() -> Console:
     """A console for stdout, as wide as the terminal, or COLUMNS, or else 100 characters."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character shows another in its place
     return Console() if sys.stdout.isatty() or "COLUMNS" in os.environ else Console(width=PLAIN_WIDTH)
 
 

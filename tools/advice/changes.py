@@ -136,7 +136,7 @@ def _by_more_rounds(order: Sequence[Standing]) -> str:
     """Of the first tier; not where it is known that they are near, or where the clients hide the difference."""
     best = order[0]
     parted = [each for each in order[1:] if each.is_first and not _hidden(best, each) and not _near(each)]
-    return f"More rounds may part {names_of([best, *parted])} (--until-width 5%)." if parted else ""
+    return f"More rounds may part {names_of([best, *parted])} (--until-width)." if parted else ""
 
 
 def _hidden(one: Standing, other: Standing) -> bool:
