@@ -194,9 +194,9 @@ def test_a_workload_that_an_interpreter_cannot_speak_is_refused(tmp_path: Path) 
 
 def test_servers_of_the_users_own_come_beside_the_models() -> None:
     """They are never the control where there is a model."""
-    asked = Asked(models=("threaded",), serve_commands=("mine=sh ./serve {port}", "sh ./other {port}"))
+    asked = Asked(models=("threaded",), serve_commands=("mine=sh ./serve {port}", "other=sh ./other {port}"))
     assert names(asked) == ["threaded", "mine", "other", "threaded (again)"]
-    asked = Asked(models=("none",), serve_commands=("mine=sh ./serve {port}", "sh ./other {port}"))
+    asked = Asked(models=("none",), serve_commands=("mine=sh ./serve {port}", "other=sh ./other {port}"))
     assert names(asked) == ["mine", "other", "mine (again)"]
 
 
