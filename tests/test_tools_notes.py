@@ -46,7 +46,7 @@ def test_the_memory_table_says_where_the_clients_ends_are_in_the_kernels_share(
 
 
 @pytest.mark.parametrize(
-    ("server", "client", "words"), [((1,), (0,), "1/2 or more"), ((2, 3), (0, 1), "1/4 or more"), ((0,), (0,), "of 1,")]
+    ("server", "client", "words"), [((1,), (0,), "near 1/2,"), ((2, 3), (0, 1), "near 1/4,"), ((0,), (0,), "of 1,")]
 )
 def test_the_scaling_table_says_what_sigma_cpus_make(
     tmp_path: Path, server: tuple[int, ...], client: tuple[int, ...], words: str

@@ -122,7 +122,7 @@ def _sizes(results: Results) -> list[Workload]:
 def _parameters(cpus: int) -> str:
     """What the parameters mean, where servers could use so many CPUs."""
     alone = "one CPU: with it, a server that only computes has a sigma of 1"
-    several = f"{cpus} CPUs: with them, a server that only computes has a sigma of 1/{cpus} or more"
+    several = f"{cpus} CPUs: with them, a server that only computes has a sigma near 1/{cpus}, or less and a kappa"
     return (
         "lambda is the throughput of one connection. sigma is the share of a request that only one can be in at a "
         "time: 0 scales with the connections, 1 does not scale at all. It holds what CPUs limit, too, and servers had "
