@@ -57,7 +57,7 @@ def test_the_scaling_table_says_what_sigma_cpus_make(
     head = replace(FIVE, workloads=tuple(sizes), division=Division(server, client, ""))
     table = scaling_table(saved(tmp_path / "r", cells, head))
     assert table is not None
-    assert f"a server that only computes has a sigma {words.replace('1/', 'of 1/')}" in table.notes[0]
+    assert f"a server that only computes has a sigma {words}" in table.notes[0]
 
 
 def test_the_reading_and_the_method_tell_what_an_interval_holds_and_what_pairs_do(tmp_path: Path) -> None:
