@@ -7,7 +7,7 @@ block all signals: one that the kernel gave to another thread would not end the 
 from __future__ import annotations
 
 import os
-from _queue import SimpleQueue
+from _queue import Empty, SimpleQueue
 from _thread import stack_size, start_new_thread
 from functools import partial
 from signal import SIG_BLOCK, SIG_SETMASK, SIGTERM, pthread_sigmask, valid_signals
@@ -40,6 +40,10 @@ def wanted_threads(service: Service) -> int:
 def services_of_workers(service: Service) -> list[Service]:
     """Return a service for each thread, in whose name it counts what it serves."""
     return [service.worker(number) for number in range(1, wanted_threads(service) + 1)]
+
+
+LOOK_AGAIN = 1.0
+"""Seconds after which a wait for the threads looks whether a signal has come in the moment in which it began."""
 
 
 class Threads:
@@ -90,8 +94,20 @@ class Threads:
 
     def _wait(self) -> None:
         for _ in self._services:
-            if failure := self._ends.get():
+            if failure := self._next_end():
                 raise failure
+
+    def _next_end(self) -> BaseException | None:
+        """Wait until a thread has ended, and return what ended it.
+
+        A signal that comes between Python's last look for one and the system call that waits does not end that call:
+        its handler would never run. So the wait begins anew every so often.
+        """
+        while True:
+            try:
+                return self._ends.get(timeout=LOOK_AGAIN)
+            except Empty:
+                pass
 
     def _run(self, service: Service) -> None:
         failure = None
