@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import select
-import signal
 import socket
 import struct
 import sys
@@ -110,7 +109,6 @@ class Listener:
         # Do connections inherit the listener's options?
         self._inherited = sys.platform == "linux" and all(each.family != socket.AF_UNIX for each in sockets)
         self._opened_by = os.getpid()
-        self._passed = settings.fd >= 0
         self._unix_identity = identity(unix_path) if unix_path else None
         self._promised = 0  # once the server stops: how many waited in the accept queues then
         self.scarcity = Scarcity("accept")
@@ -132,7 +130,6 @@ class Listener:
                     return connection
                 if self._lifecycle.stopping:
                     return None
-                self._heed_parent()
             except OSError as error:
                 self.scarcity.suffer(error)
                 time.sleep(PAUSE)
@@ -165,27 +162,12 @@ class Listener:
     def stop_waiting(self) -> None:
         """Count who waits, and let `accept` no longer wait: a blocked call, restarted after the signal, ends.
 
-        A worker leaves a shared listener as it is, for the others may not have heard the word; its parent is about to
-        pass that on to all of them. Where a worker alone is stopped, or strangers may have the listener too, a call
-        ends by itself within ACCEPT_WAIT.
+        That of a shared listener ends by itself within ACCEPT_WAIT.
         """
         self._promised = sum(map(queue_length, self.sockets))
-        if not self.shared or (os.getpid() == self._opened_by and not self._passed):
+        if not self.shared:
             for listening in self.sockets:
                 listening.setblocking(False)
-
-    def _heed_parent(self) -> None:
-        """Stop where our parent does, and its word has come before we could hear it: at once after the fork, say.
-
-        It has ended the waiting for all, and we would ask in vain, over and over, until it tells us again.
-        """
-        if (
-            self.shared
-            and not self._passed
-            and len(self.sockets) == 1
-            and not os.get_blocking(self.sockets[0].fileno())
-        ):
-            os.kill(os.getpid(), signal.SIGTERM)
 
     def close(self) -> None:
         """Close the sockets, and remove the Unix socket's path; in a forked child the parent keeps that."""
