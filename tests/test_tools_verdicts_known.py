@@ -52,7 +52,7 @@ def test_four_threads_for_twenty_clients_that_come_and_go_are_a_pool() -> None:
 def test_a_backlog_of_five_for_a_hundred_clients_is_a_limit_of_admission() -> None:
     """Who is turned away asks again after a second."""
     mine, other = two_cpus()
-    plan = {**WORK, "connections": 100, "churn": True}
+    plan = {**SLEEPS, "connections": 100, "churn": True}
     check(
         Judged("threaded", plan, {"backlog": 5}, (other,), (mine,), warm_up=0.0),
         ADMISSION,

@@ -25,6 +25,7 @@ OTHERS = 0.1  # of CPUs: two runs of one server differ by a few per cent, so tha
 WANTED = 0.8  # of CPUs that were in use: where more was idle, whoever else ran took nothing away
 STOLEN = 0.05  # of all CPUs, by a hypervisor that takes them only while somebody wants them
 SPIN = 0.9  # of a CPU: on a quiet machine a loop gets all but a hundredth
+MOSTLY_SERVED = 0.9  # of the clients: with fewer, those who were kept out are what is to be told
 LATE_CONNECT = 0.9  # seconds at p99: a connection request that was turned away is sent again after 1 s
 LOST_SHARE = 0.01  # of the connections begun: as many as p99 leaves out
 WAITERS = 1.0  # in the accept queue in the mean: somebody was always waiting
@@ -36,7 +37,7 @@ def judge(cell: Cell, workload: Workload, variant: Variant, header: Header) -> V
     if load is None or load.window < SHORTEST_SECONDS:
         return Verdict(UNKNOWN, _nothing_to_judge(cell))
     facts = facts_of(cell, load, workload, variant, header)
-    rules: tuple[Rule, ...] = (_places_held, _noise, exhausted, _admission, _pool, _unsaturated)
+    rules: tuple[Rule, ...] = (_places_held, _noise, _kept_out, exhausted, _admission, _pool, _unsaturated)
     if cell.error:  # figures of a failed cell mean nothing, but whom it never served is known all the same
         rules = () if load.requests or cell.stopped is None else (_places_held, _noise, _admission)
     for rule in rules:
@@ -86,6 +87,17 @@ def _noise(facts: Facts) -> Verdict | None:
     spins = [("before", host.spin_before), ("after", host.spin_after)]
     reasons += [f"{when} it, a loop got {got:.0%} of a CPU" for when, got in spins if got is not None and got < SPIN]
     return Verdict(HOST_NOISE, "; ".join(reasons)) if reasons else None
+
+
+def _kept_out(facts: Facts) -> Verdict | None:
+    """Many clients of a closed loop were never let in, because they were turned away.
+
+    Those who were let in may use up the server between them; the others wait for a second and ask again.
+    """
+    load = facts.load
+    if load.offered is not None or load.served >= MOSTLY_SERVED * load.connections:
+        return None
+    return _admission(facts)
 
 
 def _admission(facts: Facts) -> Verdict | None:
