@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.cells import Cell, Cpu, Host, Load, Peaks
-from tools.header import Header, Variant
 from tools.machine import Division, Interpreter, Machine
-from tools.results import read_results, writing
+from tools.saved.cells import Cell, Cpu, Host, Load, Peaks
+from tools.saved.header import Header, Variant
+from tools.saved.results import read_results, writing
 from tools.workloads import chosen_workloads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tools.results import Results
+    from tools.saved.results import Results
 
 MODELS = {
     "iterative": "one client after the other",

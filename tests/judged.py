@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from tests.comparisons import header as made_header
 from tests.comparisons import variant as made_variant
+from tools.comparison.measuring import Bench, cell_of, measured
 from tools.host.canary import canaries
 from tools.machine import Division
-from tools.measuring import Bench, cell_of, measured
 from tools.verdicts.judging import judge
 from tools.workloads import Workload
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tests.comparisons import cell as made_cell
-from tools import carrying_out, comparing
-from tools.carrying_out import carried_out, resumed
+from tools.comparison import carrying_out, comparing
+from tools.comparison.carrying_out import carried_out, resumed
 from tools.host.canary import Canaries
 from tools.host.judging import disturbed
 from tools.machine import Division
-from tools.results import Results, read_results
+from tools.saved.results import Results, read_results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import pytest
     from numpy.typing import NDArray
 
-    from tools.cells import Cell, Host
-    from tools.comparing import Done
-    from tools.planning import Plan, Step
+    from tools.comparison.comparing import Done
+    from tools.comparison.planning import Plan, Step
+    from tools.saved.cells import Cell, Host
 
 SEED = 7
 APART = Division((1,), (0,), "")

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 from tools.accounting.meters import metering
-from tools.children import Child, start
 from tools.failure import Failure
+from tools.processes.children import Child, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

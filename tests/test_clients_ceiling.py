@@ -17,7 +17,7 @@ from clients.ceiling import Ceiling, ceiling, closed_loop, configuration
 from clients.plan import LoadPlan
 from clients.process import LoadError
 from tests.load_runs import retried
-from tools.children import on_cpus
+from tools.processes.children import on_cpus
 
 if TYPE_CHECKING:
     from pathlib import Path

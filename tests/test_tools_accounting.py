@@ -20,8 +20,8 @@ from tools.accounting.ledger import IGNORED, NOT_WAITED_FOR, REPARENTED, Ledger
 from tools.accounting.meters import CGROUP_METHODS, METHODS, metering
 from tools.accounting.processes import Key, Process, read_process
 from tools.accounting.readings import CpuReading, Times
-from tools.children import Child, start
 from tools.failure import Failure
+from tools.processes.children import Child, start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -172,7 +172,7 @@ def test_without_a_cgroup_that_can_be_written_the_books_of_the_tree_are_used() -
     script = """
         import json, os, resource
         from tools.accounting.meters import metering
-        from tools.children import start
+        from tools.processes.children import start
         from tools.failure import Failure
         os.setgroups([]); os.setgid(65534); os.setuid(65534)
         refused = []

@@ -13,20 +13,20 @@ from rich.console import Console
 from tests.comparisons import WORKLOADS, header, made_up, rounds_of
 from tools.advice.giving import advise
 from tools.advice.standings import Figure, Standing
-from tools.advice_of import advice_of, advice_table
-from tools.cells import Capacity, MemoryProbe
+from tools.analysis.summary import summarized
 from tools.cli import run
 from tools.report.page import report_page
-from tools.results import SUMMARY, read_results, writing
-from tools.summary import summarized
-from tools.tables import tables_of
-from tools.terminal import print_tables
+from tools.saved.cells import Capacity, MemoryProbe
+from tools.saved.results import SUMMARY, read_results, writing
+from tools.tables.advice_of import advice_of, advice_table
+from tools.tables.of_comparison import tables_of
+from tools.tables.terminal import print_tables
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tools.cells import Cell
-    from tools.results import Results
+    from tools.saved.cells import Cell
+    from tools.saved.results import Results
 
 ROUNDS = 5
 MODELS = ("threaded", "selector")

@@ -15,19 +15,19 @@ import pytest
 from rich.console import Console
 
 from tests.comparisons import FIVE, MODELS, ROUNDS, WORKLOADS, at_speed, made_up, rounds_of, saved
-from tools.against import against_tables, as_object, set_against
+from tools.analysis.pairing import compared
 from tools.cli import run
 from tools.failure import Failure
-from tools.pairing import compared
-from tools.results import SAMPLES, read_results, writing
-from tools.terminal import print_tables
+from tools.saved.results import SAMPLES, read_results, writing
+from tools.tables.against import against_tables, as_object, set_against
+from tools.tables.terminal import print_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tools.cells import Cell
-    from tools.pairing import Pair
-    from tools.results import Results
+    from tools.analysis.pairing import Pair
+    from tools.saved.cells import Cell
+    from tools.saved.results import Results
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 CHURN = WORKLOADS["churn"]

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.comparisons import FIVE, WORKLOADS, at_speed, rounds_of, saved
-from tools.against import against_tables
-from tools.alike import check_alike, marks
+from tools.analysis.alike import check_alike, marks
+from tools.analysis.pairing import compared
 from tools.failure import Failure
 from tools.machine import Division
-from tools.pairing import compared
+from tools.tables.against import against_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from tools.cells import Cell
+    from tools.saved.cells import Cell
 
 CHURN = WORKLOADS["churn"]
 

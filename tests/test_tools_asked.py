@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from servers.registry import MODELS
-from tools.asked import HELD, MEMORY_ROUNDS_IN_FULL, OBJECTIVE, Asked, AskedError, asked_plan
-from tools.choosing import DEFAULT
 from tools.cli import run
+from tools.comparison.asked import HELD, MEMORY_ROUNDS_IN_FULL, OBJECTIVE, Asked, AskedError, asked_plan
+from tools.comparison.planning import DEFAULT_TIMING, FULL, MAX_ROUNDS, QUICK
 from tools.failure import Failure
 from tools.machine import divided, usable_cpus
-from tools.planning import DEFAULT_TIMING, FULL, MAX_ROUNDS, QUICK
+from tools.variants.choosing import DEFAULT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,7 +142,7 @@ def test_a_seed_is_the_one_that_was_given_or_another_each_time() -> None:
 
 def test_cpus_are_those_that_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """A side that is left open has all that the other leaves, so that they are kept apart."""
-    monkeypatch.setattr("tools.asked.usable_cpus", lambda: [0, 1, 2, 3])
+    monkeypatch.setattr("tools.comparison.asked.usable_cpus", lambda: [0, 1, 2, 3])
     for asked, server, client in (
         (Asked(server_cpus="0"), (0,), (1, 2, 3)),
         (Asked(server_cpus="0-2"), (0, 1, 2), (3,)),

@@ -20,8 +20,8 @@ from tests.exact_server import serving_exactly
 from tests.load_runs import two_cpus
 from tests.quiet import until_true_in_quiet
 from tests.test_clients_verdict_tables import SECOND, run_of
-from tools.capacity import capacity, found, open_plan, scaling_steps
-from tools.cells import Capacity
+from tools.comparison.capacity import capacity, found, open_plan, scaling_steps
+from tools.saved.cells import Capacity
 
 if TYPE_CHECKING:
     from clients.result import LoadResult
@@ -116,7 +116,7 @@ def test_a_server_that_runs_has_the_capacity_that_theory_knows() -> None:
 def test_a_search_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """The highest rate that held so far is kept, and is not confirmed."""
     clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr("tools.capacity.time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr("tools.comparison.capacity.time", SimpleNamespace(monotonic=lambda: clock.now))
 
     def slow(plan: LoadPlan) -> LoadResult:
         clock.now += 10

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from servers.registry import MODELS, Entry
-from tools import choosing
-from tools.choosing import DEFAULT, UnknownModelError, chosen_models
 from tools.failure import Failure
+from tools.variants import choosing
+from tools.variants.choosing import DEFAULT, UnknownModelError, chosen_models
 
 ABSENT = Entry("absent", "waits", "a term", "nobody", "nothing", requires="no_such_package")
 POOL = Entry("pool", "waits", "a term", "nobody", "nothing", options=("workers", "thread_stack"))

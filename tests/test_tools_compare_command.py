@@ -13,10 +13,10 @@ import pytest
 
 from tests.comparisons import made_up
 from tools.cli import run
-from tools.commands_compare import new_folder
+from tools.commands.compare import new_folder
 from tools.failure import ResultsError
 from tools.machine import usable_cpus
-from tools.results import CELLS, read_results
+from tools.saved.results import CELLS, read_results
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -207,6 +207,6 @@ def test_two_comparisons_that_begin_in_one_second_have_folders_of_their_own(
     assert len(set(folders)) == 3
     assert all(folder.is_dir() for folder in folders)
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr("tools.commands_compare.RESULTS", tmp_path / "file")
+    monkeypatch.setattr("tools.commands.compare.RESULTS", tmp_path / "file")
     with pytest.raises(ResultsError, match=r"cannot write to .*file.*: Not a directory"):
         new_folder()

@@ -14,18 +14,18 @@ import pytest
 from tests.known_service import BURN_SECONDS, EXACT_SECONDS, NTH, PAGES, SLEEPS, STALL_AT, STALL_SECONDS
 from tests.load_runs import two_cpus, until_true
 from tests.quiet import made_again_in_quiet
-from tools import measuring
 from tools.accounting.cgroups import CgroupUnavailableError, cgroup_of_its_own
 from tools.accounting.meters import TreeMeter, metering
+from tools.analysis.workers import pools
 from tools.cli import run
-from tools.foreign import foreign_variants
-from tools.header import Variant
+from tools.comparison import measuring
+from tools.comparison.measuring import Bench, cell_of, measured
 from tools.host.canary import Canaries
 from tools.machine import Division
-from tools.measuring import Bench, cell_of, measured
-from tools.results import read_results
-from tools.tables import tables_of
-from tools.workers import pools
+from tools.saved.header import Variant
+from tools.saved.results import read_results
+from tools.tables.of_comparison import tables_of
+from tools.variants.foreign import foreign_variants
 from tools.workloads import Workload
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from tools.accounting.cgroups import Cgroup
     from tools.accounting.meters import Meter
-    from tools.cells import Cell, Load
-    from tools.findings import Findings
+    from tools.comparison.findings import Findings
+    from tools.saved.cells import Cell, Load
 
 SERVICE = Path(__file__).with_name("known_service.py")
 ONE = """

@@ -21,13 +21,13 @@ import pytest
 from tests.comparisons import header, made_up
 from tools.accounting.cgroups import PREFIX, CgroupUnavailableError, own_folder
 from tools.accounting.processes import read_file, read_process
-from tools.carrying_out import check_same, plan_of
-from tools.cells import Cell, MemoryProbe
 from tools.cli import run
-from tools.leftovers import NOTE, boot, end_leftover, note_server, noting
+from tools.comparison.carrying_out import check_same, plan_of
+from tools.comparison.leftovers import NOTE, boot, end_leftover, note_server, noting
+from tools.comparison.planning import CELL, MEMORY
 from tools.machine import Interpreter, this_interpreter, this_machine
-from tools.planning import CELL, MEMORY
-from tools.results import CELLS, SAMPLES, Results, read_results, resuming, writing
+from tools.saved.cells import Cell, MemoryProbe
+from tools.saved.results import CELLS, SAMPLES, Results, read_results, resuming, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

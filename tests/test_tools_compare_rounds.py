@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.made_up_cells import SEED, Comparing, Told
-from tools.belief import belief_table
-from tools.cells import Host
-from tools.header import Variant
-from tools.planning import FEWEST_REPEATS, REPEATS, Plan, Timing
-from tools.summary import summarized
+from tools.analysis.summary import summarized
+from tools.comparison.planning import FEWEST_REPEATS, REPEATS, Plan, Timing
+from tools.saved.cells import Host
+from tools.saved.header import Variant
+from tools.tables.belief import belief_table
 from tools.workloads import chosen_workloads
 
 if TYPE_CHECKING:

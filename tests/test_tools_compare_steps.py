@@ -9,16 +9,16 @@ import pytest
 
 from tests.comparisons import WORKLOADS
 from tests.made_up_cells import SEED, Comparing
-from tools import comparing
-from tools.cells import Capacity, MemoryProbe
-from tools.header import Variant
-from tools.planning import Plan, Timing
+from tools.comparison import comparing
+from tools.comparison.planning import Plan, Timing
+from tools.saved.cells import Capacity, MemoryProbe
+from tools.saved.header import Variant
 from tools.workloads import chosen_workloads
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tools.planning import Step
+    from tools.comparison.planning import Step
 
 LIMITED = Timing(2, warm_up=0.1, duration=0.2, limit=20)
 

@@ -13,28 +13,28 @@ import pytest
 
 from clients.swarm import run_load
 from tests.test_clients_verdict_tables import run_of
-from tools import measuring
-from tools.carrying_out import carried_out
-from tools.cells import Cell
-from tools.findings import load_fault
-from tools.foreign import foreign_variants
-from tools.header import Variant
+from tools.analysis.statistics import per_request
+from tools.comparison import measuring
+from tools.comparison.carrying_out import carried_out
+from tools.comparison.findings import load_fault
+from tools.comparison.interruption import Interruption
+from tools.comparison.measuring import Bench, measured
+from tools.comparison.planning import Plan, Timing
 from tools.host.canary import Canaries
-from tools.interruption import Interruption
 from tools.machine import Division, usable_cpus
-from tools.measuring import Bench, measured
-from tools.planning import Plan, Timing
-from tools.results import read_results
-from tools.statistics import per_request
+from tools.saved.cells import Cell
+from tools.saved.header import Variant
+from tools.saved.results import read_results
+from tools.variants.foreign import foreign_variants
 from tools.workloads import WORKLOADS, Workload, chosen_workloads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tools.comparing import Done
-    from tools.findings import Findings
-    from tools.planning import Step
+    from tools.comparison.comparing import Done
+    from tools.comparison.findings import Findings
+    from tools.comparison.planning import Step
 
 BENCH = Bench(Division((), (), "a test does not need them apart"), {}, Canaries({}), nullcontext)
 KNOWN = replace(WORKLOADS["computing"], name="known", connections=1, work="8 cpu=0.005")
@@ -122,7 +122,7 @@ def test_what_a_blind_meter_misses_and_what_guests_use_is_not_of_others(
     assert record.guest_cpu == findings.load.guest_cpu_seconds
     findings.closed = replace(findings.closed, cpu=replace(findings.closed.cpu, complete=complete))
     told: dict[str, float | None] = {}
-    monkeypatch.setattr("tools.findings.host_between", lambda *_, **figures: told.update(figures))
+    monkeypatch.setattr("tools.comparison.findings.host_between", lambda *_, **figures: told.update(figures))
     findings.host_record(BENCH.division, BENCH.canaries)
     assert (told["server_cpu_seconds"] is not None) == complete
     assert told["client_cpu_seconds"] == findings.load.client_cpu_seconds + findings.load.guest_cpu_seconds

@@ -10,17 +10,17 @@ import pytest
 from rich.console import Console
 
 from tests.comparisons import cell, header, made_up
-from tools.results import read_results, writing
-from tools.tables import tables_of
-from tools.tabular import significant
-from tools.terminal import print_tables
+from tools.saved.results import read_results, writing
+from tools.tables.of_comparison import tables_of
+from tools.tables.tabular import significant
+from tools.tables.terminal import print_tables
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tools.cells import Cell
-    from tools.results import Results
-    from tools.tabular import Table
+    from tools.saved.cells import Cell
+    from tools.saved.results import Results
+    from tools.tables.tabular import Table
 
 
 @pytest.mark.parametrize(

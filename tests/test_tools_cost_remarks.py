@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.comparisons import WORKLOADS, cell, header
-from tools.cells import Counts
-from tools.results import read_results, writing
-from tools.summary_file import summary_of
-from tools.tables import tables_of
+from tools.saved.cells import Counts
+from tools.saved.results import read_results, writing
+from tools.tables.of_comparison import tables_of
+from tools.tables.summary_file import summary_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tools.cells import Cell
-    from tools.results import Results
+    from tools.saved.cells import Cell
+    from tools.saved.results import Results
     from tools.workloads import Workload
 
 COUNTS = Counts(900, 100, 40, 0, complete=True)

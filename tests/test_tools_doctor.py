@@ -15,8 +15,8 @@ import pytest
 
 from clients.ceiling import Ceiling
 from tests.serving import ROOT
-from tools import doctor
 from tools.cli import run
+from tools.commands import doctor
 from tools.fitness import judging, looking, probes
 from tools.fitness.findings import Busy, Findings, Spin, Wakes
 from tools.fitness.judging import Verdict, graded, judged

@@ -19,16 +19,16 @@ from tests.load_runs import until_true
 from tests.measured import python
 from tools.accounting.meters import metering
 from tools.failure import Failure
-from tools.held_connections import Crowd, descriptors_for
-from tools.holding import PATIENCE, Holding, memory_probe
-from tools.launch import running
-from tools.variants import command_of, environment_of
+from tools.memory.held_connections import Crowd, descriptors_for
+from tools.memory.holding import PATIENCE, Holding, memory_probe
+from tools.processes.launch import running
+from tools.variants.starting import command_of, environment_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tools.accounting.meters import Meter
-    from tools.launch import Server
+    from tools.processes.launch import Server
 
 HELD = 200
 KIB = 1024

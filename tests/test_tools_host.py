@@ -10,10 +10,10 @@ import pytest
 
 from tests.hogs import hog
 from tools.accounting.processes import TICK
-from tools.cells import Host
 from tools.host.cpus import CpuLook, Ticks, Use, host_between, look, used
 from tools.host.judging import disturbed
 from tools.machine import Division, usable_cpus
+from tools.saved.cells import Host
 
 if TYPE_CHECKING:
     from collections.abc import Collection

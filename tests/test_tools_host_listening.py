@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.hogs import until
-from tools.cells import Admission
 from tools.host.listening import Mark, Queue, QueueWatch, TcpCounters, accept_queue, tcp_counters, watching_queue
+from tools.saved.cells import Admission
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

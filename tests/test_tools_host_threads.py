@@ -11,8 +11,8 @@ import pytest
 
 from tests.hogs import until
 from tests.measured import BURN, held, holder, python
-from tools.cells import Working
 from tools.host.threads import ThreadKey, ThreadTimes, thread_times, working
+from tools.saved.cells import Working
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from servers.registry import MODELS
-from tools import interpreters
-from tools.choosing import chosen_models
 from tools.failure import Failure
-from tools.interpreters import Python, cannot_speak, interpreter_of, named_interpreters, under
 from tools.machine import SERVE, this_interpreter
-from tools.variants import command_of, environment_of, started
+from tools.variants import interpreters
+from tools.variants.choosing import chosen_models
+from tools.variants.interpreters import Python, cannot_speak, interpreter_of, named_interpreters, under
+from tools.variants.starting import command_of, environment_of, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.test_tools_holding import HELD, KIB, model, probed, slope
-from tools.kernel_memory import kernel_memory, read_meminfo, read_slabinfo, read_v2
+from tools.memory.kernel_memory import kernel_memory, read_meminfo, read_slabinfo, read_v2
 
 SOCKET_BYTES = (2500, 6000)  # of the kernel for one end: a TCP socket, its inode, its file, its dentry, an epoll item
 
@@ -45,7 +45,7 @@ def test_the_server_is_where_it_was_once_its_kernel_memory_has_been_told() -> No
 
 def test_without_a_cgroup_the_whole_machine_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """From the slabs where they may be read, else from their sum, else not at all."""
-    monkeypatch.setattr("tools.kernel_memory.release", lambda: (5, 4))
+    monkeypatch.setattr("tools.memory.kernel_memory.release", lambda: (5, 4))
     with model("selector") as (_, meter):
         for method, missing in (("slabinfo", "SLABINFO"), ("meminfo", "MEMINFO"), ("", "")):
             if method != "slabinfo" or read_slabinfo() is not None:
@@ -55,7 +55,7 @@ def test_without_a_cgroup_the_whole_machine_is_told(monkeypatch: pytest.MonkeyPa
                     found = kernel.read()
                     assert found is None if not method else found is not None and found > 1 << 20
             if missing:
-                monkeypatch.setattr(f"tools.kernel_memory.{missing}", Path("/proc/not-there"))
+                monkeypatch.setattr(f"tools.memory.kernel_memory.{missing}", Path("/proc/not-there"))
 
 
 def test_the_slabs_in_use_are_a_part_of_all_slabs() -> None:

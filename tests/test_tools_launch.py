@@ -16,8 +16,8 @@ import pytest
 from tests.measured import python
 from tools.accounting.meters import metering
 from tools.accounting.readings import Times
-from tools.children import LaunchError, start
-from tools.launch import running
+from tools.processes.children import LaunchError, start
+from tools.processes.launch import running
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -73,7 +73,7 @@ def test_a_server_does_not_outlive_us_when_we_are_killed(*, metered: bool) -> No
     """It gets SIGTERM from the kernel, through the launcher of a cgroup too."""
     script = (
         "import sys\nfrom contextlib import nullcontext\nfrom tools.accounting.meters import metering\n"
-        "from tools.launch import running\n"
+        "from tools.processes.launch import running\n"
         f"with {'metering()' if metered else 'nullcontext()'} as meter:\n"
         "    with running(sys.argv[1:], meter=meter) as server:\n"
         "        print(server.pid, flush=True)\n        sys.stdin.read()\n"

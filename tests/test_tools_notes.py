@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.comparisons import FIVE, WORKLOADS, rounds_of, saved
-from tools.cells import MemoryProbe
 from tools.machine import Division
-from tools.memory_tables import memory_table
 from tools.report.page import report_page
-from tools.results import read_results, writing
-from tools.scaling_tables import scaling_table
-from tools.tables import READING
+from tools.saved.cells import MemoryProbe
+from tools.saved.results import read_results, writing
+from tools.tables.memory import memory_table
+from tools.tables.of_comparison import READING
+from tools.tables.scaling import scaling_table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tools.results import Results
+    from tools.saved.results import Results
 
 
 def probed(folder: Path, method: str) -> Results:

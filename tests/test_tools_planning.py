@@ -9,10 +9,7 @@ from itertools import islice
 import pytest
 
 from tests.comparisons import MODELS
-from tools.choosing import DEFAULT, chosen_models, with_control
-from tools.header import Variant
-from tools.machine import Division, divided, parsed_cpu_list
-from tools.planning import (
+from tools.comparison.planning import (
     CAPACITY,
     CELL,
     DEFAULT_TIMING,
@@ -28,8 +25,11 @@ from tools.planning import (
     Timing,
     without,
 )
-from tools.progress import described
-from tools.variants import command_of
+from tools.comparison.progress import described
+from tools.machine import Division, divided, parsed_cpu_list
+from tools.saved.header import Variant
+from tools.variants.choosing import DEFAULT, chosen_models, with_control
+from tools.variants.starting import command_of
 from tools.workloads import WORKLOADS, chosen_workloads
 
 BRIEF = Timing(rounds=1, warm_up=0.1, duration=0.2)

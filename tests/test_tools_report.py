@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.comparisons import MODELS, WORKLOADS, cell, header, made_up
-from tools.header import Variant
+from tools.analysis.summary import summarized
 from tools.report.page import report_page, write_report
-from tools.results import read_results, writing
-from tools.summary import summarized
-from tools.tables import tables_of
+from tools.saved.header import Variant
+from tools.saved.results import read_results, writing
+from tools.tables.of_comparison import tables_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ import pytest
 from tests.known_servers import LOOPBACKS
 from tests.serving import serving
 from tools.cli import run
-from tools.resolve import answers_table
-from tools.resolving import Resolution, listened_to, resolved
+from tools.commands.resolve import answers_table
+from tools.commands.resolving import Resolution, listened_to, resolved
 
 
 @pytest.fixture(autouse=True)

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 
 from tests.comparisons import cell, header, made_up
-from tools.cells import Capacity, Cell, MemoryProbe
 from tools.cli import run
 from tools.failure import ResultsError
-from tools.lines import VERSION
-from tools.results import CELLS, SAMPLES, Writer, read_results, resuming, writing
+from tools.saved.cells import Capacity, Cell, MemoryProbe
+from tools.saved.lines import VERSION
+from tools.saved.results import CELLS, SAMPLES, Writer, read_results, resuming, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from tools.results import Results
+    from tools.saved.results import Results
     from tools.workloads import Workload
 
 

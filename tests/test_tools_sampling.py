@@ -15,9 +15,9 @@ import pytest
 
 from tests.measured import BURN, held, holder, works
 from tools.accounting.meters import metering
-from tools.resources import descriptors, memory
-from tools.samples import Peaks, Sample
-from tools.sampling import FIRST_INTERVAL, SHARE, Sampler, sampling
+from tools.accounting.resources import descriptors, memory
+from tools.accounting.samples import Peaks, Sample
+from tools.accounting.sampling import FIRST_INTERVAL, SHARE, Sampler, sampling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -242,7 +242,7 @@ def test_memory_of_another_user_s_process_is_told_to_be_missing() -> None:
     script = """
         import os, sys
         from tools.accounting.meters import metering
-        from tools.sampling import Sampler
+        from tools.accounting.sampling import Sampler
         os.setgroups([]); os.setgid(65534); os.setuid(65534)
         with metering("process-tree") as meter:
             meter.attach(int(sys.argv[1]), ours=False)

@@ -14,11 +14,11 @@ from clients.events import Event, WindowNear, WindowOpened
 from clients.plan import LoadPlan
 from clients.window import Window
 from tests.test_tools_accounting import process
-from tools import sampling
+from tools.accounting import sampling
 from tools.accounting.meters import Look
 from tools.accounting.readings import CpuReading
-from tools.resources import Memory
-from tools.sampling import Sampler
+from tools.accounting.resources import Memory
+from tools.accounting.sampling import Sampler
 
 if TYPE_CHECKING:
     from clients.process import Told

@@ -16,14 +16,14 @@ import psutil
 import pytest
 
 from servers.runtime.settings import Settings
-from tools import foreign
 from tools.accounting.meters import metering
-from tools.children import LaunchError
-from tools.choosing import with_control
 from tools.failure import Failure
-from tools.foreign import foreign_variants, listens
-from tools.header import Variant
-from tools.variants import command_of, started
+from tools.processes.children import LaunchError
+from tools.saved.header import Variant
+from tools.variants import foreign
+from tools.variants.choosing import with_control
+from tools.variants.foreign import foreign_variants, listens
+from tools.variants.starting import command_of, started
 from tools.workloads import chosen_workloads
 from tools.workloads.reading import SERVER_OPTIONS
 
@@ -281,7 +281,7 @@ def test_nothing_is_left_of_a_server_when_we_are_killed(server: Callable[..., Va
         "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + FORKS, "{port}", str(tmp_path / "pids")
     )
     script = (
-        "import sys\nfrom tools.header import Variant\nfrom tools.variants import started\n"
+        "import sys\nfrom tools.saved.header import Variant\nfrom tools.variants.starting import started\n"
         "with started(Variant('mine', '', '', '', '', command=tuple(sys.argv[1:])), 'echo') as server:\n"
         "    print(server.pid, flush=True)\n    sys.stdin.read()\n"
     )

@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 
 from tests.comparisons import FIVE, WORKLOADS, cell, rounds_of, saved
-from tools.measures import measure_of
-from tools.narrowing import too_wide, widths
-from tools.results import read_results, writing
-from tools.served import is_whole, whole
-from tools.summary import summarized
-from tools.summary_file import summary_of
-from tools.tables import tables_of
+from tools.analysis.measures import measure_of
+from tools.analysis.served import is_whole, whole
+from tools.analysis.summary import summarized
+from tools.comparison.narrowing import too_wide, widths
+from tools.saved.results import read_results, writing
+from tools.tables.of_comparison import tables_of
+from tools.tables.summary_file import summary_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tools.cells import Cell, Load
-    from tools.results import Results
+    from tools.saved.cells import Cell, Load
+    from tools.saved.results import Results
 
 DUE = replace(WORKLOADS["keepalive"], name="churn", rate=1000.0)
 """An open loop, by the name that made-up cells have."""

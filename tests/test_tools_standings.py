@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.comparisons import FIVE, WORKLOADS, at_speed, cell, rounds_of, saved
-from tools.controls import control_ratio, session_control
-from tools.measures import measure_of, percentile_for
-from tools.one_speed import at_one_speed, cpu_at_one_speed, verdict_on
-from tools.standings import AT_THE_END, standing
+from tools.analysis.controls import control_ratio, session_control
+from tools.analysis.measures import measure_of, percentile_for
+from tools.analysis.one_speed import at_one_speed, cpu_at_one_speed, verdict_on
+from tools.analysis.standings import AT_THE_END, standing
 from tools.verdicts.verdict import CLIENT, SERVER_CPU
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tools.cells import Cell
+    from tools.saved.cells import Cell
 
 CHURN = WORKLOADS["churn"]
 AGAIN = "selector (again)"

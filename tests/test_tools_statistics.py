@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tools.statistics import (
+from tools.analysis.statistics import (
     Spread,
     jain,
     merged,

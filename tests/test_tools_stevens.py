@@ -10,19 +10,19 @@ import pytest
 from rich.console import Console
 
 from tests.comparisons import cell, header
-from tools.header import Variant
+from tools.analysis.workers import per_worker, pools
 from tools.report.page import report_page
-from tools.results import read_results, writing
-from tools.tables import tables_of
-from tools.terminal import print_tables
-from tools.workers import per_worker, pools
+from tools.saved.header import Variant
+from tools.saved.results import read_results, writing
+from tools.tables.of_comparison import tables_of
+from tools.tables.terminal import print_tables
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tools.cells import Cell
-    from tools.results import Results
-    from tools.tabular import Table
+    from tools.saved.cells import Cell
+    from tools.saved.results import Results
+    from tools.tables.tabular import Table
 
 ROWS = {"selector": None, "threaded": 6, "iterative": 0, "passing": 5, "preforked": 2}
 

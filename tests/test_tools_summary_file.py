@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.comparisons import header, made_up
-from tools import commands_compare
-from tools.cells import Capacity, MemoryProbe
 from tools.cli import run
+from tools.commands import compare as commands_compare
 from tools.failure import ResultsError
-from tools.results import SUMMARY, read_results, writing
-from tools.summary_file import summary_of, write_summary
+from tools.saved.cells import Capacity, MemoryProbe
+from tools.saved.results import SUMMARY, read_results, writing
+from tools.tables.summary_file import summary_of, write_summary
 
 if TYPE_CHECKING:
-    from tools.results import Writer
+    from tools.saved.results import Writer
 
 FAILED_PROBE = MemoryProbe("threaded", 1, 1, "", 0.0, "it did not start", (), (), (), (), "", ())
 FAILED_SEARCH = Capacity(

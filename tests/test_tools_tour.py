@@ -15,11 +15,11 @@ from rich.console import Console
 
 from servers.registry import MODELS, Entry
 from tests.serving import ROOT
-from tools import tour as tour_module
 from tools.cli import run
-from tools.essays import essay_of, paragraphs_of
-from tools.published import FIGURE_30_1, MEASURED_SINCE, design_of
-from tools.tour import particulars, show, tour
+from tools.commands import tour as tour_module
+from tools.commands.essays import essay_of, paragraphs_of
+from tools.commands.tour import particulars, show, tour
+from tools.tables.published import FIGURE_30_1, MEASURED_SINCE, design_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -189,7 +189,7 @@ def test_paragraphs_keep_diagrams_as_they_are_and_join_prose() -> None:
 
 def test_a_file_without_an_essay_is_all_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A newcomer's first try can be looked at too."""
-    monkeypatch.setattr("tools.essays.CHECKOUT", tmp_path)
+    monkeypatch.setattr("tools.commands.essays.CHECKOUT", tmp_path)
     (tmp_path / "servers").mkdir()
     (tmp_path / "servers" / "new.py").write_text("def serve(): ...\n")
     essay = essay_of(replace(MODELS["iterative"], name="new"))

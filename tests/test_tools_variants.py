@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from servers.runtime.settings import Settings
-from tools import choosing
-from tools.choosing import UnknownModelError, chosen_models, places_of, with_control
-from tools.foreign import foreign_variants
-from tools.launch import running
-from tools.variants import command_of, started
+from tools.processes.launch import running
+from tools.variants import choosing
+from tools.variants.choosing import UnknownModelError, chosen_models, places_of, with_control
+from tools.variants.foreign import foreign_variants
+from tools.variants.starting import command_of, started
 
 
 def places(name: str, **options: int) -> int | None:

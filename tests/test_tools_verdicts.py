@@ -10,10 +10,10 @@ import pytest
 from servers.runtime.settings import Settings
 from tests.comparisons import cell as made_cell
 from tests.comparisons import header as made_header
-from tools.cells import Admission, Cpu, Host, Load, Peaks, Working
-from tools.choosing import THREADS
-from tools.header import Variant
 from tools.machine import Division
+from tools.saved.cells import Admission, Cpu, Host, Load, Peaks, Working
+from tools.saved.header import Variant
+from tools.variants.choosing import THREADS
 from tools.verdicts.judging import judge
 from tools.verdicts.rows import of_row
 from tools.verdicts.verdict import (
@@ -32,8 +32,8 @@ from tools.workloads import WORKLOADS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tools.cells import Cell
-    from tools.header import Header
+    from tools.saved.cells import Cell
+    from tools.saved.header import Header
     from tools.workloads import Workload
 
 

@@ -14,18 +14,18 @@ from rich.console import Console
 
 from tests.comparisons import cell, header, made_up
 from tests.whole_comparison import DISTURBED, HELD, QUIET, SIZES, SPEEDS, made_up_whole
+from tools.analysis.summary import summarized
 from tools.report.page import report_page
 from tools.report.telling import again
-from tools.results import read_results, writing
-from tools.summary import summarized
-from tools.tables import tables_of
-from tools.terminal import BREAKS, print_tables
+from tools.saved.results import read_results, writing
+from tools.tables.of_comparison import tables_of
+from tools.tables.terminal import BREAKS, print_tables
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tools.results import Results
-    from tools.tabular import Table
+    from tools.saved.results import Results
+    from tools.tables.tabular import Table
 
 SECTIONS = [
     *("run", "models", "process-control", "workload-churn", "memory", "scaling", "capacity", "belief"),

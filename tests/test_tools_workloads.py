@@ -18,9 +18,9 @@ from clients.records import Outcome
 from clients.swarm import run_load
 from tests.load_runs import until_true
 from tests.serving import ROOT
-from tools.choosing import chosen_models
-from tools.records import as_json, record_from
-from tools.variants import started
+from tools.saved.records import as_json, record_from
+from tools.variants.choosing import chosen_models
+from tools.variants.starting import started
 from tools.workloads import (
     DEFAULT,
     WORKLOADS,

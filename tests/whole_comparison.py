@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tests.comparisons import cell, header
-from tools.cells import Admission, Capacity, Host, MemoryProbe, Working
-from tools.header import Variant
 from tools.machine import Interpreter
-from tools.results import writing
+from tools.saved.cells import Admission, Capacity, Host, MemoryProbe, Working
+from tools.saved.header import Variant
+from tools.saved.results import writing
 from tools.workloads import WORKLOADS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tools.cells import Cell
-    from tools.header import Header
+    from tools.saved.cells import Cell
+    from tools.saved.header import Header
     from tools.workloads import Workload
 
 CHURN = WORKLOADS["churn"]

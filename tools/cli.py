@@ -33,16 +33,22 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "models": Command("tools.tour", "models", "The tour of the server models: all of them, or the essay of one."),
-    "resolve": Command("tools.resolve", "resolve", "Show what getaddrinfo answers, and what we do with it."),
+    "models": Command(
+        "tools.commands.tour", "models", "The tour of the server models: all of them, or the essay of one."
+    ),
+    "resolve": Command("tools.commands.resolve", "resolve", "Show what getaddrinfo answers, and what we do with it."),
     "serve": Command("tools.cli", "replaced", "Start a server: serve MODEL [--protocol P] [--port N] ..."),
     "talk": Command("tools.cli", "replaced", "Talk to a server by hand: talk HOST:PORT."),
     "load": Command("tools.cli", "replaced", "Fire concurrent connections at a server: load ADDRESS ..."),
-    "compare": Command("tools.commands_compare", "compare", "Measure models side by side, and write a report."),
-    "workloads": Command("tools.commands_workloads", "workloads", "List the workloads, or print one to copy."),
-    "report": Command("tools.commands_compare", "report", "Draw a saved comparison again; nothing is run."),
-    "doctor": Command("tools.doctor", "doctor", "Tell whether this machine is fit to measure on, and what to change."),
-    "monitor": Command("tools.monitor", "monitor", "Show what a process and its descendants cost: monitor -- COMMAND."),
+    "compare": Command("tools.commands.compare", "compare", "Measure models side by side, and write a report."),
+    "workloads": Command("tools.commands.workloads", "workloads", "List the workloads, or print one to copy."),
+    "report": Command("tools.commands.compare", "report", "Draw a saved comparison again; nothing is run."),
+    "doctor": Command(
+        "tools.commands.doctor", "doctor", "Tell whether this machine is fit to measure on, and what to change."
+    ),
+    "monitor": Command(
+        "tools.commands.monitor", "monitor", "Show what a process and its descendants cost: monitor -- COMMAND."
+    ),
 }
 
 UNTOUCHED = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from tools.advice.standings import listed, names_of
-from tools.standings import LEAST_DIFFERENCE
+from tools.analysis.standings import LEAST_DIFFERENCE
 from tools.verdicts.verdict import ADMISSION, CLIENT, GIL, HOST_NOISE, POOL, SERVER_CPU, UNSATURATED
 
 if TYPE_CHECKING:

@@ -6,5 +6,5 @@ known to mislead, and says what to change.
 
 Modules: `findings` is what was found, `looking` and `probes` find it (`probe` is the processes that probes start),
 `judging` makes of it verdicts with their reasons and fixes, from nothing but the findings. The command is
-`tools.doctor`.
+`tools.commands.doctor`.
 """

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from tools.accounting.processes import TICK, read_file
-from tools.cells import Host
 from tools.machine import usable_cpus
+from tools.saved.cells import Host
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tools.cells import Host
+    from tools.saved.cells import Host
 
 MUCH_BY_OTHERS = 0.1  # of their CPUs: what was seen is right to 1 % in a second, and to 3 % in 0.3 s
 MUCH_STEAL = 0.02  # where CPUs are shared, half a percent is ordinary

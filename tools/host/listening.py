@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from tools.accounting.processes import read_file
-from tools.cells import Admission
+from tools.saved.cells import Admission
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from tools.accounting.processes import TICK, VANISHED, read_file
-from tools.cells import Working
+from tools.saved.cells import Working
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 
 from plotly import graph_objects
 
-from tools import figures
+from tools.analysis import figures
+from tools.analysis.process_control import STEVENS_CONNECTIONS
+from tools.analysis.statistics import percentile_curve
 from tools.inference.intervals import interval
-from tools.process_control import STEVENS_CONNECTIONS
 from tools.report.drawing import COLOURS, Chart, above, as_json, below, colour, layout, line, round_values, with_legend
-from tools.statistics import percentile_curve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tools.cells import Cell
-    from tools.header import Variant
+    from tools.analysis.summary import Row, Summary
+    from tools.analysis.workers import Pool
     from tools.inference.intervals import Interval
-    from tools.results import Results
-    from tools.summary import Row, Summary
-    from tools.workers import Pool
+    from tools.saved.cells import Cell
+    from tools.saved.header import Variant
+    from tools.saved.results import Results
 
 MARKED = (0.5, 0.99)
 ASIDE = 0.04  # of a percentile's place on the axis, between two models

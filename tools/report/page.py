@@ -11,10 +11,10 @@ from plotly.offline import get_plotlyjs
 
 from tools.failure import ResultsError
 from tools.report.sections import sections_of
-from tools.results import REPORT
+from tools.saved.results import REPORT
 
 if TYPE_CHECKING:
-    from tools.results import Results
+    from tools.saved.results import Results
 
 TEMPLATES = Path(__file__).parent / "templates"
 

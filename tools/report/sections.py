@@ -5,26 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tools.advice_of import advice_table
-from tools.belief import belief_table
-from tools.memory_tables import memory_table
+from tools.analysis.summary import summarized
+from tools.analysis.workers import pools
 from tools.report.charts import cpu_chart, latency_chart, throughput_chart, workers_chart
 from tools.report.drawing import colour
 from tools.report.measured_charts import memory_chart, scaling_charts, speed_chart
 from tools.report.telling import disturbances, machine_facts, method_values, run_values
-from tools.scaling_tables import capacity_table, scaling_table
-from tools.stevens_tables import stevens_tables
-from tools.summary import summarized
-from tools.tables import all_workload_tables
-from tools.workers import pools
+from tools.tables.advice_of import advice_table
+from tools.tables.belief import belief_table
+from tools.tables.memory import memory_table
+from tools.tables.of_comparison import all_workload_tables
+from tools.tables.scaling import capacity_table, scaling_table
+from tools.tables.stevens import stevens_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tools.analysis.summary import Summary
     from tools.report.drawing import Chart
-    from tools.results import Results
-    from tools.summary import Summary
-    from tools.tabular import Table
+    from tools.saved.results import Results
+    from tools.tables.tabular import Table
 
 
 @dataclass(frozen=True, slots=True)

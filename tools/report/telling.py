@@ -5,16 +5,16 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from tools.controls import session_control
-from tools.figures import NOTICEABLE_APART, counted_apart, measuring_share
-from tools.kernel_memory import counts_both_ends
-from tools.progress import named
-from tools.standings import LEAST_DIFFERENCE
-from tools.statistics import BEHIND_A_PERCENTILE
+from tools.analysis.controls import session_control
+from tools.analysis.figures import NOTICEABLE_APART, counted_apart, measuring_share
+from tools.analysis.standings import LEAST_DIFFERENCE
+from tools.analysis.statistics import BEHIND_A_PERCENTILE
+from tools.comparison.progress import named
+from tools.memory.kernel_memory import counts_both_ends
 
 if TYPE_CHECKING:
     from tools.machine import Interpreter
-    from tools.results import Results
+    from tools.saved.results import Results
 
 METHODS = {
     "cgroup-v1": "the kernel's counter of a cgroup of the server's own (version 1), which sees every child",

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from tools.verdicts.places import Places, places_seen
 
 if TYPE_CHECKING:
-    from tools.cells import Cell, Load
-    from tools.header import Header, Variant
+    from tools.saved.cells import Cell, Load
+    from tools.saved.header import Header, Variant
     from tools.workloads import Workload
 
 HOLD = "hold"  # the load's name for guests that hold a connection and say nothing

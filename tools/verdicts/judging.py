@@ -14,8 +14,8 @@ from tools.verdicts.verdict import ADMISSION, HOST_NOISE, POOL, UNKNOWN, UNSATUR
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tools.cells import Cell
-    from tools.header import Header, Variant
+    from tools.saved.cells import Cell
+    from tools.saved.header import Header, Variant
     from tools.verdicts.facts import Facts
     from tools.workloads import Workload
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from servers.registry import CONCURRENCY, MODELS, MORE_CLIENTS_THAN_WORKERS
-from tools.choosing import THREADS
+from tools.variants.choosing import THREADS
 
 if TYPE_CHECKING:
     from servers.registry import Entry
-    from tools.cells import Cell
-    from tools.header import Variant
+    from tools.saved.cells import Cell
+    from tools.saved.header import Variant
     from tools.workloads import Workload
 
 COMPUTES = "cpu="  # in a request of the protocol work: what the model `offloading` hands to its pool

@@ -1,0 +1,34 @@
+"""Which cells tell of their workload: those in which nearly all of what it asks for was served."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tools.analysis.figures import sound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tools.saved.cells import Cell, Load
+
+ENOUGH_SERVED = 0.9  # of what a workload asks for: with less, figures would be those of another workload
+
+
+def is_whole(load: Load) -> bool:
+    """Whether nearly all clients got an answer; where requests are due at a rate, whether nearly all had theirs.
+
+    At a rate a client may be asked less than once in a window, so that clients without an answer say nothing there.
+    """
+    if load.achieved is not None:
+        return load.achieved >= ENOUGH_SERVED
+    return load.served >= ENOUGH_SERVED * load.connections
+
+
+def whole(cells: Iterable[Cell]) -> list[Cell]:
+    """Of a model's cells on a workload the sound ones that served it whole; none where most of the sound did not.
+
+    A single round that was badly served is left out; a model that seldom serves all has no figures.
+    """
+    of_all = sound(cells)
+    found = [cell for cell in of_all if cell.load and is_whole(cell.load)]
+    return found if 2 * len(found) >= len(of_all) else []

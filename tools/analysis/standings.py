@@ -1,0 +1,99 @@
+"""Who is ahead on a workload, and how sure that is: ratios within rounds, and tiers."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tools.analysis import figures
+from tools.analysis.measures import measure_of
+from tools.analysis.one_speed import at_one_speed, verdict_on
+from tools.inference.moderating import moderated, noise
+from tools.inference.ranking import tiers
+from tools.inference.ratios import told_apart
+from tools.verdicts.verdict import CLIENT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tools.analysis.figures import ByRound
+    from tools.inference.intervals import Interval
+    from tools.saved.header import Variant
+    from tools.saved.results import Results
+    from tools.workloads import Workload
+
+AT_THE_END = 0.9  # of the clients' CPUs: below, what they kept from a model is less than what tells models apart
+LEAST_DIFFERENCE = 0.05  # nobody chooses by less, and a machine drifts by as much
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The models of one workload that served it whole, the best first.
+
+    `measure` names what ranks them ("throughput", "p99" ...). `ratios` has how each stands to the first: throughput
+    by throughput, or time by time, so that less than 1 is less of either. `tiers` are numbered from the best; two
+    models share one where nothing tells them apart. The exponents and the `adjustment` are those of
+    `tools.analysis.one_speed.AtOneSpeed`.
+    """
+
+    measure: str
+    order: tuple[str, ...]
+    ratios: Mapping[str, Interval]
+    tiers: Mapping[str, tuple[int, ...]]
+    exponent: float
+    other_exponent: float
+    adjustment: str
+
+    def first(self) -> tuple[str, ...]:
+        """The models of tier one."""
+        return tuple(name for name in self.order if 1 in self.tiers[name])
+
+
+def standing(results: Results, workload: Workload) -> Standing:
+    """Rank the models on a workload; the control, one of them again, takes part only in telling the noise."""
+    measure = measure_of(results, workload)
+    after = at_one_speed(results, workload, measure.by_model, rises=measure.more_is_better)
+    known_noise = noise(after.by_model)
+    entered = [model for model in results.header.models if not model.control_of]
+    known = {model.name: values for model in entered if (values := after.by_model.get(model.name))}
+    middle = {name: statistics.geometric_mean(values.values()) for name, values in known.items()}
+    order = tuple(sorted(known, key=lambda name: middle[name], reverse=measure.more_is_better))
+    limited = {
+        model.name
+        for model in entered
+        if model.name in known and measure.more_is_better and _had_no_more(results, workload, model)
+    }
+
+    def differ(better: str, worse: str) -> bool:
+        if worse in limited:  # it might have done more: at most what its own CPUs allow
+            most = moderated(known[better], _at_most(results, workload, worse, known[worse]), known_noise)
+            return most is not None and most.estimate > 1 and told_apart(most, LEAST_DIFFERENCE)
+        return told_apart(moderated(known[better], known[worse], known_noise), LEAST_DIFFERENCE)
+
+    ratios = {name: found for name in order if (found := moderated(known[name], known[order[0]], known_noise))}
+    enough = any(found.low is not None for found in ratios.values())
+    numbers = tiers(order, differ) if enough else dict.fromkeys(order, ())
+    return Standing(measure.name, order, ratios, numbers, after.exponent, after.other_exponent, after.reason)
+
+
+def _had_no_more(results: Results, workload: Workload, model: Variant) -> bool:
+    """Whether the clients were the limit of a model, and all but at their end: then it could have done more."""
+    if verdict_on(results, workload, model).limit != CLIENT:
+        return False
+    loads = [cell.load for cell in figures.sound(results.of(workload.name, model.name)) if cell.load]
+    shares = [(load.client_busy or 0.0) + (load.client_waiting or 0.0) for load in loads]
+    return bool(shares) and statistics.median(shares) >= AT_THE_END
+
+
+def _at_most(results: Results, workload: Workload, model: str, done: ByRound) -> ByRound:
+    """What a model would have done with all of the server's CPUs, had the clients asked for it.
+
+    A server that can use only some of them would have done less: this errs to the side of telling nothing apart, as it
+    does where its CPU was not seen whole.
+    """
+    cells = results.of(workload.name, model)
+    if figures.blindness(cells):
+        return {}
+    shares = figures.server_shares(cells, results.header.server_cpus(workload))
+    return {number: figure / min(1.0, shares[number]) for number, figure in done.items() if shares.get(number)}

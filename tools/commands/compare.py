@@ -1,0 +1,237 @@
+"""The commands `serverlab compare` and `serverlab report`: from a command line to tables and a page."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from servers.registry import MODELS
+from tools.analysis.alike import check_alike
+from tools.analysis.pairing import compared
+from tools.comparison.asked import Asked, AskedError, asked_plan, check_alone, check_both_saved, saved_folder
+from tools.comparison.carrying_out import carried_out, resumed
+from tools.comparison.planning import MAX_ROUNDS
+from tools.comparison.progress import Watching
+from tools.failure import ResultsError
+from tools.report.page import write_report
+from tools.saved.results import read_results
+from tools.tables.against import against_tables, as_object, saved_comparison, set_against
+from tools.tables.of_comparison import tables_of
+from tools.tables.summary_file import summary_of, write_summary
+from tools.tables.terminal import print_tables, standard_console
+from tools.variants.choosing import ALL, DEFAULT, NONE
+from tools.workloads import WORKLOADS
+
+if TYPE_CHECKING:
+    from tools.comparison.comparing import Done
+    from tools.saved.results import Results
+
+RESULTS = Path("results")
+
+
+def compare(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL]...",
+            help=f"Models to compare, or {ALL}: {', '.join(MODELS)}. By default {', '.join(DEFAULT)}; "
+            f"{NONE}: only the servers of --serve-command. "
+            "Or, with --against, the folder of a comparison.",
+        ),
+    ] = None,
+    *,
+    workload: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="W",
+            help=f"A workload, again for more: {', '.join(WORKLOADS)}, or a file of your own (mine.toml). "
+            "By default churn, keepalive, waiting and computing.",
+        ),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A first look, without intervals, in about 25 s.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Long windows, and all there is: --scaling, --objective, --held.")
+    ] = False,
+    rounds: Annotated[int | None, typer.Option(min=1, max=1000, metavar="N", help="Rounds of fresh servers.")] = None,
+    duration: Annotated[
+        float | None, typer.Option(min=0.05, max=3600, metavar="S", help="Seconds of each measurement.")
+    ] = None,
+    warmup: Annotated[
+        float | None, typer.Option(min=0, max=600, metavar="S", help="Seconds before it that do not count.")
+    ] = None,
+    until_width: Annotated[
+        str | None,
+        typer.Option(metavar="P%", help="Add rounds until each interval is at most so wide, a share of its figure."),
+    ] = None,
+    max_rounds: Annotated[
+        int | None, typer.Option(min=1, max=1000, metavar="N", help=f"But at most so many. [default: {MAX_ROUNDS}]")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=1000, metavar="N", help="Processes of a pool; 15 by default if each has one client."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=1000, metavar="N", help="Threads of each pool of threads.")
+    ] = None,
+    backlog: Annotated[
+        int | None, typer.Option(min=1, max=65535, metavar="N", help="The accept queue of every server.")
+    ] = None,
+    serve_command: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]COMMAND",
+            help="Your own server, again for more, beside the models (see MODEL): started by COMMAND, in which {port}, "
+            "{protocol}, {host}, {workers} and {backlog} are filled in.",
+        ),
+    ] = None,
+    python: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH", help="Run the models under this interpreter, again for more; else under this."),
+    ] = None,
+    no_control: Annotated[
+        bool, typer.Option("--no-control", help="Do not enter a model twice to see whether it differs from itself.")
+    ] = False,
+    held: Annotated[
+        int | None,
+        typer.Option(min=0, max=20000, metavar="N", help="Idle connections to measure memory with; 0: do not."),
+    ] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(metavar="P=T", help="Search for the rate at which this holds, as p95=50ms: about 25 s each."),
+    ] = None,
+    scaling: Annotated[
+        bool, typer.Option("--scaling", help="Fit the Universal Scalability Law over 1, 2, 4, ... connections.")
+    ] = False,
+    server_cpus: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Where servers run, as 1,3 or 2-3. [default: half of the cores]")
+    ] = None,
+    client_cpus: Annotated[str | None, typer.Option(metavar="LIST", help="Where the clients run.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A new or empty folder. [default: results/DATE-TIME]")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Go on with a comparison that was broken off; nothing else.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Set the figures beside those of a saved comparison.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="What the order of models follows from.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and no tables.")] = False,
+) -> int:
+    """Measure models side by side, and write a report."""
+    asked = Asked(
+        models=tuple(models or ()),
+        workloads=tuple(workload or ()),
+        quick=quick,
+        full=full,
+        rounds=rounds,
+        duration=duration,
+        warm_up=warmup,
+        until_width=until_width,
+        max_rounds=max_rounds,
+        options={name: value for name, value in (("workers", workers), ("threads", threads)) if value is not None},
+        backlog=backlog,
+        serve_commands=tuple(serve_command or ()),
+        pythons=tuple(python or ()),
+        control=not no_control,
+        held=held,
+        objective=objective,
+        scaling=scaling,
+        server_cpus=server_cpus,
+        client_cpus=client_cpus,
+        seed=seed,
+    )
+    try:
+        if saved := saved_folder(asked):
+            check_both_saved(asked, saved, against, output or resume)
+            return set_against(saved_comparison(saved), saved_comparison(against), as_json=as_json) if against else 0
+        if resume is not None:
+            check_alone(asked, output)
+        before = saved_comparison(against) if against else None
+        with Watching(Console(stderr=True)) as watching:
+            if resume is not None:
+                folder, broken_off = resume, gone_on(resume, watching, before)
+            else:
+                folder, broken_off = begun(asked, output, watching, before)
+    except AskedError as error:
+        raise typer.BadParameter(str(error)) from error
+    results = read_results(folder)
+    show(results, before, as_json=as_json)
+    if broken_off:
+        name = signal.Signals(broken_off).name
+        planned = results.header.planned
+        print(
+            f"{name}: {len(results.cells)} of {planned} cells were measured; "
+            f"go on with: serverlab compare --resume {folder}",
+            file=sys.stderr,
+        )
+    done: tuple[Done, ...] = (*results.cells, *results.memory, *results.capacities)
+    return 1 if broken_off or any(each.error for each in done) else 0
+
+
+def begun(asked: Asked, output: Path | None, watching: Watching, before: Results | None) -> tuple[Path, int]:
+    """Begin a comparison that can be set beside another; return its folder, and 0 or the signal that ended it."""
+    found = asked_plan(asked)
+    if before is not None:
+        check_alike(found.plan.models, found.plan.workloads, before.header)
+    command = ("serverlab", *sys.argv[1:])
+    folder = output or new_folder()
+    return folder, carried_out(found.plan, folder, command, watching, interpreters=found.interpreters)
+
+
+def gone_on(folder: Path, watching: Watching, before: Results | None) -> int:
+    """Go on with one that was broken off; return 0, or the signal that ended it."""
+    if before is not None:
+        header = read_results(folder).header
+        check_alike(header.models, header.workloads, before.header)
+    return resumed(folder, watching)
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a comparison.", show_default=False)],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and no tables.")] = False,
+) -> None:
+    """Draw a saved comparison again; nothing is run."""
+    show(read_results(folder), as_json=as_json)
+
+
+def show(results: Results, before: Results | None = None, *, as_json: bool = False) -> None:
+    """Print the tables and write the report, from the files alone; and what there is beside an earlier comparison."""
+    for notice in results.notices:
+        print(notice, file=sys.stderr)
+    against = compared(results, before) if before else None
+    summary = summary_of(results)
+    if as_json:
+        print(json.dumps({**summary, "against": as_object(against)} if against else summary))
+        write_summary(results, summary)
+        write_report(results)
+        return
+    console = standard_console()
+    print_tables(console, (*tables_of(results), *(against_tables(against) if against else ())))
+    for reason in results.header.left_out.values():
+        console.print(f"\nLeft out: {reason}.", markup=False, highlight=False, soft_wrap=True)
+    write_summary(results, summary)  # after the tables, which a folder that cannot be written to does not keep back
+    path = write_report(results)
+    console.print(f"\nReport: {path}\nFigures: {results.folder}", markup=False, highlight=False, soft_wrap=True)
+
+
+def new_folder() -> Path:
+    """Make a folder in the current one that is named after this moment, and that nobody else has made."""
+    name = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    for path in (RESULTS / (f"{name}-{number}" if number else name) for number in range(1000)):
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise ResultsError(f"cannot write to {path}: {error.strerror}") from error
+        return path
+    raise ResultsError(f"there are a thousand folders {RESULTS / name}: choose another with --output")

@@ -1,0 +1,174 @@
+"""Tell how far a comparison has come: a bar with the time left on a terminal, else a line now and then."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Self
+
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from tools.saved.cells import Cell, MemoryProbe
+from tools.variants.foreign import not_told
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from tools.comparison.comparing import Done
+    from tools.comparison.planning import Plan, Step
+    from tools.machine import Division
+    from tools.saved.header import Variant
+
+LINE_INTERVAL = 5.0  # seconds between plain lines: enough to see life, few enough for a log
+
+
+class Watching:
+    """Prints the plan, then the progress; a context manager, so that the bar goes when all is over."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        self._total = self._done = 0
+        self._began = self._told = 0.0
+        self._expected = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def began(self, plan: Plan, division: Division, steps: int) -> None:
+        """Say what will be done and how long it will take."""
+        self._total = steps
+        self._began = self._told = time.monotonic()
+        self._expected = plan.seconds * steps / max(1, len(plan.steps()))
+        self._console.print(
+            described(plan, division, steps), markup=False, highlight=False, soft_wrap=not self._console.is_terminal
+        )
+        if self._console.is_terminal:
+            columns = (
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                TextColumn("{task.fields[left]}"),
+            )
+            # Drawn between cells only: what draws within a window takes the clients' CPU.
+            self._bar = Progress(*columns, console=self._console, transient=True, auto_refresh=False)
+            self._task = self._bar.add_task("", total=self._total, left="")
+            self._bar.start()
+
+    def next(self, step: Step, attempt: int) -> None:
+        """Name the step that runs."""
+        if self._bar is not None:
+            what = f"{step.workload.name if step.workload else 'memory'}: {step.model.name}, round {step.round}"
+            what += " again" if attempt > 1 else ""
+            self._bar.update(self._task, completed=self._done, description=f"{what:<34}", left=self._progress())
+            self._bar.refresh()
+
+    def ended(self, done: Done) -> None:
+        """Count the step; tell at once what failed."""
+        again = isinstance(done, Cell) and done.attempt > 1
+        self._done += not again
+        now = time.monotonic()
+        if done.error:
+            self._console.print(f"{_named(done)} failed: {done.error}", style="red", markup=False, highlight=False)
+        if self._bar is None and now - self._told >= LINE_INTERVAL and self._done < self._total:
+            self._told = now
+            self._console.print(self._progress(), markup=False, highlight=False)
+
+    def goes_on(self, steps: int, wide: Sequence[str]) -> None:
+        """Say that another round is needed, and for which workloads."""
+        self._total += steps
+        self._console.print(
+            f"Intervals are still too wide on {', '.join(wide)}: another round.", markup=False, highlight=False
+        )
+        if self._bar is not None:
+            self._bar.update(self._task, total=self._total)
+
+    def _progress(self) -> str:
+        return f"{self._done} of {self._total} cells, about {self._left():.0f} s left"
+
+    def _left(self) -> float:
+        """Seconds for the cells that are left, at the pace of those that are done."""
+        taken = time.monotonic() - self._began
+        pace = taken / self._done if self._done else self._expected / max(1, self._total)
+        return pace * (self._total - self._done)
+
+
+def _named(done: Done) -> str:
+    """A step that is done, in words."""
+    if isinstance(done, Cell):
+        return f"{done.workload}: {done.model}, round {done.round}"
+    if isinstance(done, MemoryProbe):
+        return f"memory: {done.model}, round {done.round}"
+    return f"the capacity of {done.model} on {done.workload}"
+
+
+def described(plan: Plan, division: Division, steps: int) -> str:
+    """The plan in a few sentences."""
+    timing = plan.timing
+    models = ", ".join(map(named, plan.models))
+    workloads = ", ".join(workload.name for workload in plan.workloads)
+    sides = (
+        f"server on CPU {listed(division.server)}, clients on CPU {listed(division.client)}"
+        if division.server and division.client
+        else "server and clients"
+    )
+    apart = sides if division.disjoint else f"{sides}, not kept apart: {division.reason}"
+    left_out = "".join(f"Left out: {reason}.\n" for reason in plan.left_out.values())
+    deaf = "".join(f"{sentence}\n" for sentence in not_told(plan.models, plan.workloads))
+    whole = plan.steps()
+    left = plan.left(whole)
+    more = "".join(
+        f", {counted(number, noun)}"
+        for number, noun in ((left.memory, "memory probe"), (left.capacity, "search"))
+        if number
+    )
+    compared = (
+        f"{left_out}Comparing {models} on {workloads}: {counted(left.cells, 'cell')} in "
+        f"{counted(timing.rounds, 'round')}, {_windows(plan)} each{more}; {apart}.\n{deaf}"
+    )
+    if not steps and plan.until_width is None:
+        return f"{compared}All of these are done already: nothing is left to be measured."
+    resumed = f"{len(whole) - steps} of these are done already. " if steps < len(whole) else ""
+    took = _duration(plan, steps / max(1, len(whole)))
+    return f"{compared}{resumed}{took} Ctrl-C ends it early and keeps what was measured."
+
+
+def _windows(plan: Plan) -> str:
+    """How long windows are, from the shortest to the longest."""
+    lengths = sorted({plan.timing.duration * workload.weight for workload in plan.workloads})
+    at_most = "at most " if plan.timing.limit is not None else ""
+    return at_most + " to ".join(f"{length:.3g}" for length in dict.fromkeys((lengths[0], lengths[-1]))) + " s"
+
+
+def _duration(plan: Plan, share: float) -> str:
+    """How long it will take, and how long at most where that is not certain."""
+    told = f"This takes about {in_words(plan.seconds * share)}"
+    if plan.until_width is None:
+        return f"{told}."
+    return f"{told}, and at most about {in_words(plan.seconds_at_most)}, until intervals are narrow."
+
+
+def in_words(seconds: float) -> str:
+    """A time for a reader: 94 s, 12 min."""
+    return f"{seconds:.0f} s" if seconds < 180 else f"{seconds / 60:.0f} min"
+
+
+def named(model: Variant) -> str:
+    """A model with the options that it is started with, as they stand on a command line."""
+    return " ".join([model.name, *(f"--{option} {value}" for option, value in model.options.items())])
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun, in the plural where it is not one."""
+    plural = "es" if noun.endswith("ch") else "s"
+    return f"{number} {noun}{'' if number == 1 else plural}"
+
+
+def listed(cpus: tuple[int, ...]) -> str:
+    """CPU numbers with commas between them."""
+    return ", ".join(map(str, cpus))

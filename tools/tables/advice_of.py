@@ -1,0 +1,201 @@
+"""What follows from a comparison, for each workload: what the tables tell, handed to `tools.advice` as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tools.advice.giving import advise
+from tools.advice.standings import Figure, Memory, Standing, listed
+from tools.analysis import figures
+from tools.analysis.controls import session_control
+from tools.analysis.one_speed import cpu_at_one_speed
+from tools.analysis.served import whole
+from tools.inference.intervals import FEWEST, interval
+from tools.inference.moderating import moderated, noise
+from tools.tables.memory import holdings
+from tools.tables.scaling import scaled
+from tools.tables.tabular import Table
+from tools.verdicts.facts import facts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from tools.analysis.summary import Row, Summary
+    from tools.inference.intervals import Interval
+    from tools.saved.results import Results
+    from tools.tables.memory import Holding
+    from tools.tables.scaling import Scaled
+    from tools.verdicts.places import Places
+    from tools.workloads import Workload
+
+SLOWEST = 0.99  # the percentile that advice on the slowest answers is by
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What was measured beside the cells: memory by model, the others by workload and model."""
+
+    memory: Mapping[str, Memory]
+    peaks: Mapping[tuple[str, str], float]
+    capacities: Mapping[tuple[str, str], float]
+
+
+def advice_of(results: Results, summaries: Sequence[Summary]) -> dict[str, tuple[str, ...]]:
+    """The sentences on each workload, by its name, the most important first; with a warning where all may be chance.
+
+    Raises ResultsError where the samples of a cell are damaged or not there.
+    """
+    return _advised(results, summaries, _unsound(results))
+
+
+def advice_table(results: Results, summaries: Sequence[Summary]) -> Table | None:
+    """A table without columns, and with a paragraph for each workload as its notes; None where there is no workload."""
+    if not summaries:
+        return None
+    unsound = _unsound(results)
+    warning = f"UNSOUND: {unsound}. All of this may be chance. " if unsound else ""
+    return Table(
+        name="advice",
+        title="What follows from it",
+        lead=f"{warning}For each workload who is first, what that costs, and when the answer would change. Nothing is "
+        "said that the intervals do not bear.",
+        columns=(),
+        rows=(),
+        notes=tuple(map(" ".join, _once(_advised(results, summaries, "").values()))),
+    )
+
+
+def _once(advice: Iterable[Sequence[str]]) -> Iterator[list[str]]:
+    """The sentences of each workload, without those that were said of an earlier one."""
+    said: set[str] = set()
+    for sentences in advice:
+        yield [sentence for sentence in sentences if sentence not in said]
+        said.update(sentences)
+
+
+def _advised(results: Results, summaries: Sequence[Summary], unsound: str) -> dict[str, tuple[str, ...]]:
+    beside = _beside(results)
+    return {
+        summary.workload.name: _unranked(summary)
+        or advise(
+            summary.workload.name,
+            _standings(results, summary, beside),
+            measure=summary.standing.measure,
+            unsound=unsound,
+            connections=summary.workload.connections,
+            server_cpus=results.header.server_cpus(summary.workload),
+        )
+        for summary in summaries
+    }
+
+
+def _unranked(summary: Summary) -> tuple[str, ...]:
+    """What there is to say where there are models with figures, and too few rounds to rank them; else nothing."""
+    standing = summary.standing
+    if not standing.order or any(standing.tiers.values()):
+        return ()
+    rows = {row.model: row for row in summary.rows}
+    found = [(name, rows[name].throughput) for name in standing.order]
+    medians = [f"{name} {throughput.estimate:,.0f}" for name, throughput in found if throughput is not None]
+    unusable = [
+        f"{row.model} ({_why_not(row)})"
+        for row in summary.rows
+        if row.model not in standing.order and not row.control_of
+    ]
+    return (
+        f"On {summary.workload.name} nobody is ranked: fewer than {FEWEST} rounds tell nothing apart.",
+        f"By their medians of requests a second: {', '.join(medians)}.",
+        *([f"Nothing is concluded from {listed(unusable)}."] if unusable else []),
+    )
+
+
+def _unsound(results: Results) -> str:
+    found = session_control(results)
+    return found.reason if found.sound is False else ""
+
+
+def _beside(results: Results) -> Beside:
+    return Beside(
+        memory={each.model: memory for each in holdings(results) if (memory := _memory(each))},
+        peaks={(each.workload, each.model): peak for each in scaled(results) if (peak := _peak(each)) is not None},
+        capacities={
+            (each.workload, each.model): each.rate
+            for each in results.capacities
+            if each.rate is not None and each.confirmed and not each.error
+        },
+    )
+
+
+def _memory(holding: Holding) -> Memory | None:
+    base, slope = _figure(holding.base), _figure(holding.per_connection)
+    return Memory(base, slope) if base and slope else None
+
+
+def _peak(each: Scaled) -> float | None:
+    """The peak where it was passed in the measurement: one beyond it is a guess, and so is that of a poor fit."""
+    peak = each.law.peak
+    return peak if peak is not None and peak <= each.most and not each.law.reason else None
+
+
+def _standings(results: Results, summary: Summary, beside: Beside) -> list[Standing]:
+    """Of all models but the control."""
+    cpu_by = _cpu_by(results, summary)
+    entered = [row for row in summary.rows if not row.control_of]
+    return [_standing(results, summary, row, beside, cpu_by.get(row.model, {})) for row in entered]
+
+
+def _cpu_by(results: Results, summary: Summary) -> dict[str, dict[str, Figure]]:
+    """The CPU for a request of each model by that of the first, and by that of the cheapest of the first tier."""
+    cpu = cpu_at_one_speed(results, summary.workload).by_model
+    known = noise(cpu)
+    costs = {row.model: row.spent.cpu.estimate for row in summary.rows if 1 in row.tiers and row.spent.cpu}
+    others = {*summary.standing.order[:1], *sorted(costs, key=lambda name: costs[name])[:1]} & cpu.keys()
+    return {
+        name: {
+            other: Figure(found.estimate, found.low, found.high)
+            for other in others - {name}
+            if (found := moderated(values, cpu[other], known))
+        }
+        for name, values in cpu.items()
+    }
+
+
+def _standing(results: Results, summary: Summary, row: Row, beside: Beside, cpu_by: Mapping[str, Figure]) -> Standing:
+    """Of one model; what is not known, or rests on too few answers, is None."""
+    workload, ranked = summary.workload, summary.standing
+    cells = whole(results.of(workload.name, row.model))
+    slowest = interval(list(figures.latencies(results, cells, SLOWEST).values())) if row.model in ranked.order else None
+    return Standing(
+        name=row.model,
+        tiers=row.tiers,
+        ratio=_figure(row.against_first),
+        cpu=_figure(row.spent.cpu),
+        p99=_figure(slowest),
+        memory=beside.memory.get(row.model),
+        places=_places(results, workload, row.model),
+        usl_peak=beside.peaks.get((workload.name, row.model)),
+        capacity=beside.capacities.get((workload.name, row.model)),
+        verdict=row.verdict,
+        cpu_by=cpu_by,
+        unusable="" if row.model in ranked.order else _why_not(row),
+    )
+
+
+def _places(results: Results, workload: Workload, model: str) -> Places | None:
+    """Those that it had in the last round that went well."""
+    variant = next(each for each in results.header.models if each.name == model)
+    sound = [(cell, cell.load) for cell in figures.sound(results.of(workload.name, model)) if cell.load]
+    return facts_of(*sound[-1], workload, variant, results.header).places if sound else None
+
+
+def _why_not(row: Row) -> str:
+    if row.partial:
+        return f"it served {row.served_words}"
+    if row.rounds:
+        return "it gave too few answers"
+    return "it failed" if row.failures else "it was not measured"
+
+
+def _figure(found: Interval | None) -> Figure | None:
+    return Figure(found.estimate, found.low, found.high) if found else None
