@@ -29,8 +29,10 @@ def compared(models: list[str], seed: int) -> dict[str, dict[str, str]]:
         rows = {model: row for model, row in workload["models"].items() if row["tiers"]}
         tiers[name] = {model: "-".join(map(str, row["tiers"])) for model, row in rows.items()}
         told = ", ".join(f"{model} {tiers[name][model]} ({row['limit']})" for model, row in rows.items())
-        exponents = [workload["adjustment"][each] for each in ("exponent", "other_exponent")]
-        print(f"  {name}: {told}; exponents {exponents[0]:.2f}, {exponents[1]:.2f}", flush=True)
+        ratios = ", ".join(
+            f"{model} {row['by_the_first']['estimate']:.2f}" for model, row in rows.items() if row["by_the_first"]
+        )
+        print(f"  {name}: {told}; by the first: {ratios}", flush=True)
     return tiers
 
 

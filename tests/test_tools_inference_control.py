@@ -1,4 +1,4 @@
-"""The control and the adjustment, on simulated sessions whose truth is known."""
+"""The control, on simulated sessions whose truth is known."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 
 from tests.intervals import excludes
-from tools.inference.adjusting import adjusted
 from tools.inference.control import FALSE_ALARMS, chance, control, strongest
-from tools.inference.ratios import log_ratios
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,93 +153,3 @@ def test_a_control_of_too_few_rounds_is_not_known() -> None:
     assert control({}).sound is None
     assert control({("churn", "throughput"): [0.0] * 5}).sound
     assert chance([0.3] * 5) == 0
-
-
-CELLS = (12, 6)  # models and rounds
-
-
-def session(generator: np.random.Generator, exponent: float) -> tuple[dict[str, dict[int, float]], ...]:
-    """Figures and speeds by model and round: phases at 60 % of the full speed, and noise of 3 %."""
-    speed = 1 - 0.4 * generator.random(CELLS) ** 1.5
-    effect = np.linspace(5, 9, CELLS[0])[:, np.newaxis]
-    figure = np.exp(effect + generator.normal(0, 0.03, CELLS)) * speed**exponent
-
-    def by_model(values: NDArray[np.float64]) -> dict[str, dict[int, float]]:
-        return {f"model-{it}": dict(enumerate(row.tolist())) for it, row in enumerate(values)}
-
-    return by_model(figure), by_model(speed * 80)
-
-
-@pytest.mark.parametrize(("exponent", "sign"), [(0.65, 1), (-0.8, -1)])
-def test_adjusted_figures_are_as_they_would_be_at_one_speed(exponent: float, sign: int) -> None:
-    """Paired ratios scatter less than half as much, around the same truth; of throughput and of CPU seconds.
-
-    One session in a hundred has slow phases that fell on the same models by chance.
-    """
-    generator = np.random.default_rng(12)
-    before, after, refused = [], [], 0
-    for _ in range(60):
-        figures, speeds = session(generator, exponent)
-        found = adjusted(figures, speeds, sign)
-        refused += bool(found.reason)
-        assert found.reason or found.exponent == pytest.approx(exponent, abs=0.2)
-        assert found.reason or found.explained > 0.5
-        before += log_ratios(figures["model-3"], figures["model-4"])
-        after += log_ratios(found.figures["model-3"], found.figures["model-4"])
-    assert refused <= 3
-    assert np.std(after) < np.std(before) / 2
-    assert np.mean(after) == pytest.approx((5 - 9) / 11, abs=0.01)
-
-
-def test_speeds_that_mean_nothing_leave_the_figures_alone() -> None:
-    """In all but one or two of a hundred sessions, since the F test may be wrong in one."""
-    generator = np.random.default_rng(13)
-    found = []
-    for _ in range(200):
-        figures, speeds = session(generator, 0.0)
-        found.append(adjusted(figures, speeds))
-        assert found[-1].reason == "" or found[-1].figures == figures
-    assert sum(not it.reason for it in found) <= 4
-    assert {it.exponent for it in found if it.reason} == {0.0}
-
-
-def test_an_exponent_of_the_wrong_sign_is_not_believed() -> None:
-    """CPU seconds that fall as the CPU gets slower are no effect of the speed."""
-    figures, speeds = session(np.random.default_rng(14), 0.65)
-    assert adjusted(figures, speeds, -1).reason == "the CPUs' speed explains no more of the figures than chance would"
-    figures, speeds = session(np.random.default_rng(14), 2.0)
-    assert adjusted(figures, speeds).exponent == 1.2
-
-
-def test_a_canary_that_the_models_slow_adjusts_nothing() -> None:
-    """A model that keeps the sibling busy would be paid for it."""
-    figures, speeds = session(np.random.default_rng(15), 0.65)
-    slowed = {
-        name: {it: speed * 0.9**place for it, speed in its.items()} for place, (name, its) in enumerate(speeds.items())
-    }
-    assert "they slow what measures it" in adjusted(figures, slowed).reason
-
-
-def test_the_reference_is_the_speed_at_which_figures_stay_as_they_are() -> None:
-    """Without noise a figure is what it was at that speed; without a reference that is a fast one that was seen."""
-    speeds = {name: {it: 40.0 + (it * step) % 7 for it in range(6)} for name, step in (("a", 2), ("b", 3), ("c", 5))}
-    figures = {name: {it: speed**0.5 for it, speed in its.items()} for name, its in speeds.items()}
-    found = adjusted(figures, speeds, reference=49.0)
-    assert [value for its in found.figures.values() for value in its.values()] == pytest.approx([7.0] * 18)
-    assert found.exponent == pytest.approx(0.5)
-    assert found.explained == pytest.approx(1)
-    seen = [value for its in adjusted(figures, speeds).figures.values() for value in its.values()]
-    assert seen == pytest.approx([math.sqrt(46)] * 18, rel=0.01)
-
-
-def test_what_cannot_be_adjusted_says_why() -> None:
-    """Too few cells, a speed that is not known or never changes, a figure of nothing, no model seen twice."""
-    figures, speeds = session(np.random.default_rng(16), 0.65)
-    few = {"model-0": figures["model-0"]}
-    assert adjusted(few, speeds).reason == "6 cells are too few to tell what the CPUs' speed did: 12 are needed"
-    assert adjusted(figures, {**speeds, "model-0": {}}).reason == "the CPUs' speed is not known in 6 of 72 cells"
-    same = {name: dict.fromkeys(its, 80.0) for name, its in speeds.items()}
-    assert adjusted(figures, same).reason == "the CPUs' speed was the same in all cells"
-    assert adjusted({**figures, "model-0": {0: 0.0}}, speeds).reason == "a figure is not above 0"
-    once = {str(it): {0: 1.0 + it} for it in range(12)}
-    assert adjusted(once, once).reason == "no model ran in more than one round"

@@ -155,12 +155,14 @@ def test_a_figure_is_adjusted_for_the_cpus_that_limited_it(tmp_path: Path, limit
     assert {verdict_on(results, CHURN, model).limit for model in FIVE.models[::3]} == {limit}
     raw = measure_of(results, CHURN).by_model
     found = at_one_speed(results, CHURN, raw, rises=True)
-    assert found.exponent == pytest.approx(1, abs=0.02)
-    assert found.other_exponent == 0
+    powers = found.exponents["selector"]
+    limiting, other = (powers.server, powers.client) if limit == SERVER_CPU else (powers.client, powers.server)
+    assert limiting == pytest.approx(1, abs=0.02)
+    assert other == pytest.approx(0.2)
     assert not found.reason
     assert spread(dict(raw["selector"])) > 0.3
-    assert spread(dict(found.by_model["selector"])) < 0.01
-    assert standing(results, CHURN).exponent == found.exponent
+    assert spread(found.figures["selector"]) < 0.01
+    assert standing(results, CHURN).exponents == found.exponents
 
 
 def test_cpu_for_a_request_is_adjusted_for_the_servers_cpus(tmp_path: Path) -> None:
@@ -172,12 +174,12 @@ def test_cpu_for_a_request_is_adjusted_for_the_servers_cpus(tmp_path: Path) -> N
     ]
     results = saved(tmp_path / "r", cells, replace(FIVE, workloads=(CHURN,)))
     found = cpu_at_one_speed(results, CHURN)
-    assert found.exponent == pytest.approx(-1, abs=0.02)
-    assert spread(dict(found.by_model["threaded"])) < 0.01
+    assert found.exponents["threaded"].server == pytest.approx(1, abs=0.02)
+    assert spread(found.figures["threaded"]) < 0.01
     blind = [replace(each, cpu=replace(each.cpu, complete=False)) for each in cells[:5] if each.cpu]
     few = [replace(each, load=replace(each.load, served=1)) for each in cells[5:10] if each.load]
     results = saved(tmp_path / "s", [*blind, *few, *cells[10:]], replace(FIVE, workloads=(CHURN,)))
-    assert {name for name, values in cpu_at_one_speed(results, CHURN).by_model.items() if values} == {"selector"}
+    assert {name for name, values in cpu_at_one_speed(results, CHURN).figures.items() if values} == {"selector"}
 
 
 def test_speeds_that_are_not_known_leave_figures_as_they_are_and_say_so(tmp_path: Path) -> None:
@@ -185,8 +187,8 @@ def test_speeds_that_are_not_known_leave_figures_as_they_are_and_say_so(tmp_path
     results = saved(tmp_path / "r", rounds_of("selector", 1000), FIVE)
     raw = measure_of(results, CHURN).by_model
     found = at_one_speed(results, CHURN, raw, rises=True)
-    assert found.by_model == raw
-    assert (found.exponent, found.other_exponent) == (0, 0)
+    assert found.figures == raw
+    assert found.exponents == {}
     assert found.reason
 
 

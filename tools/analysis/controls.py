@@ -24,9 +24,9 @@ def session_control(results: Results) -> Control:
         if again is None or workload.scaling_of:
             continue
         measure = measure_of(results, workload)
-        after = at_one_speed(results, workload, measure.by_model, rises=measure.more_is_better).by_model
+        after = at_one_speed(results, workload, measure.by_model, rises=measure.more_is_better).figures
         # Throughputs and times are figures of their own: the slower entry has less of one and more of the other.
-        for name, values in ((measure.name, after), ("CPU", cpu_at_one_speed(results, workload).by_model)):
+        for name, values in ((measure.name, after), ("CPU", cpu_at_one_speed(results, workload).figures)):
             if again.name in values and again.control_of in values:
                 pairs[workload.name, name] = log_ratios(values[again.name], values[again.control_of])
     return control(pairs)
@@ -38,5 +38,5 @@ def control_ratio(results: Results, workload: Workload) -> Interval | None:
     if again is None:
         return None
     measure = measure_of(results, workload)
-    after = at_one_speed(results, workload, measure.by_model, rises=measure.more_is_better).by_model
+    after = at_one_speed(results, workload, measure.by_model, rises=measure.more_is_better).figures
     return ratio(after.get(again.name, {}), after.get(again.control_of, {}))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tools.analysis.figures import ByRound
+    from tools.inference.adjusting import Exponents
     from tools.inference.intervals import Interval
     from tools.saved.header import Variant
     from tools.saved.results import Results
@@ -33,16 +34,15 @@ class Standing:
 
     `measure` names what ranks them ("throughput", "p99" ...). `ratios` has how each stands to the first: throughput
     by throughput, or time by time, so that less than 1 is less of either. `tiers` are numbered from the best; two
-    models share one where nothing tells them apart. The exponents and the `adjustment` are those of
-    `tools.analysis.one_speed.AtOneSpeed`.
+    models share one where nothing tells them apart. The `exponents`, by model, and the `adjustment` (why
+    there is none, or not for all) are those of `tools.inference.adjusting.Adjusted`.
     """
 
     measure: str
     order: tuple[str, ...]
     ratios: Mapping[str, Interval]
     tiers: Mapping[str, tuple[int, ...]]
-    exponent: float
-    other_exponent: float
+    exponents: Mapping[str, Exponents]
     adjustment: str
 
     def first(self) -> tuple[str, ...]:
@@ -54,9 +54,9 @@ def standing(results: Results, workload: Workload) -> Standing:
     """Rank the models on a workload; the control, one of them again, takes part only in telling the noise."""
     measure = measure_of(results, workload)
     after = at_one_speed(results, workload, measure.by_model, rises=measure.more_is_better)
-    known_noise = noise(after.by_model)
+    known_noise = noise(after.figures)
     entered = [model for model in results.header.models if not model.control_of]
-    known = {model.name: values for model in entered if (values := after.by_model.get(model.name))}
+    known = {model.name: values for model in entered if (values := after.figures.get(model.name))}
     middle = {name: statistics.geometric_mean(values.values()) for name, values in known.items()}
     order = tuple(sorted(known, key=lambda name: middle[name], reverse=measure.more_is_better))
     limited = {
@@ -66,15 +66,20 @@ def standing(results: Results, workload: Workload) -> Standing:
     }
 
     def differ(better: str, worse: str) -> bool:
+        expected = known_noise.of(better, worse)
         if worse in limited:  # it might have done more: at most what its own CPUs allow
-            most = moderated(known[better], _at_most(results, workload, worse, known[worse]), known_noise)
+            most = moderated(known[better], _at_most(results, workload, worse, known[worse]), expected)
             return most is not None and most.estimate > 1 and told_apart(most, LEAST_DIFFERENCE)
-        return told_apart(moderated(known[better], known[worse], known_noise), LEAST_DIFFERENCE)
+        return told_apart(moderated(known[better], known[worse], expected), LEAST_DIFFERENCE)
 
-    ratios = {name: found for name in order if (found := moderated(known[name], known[order[0]], known_noise))}
+    ratios = {
+        name: found
+        for name in order
+        if (found := moderated(known[name], known[order[0]], known_noise.of(name, order[0])))
+    }
     enough = any(found.low is not None for found in ratios.values())
     numbers = tiers(order, differ) if enough else dict.fromkeys(order, ())
-    return Standing(measure.name, order, ratios, numbers, after.exponent, after.other_exponent, after.reason)
+    return Standing(measure.name, order, ratios, numbers, after.exponents, after.reason)
 
 
 def _had_no_more(results: Results, workload: Workload, model: Variant) -> bool:

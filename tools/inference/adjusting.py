@@ -1,8 +1,15 @@
-"""What a figure would have been at one speed of the CPUs: the machine's own ups and downs, taken out."""
+"""What a figure would have been at one speed of the CPUs: the machine's own ups and downs, taken out.
+
+A figure goes with the speed of the CPUs that limited it, and somewhat with that of the others. By how much is known
+roughly before anything is measured, since work that one CPU does alone takes twice as long on one half as fast; the
+rounds say it more exactly, as far as there are rounds enough. So exponents are fitted, and drawn towards what is
+expected: with few rounds alone they would be anything, and without the rounds they would be too coarse.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,82 +21,99 @@ if TYPE_CHECKING:
 
     Rounds = Mapping[str, Mapping[int, float]]
 
-FEWEST_CELLS = 12  # of a workload: with fewer the exponent is a guess
-LEVEL = 0.01  # how readily a relation may be taken for one by chance
-MOST = 1.2  # the largest exponent to believe: 1 is computing alone, memory and kernel are below it
+FEWEST_CELLS = 12  # of a workload: with fewer, what is expected would be all there is
+LEVEL = (
+    0.001  # how readily speeds that went with the models by chance are taken for their doing: slow spells last rounds
+)
+MOST = 1.6  # the largest exponent to believe: a busy sibling harms the kernel's work more than a loop that computes
 FAST = 0.95  # the share of cells that were slower than the reference, which has to be one that was seen
+SURE_WITHIN = 0.1  # what is expected: models of the same limit were seen to differ by about as much
+NOISE = 0.06  # of a figure in one round, beside the speeds
+SAME = 1e-12  # the variance of speeds that are the same
+SIDES = ("server's", "clients'")
+
+
+@dataclass(frozen=True, slots=True)
+class Exponents:
+    """The powers of the speeds of the server's and of the clients' CPUs with which a figure goes."""
+
+    server: float
+    client: float
+
+
+UNADJUSTED = Exponents(0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Adjusted:
-    """A workload's figures at one speed, by model and round.
+    """A workload's figures at one speed, by model and round, and the exponents that brought them there, by model.
 
-    A figure goes as the speed to the power of `exponent`, and `explained` is the share of the variance within models
-    that this took out. Where the figures are as they were, the exponent is 0 and `reason` says why.
+    Where nothing was adjusted there are no exponents, and that of a side that was not adjusted for is 0; `reason` says
+    why either was so.
     """
 
     figures: dict[str, dict[int, float]]
-    exponent: float
-    explained: float
+    exponents: dict[str, Exponents]
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class _Logs:
-    """The logarithms of figures and speeds of all cells, and the number of each one's model."""
+class _Cells:
+    """Logarithms of all cells' figures and of their speeds (a row for each side), and each one's model and round."""
 
     figure: NDArray[np.float64]
-    speed: NDArray[np.float64]
+    speeds: NDArray[np.float64]
     model: NDArray[np.int64]
-    models: int
+    round: NDArray[np.int64]
+    names: tuple[str, ...]
 
     def within(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The values less the mean of their model."""
-        counts = np.bincount(self.model, minlength=self.models)
-        means = np.bincount(self.model, weights=values, minlength=self.models) / counts
+        counts = np.bincount(self.model, minlength=len(self.names))
+        means = np.bincount(self.model, weights=values, minlength=len(self.names)) / counts
         centred: NDArray[np.float64] = values - means[self.model]
         return centred
 
 
-def adjusted(figures: Rounds, speeds: Rounds, sign: int = 1, reference: float | None = None) -> Adjusted:
-    """One workload's figures as they would have been had all cells run at the speed `reference`.
+def adjusted(
+    figures: Rounds, server: Rounds, client: Rounds, expected: Mapping[str, Exponents], sign: int = 1
+) -> Adjusted:
+    """One workload's figures as they would have been had its CPUs run fast in all cells.
 
-    `figures` and `speeds` are by model and round. `sign` is 1 for throughput, which rises with the speed, and -1 for
-    CPU seconds and latencies, which fall. Without a reference it is the 95th percentile of the speeds. Every
-    figure needs a speed, and both must be above 0: leave out a cell that has none before the call, or nothing is
-    adjusted.
+    `figures` and the two sides' speeds are by model and round; every figure needs both speeds, and all must be above 0:
+    leave out a cell before the call, or nothing is adjusted. `expected` are the exponents of each model as far as they
+    are known beforehand; models of which the same is expected share what the rounds say. `sign` is 1 for throughput,
+    which rises with the speed, and -1 for CPU seconds and latencies, which fall with it to the power of the exponents.
+    The speed to which figures are brought is the 95th percentile of a side's.
 
-    log figure = effect of the model + exponent * log(speed / reference) + noise, by least squares within models: the
-    exponent is common to all of them, so that a model is not adjusted by its own noise, and limited to 0 to `MOST`. It
-    is used only where it takes out more than chance would (the F test at `LEVEL`), and not where the speeds go with the
-    models (an analysis of variance): there it is the models that slow the canary, and to adjust would make a present to
-    those that disturb it most. Source: analysis of covariance, Fisher, 1932.
+    log figure = effect of the model + one exponent * log(server's speed) + another * log(clients' speed) + noise, by
+    least squares within models and drawn towards `expected` (a normal prior of `SURE_WITHIN`, beside noise of `NOISE`),
+    from 0 to `MOST`. A side is left out where its speeds go with the models (an analysis of variance): there it is the
+    models that slow the canary, and to adjust would make a present to those that disturb it most. Source: analysis of
+    covariance, Fisher, 1932; ridge regression, Hoerl and Kennard, 1970, here towards a prior.
     """
-    reason = _refused(figures, speeds)
+    reason = _refused(figures, (server, client))
     if reason:
-        return _unchanged(figures, reason)
-    logs = _logarithms(figures, speeds)
-    exponent, explained, reason = _exponent(logs, sign)
-    if reason:
-        return _unchanged(figures, reason)
-    target = float(np.quantile(np.exp(logs.speed), FAST)) if reference is None else reference
-    found = {
-        model: {it: value * (target / speeds[model][it]) ** exponent for it, value in rounds.items()}
-        for model, rounds in figures.items()
-    }
-    return Adjusted(found, exponent, explained, "")
+        return Adjusted({name: dict(rounds) for name, rounds in figures.items()}, {}, reason)
+    cells = _logarithms(figures, (server, client), sign)
+    steady = tuple(side for side, speeds in enumerate(cells.speeds) if not _goes_with_models(cells, speeds))
+    exponents = np.zeros((len(SIDES), len(cells.names)))
+    for kind in sorted({astuple(expected[name]) for name in cells.names}):
+        alike = np.array([astuple(expected[name]) == kind for name in cells.names])
+        exponents[:, alike] = _fitted(cells, alike[cells.model], kind, steady)[:, np.newaxis]
+    return Adjusted(
+        _brought(cells, exponents, sign),
+        {name: Exponents(*exponents[:, place].tolist()) for place, name in enumerate(cells.names)},
+        _left_out(steady),
+    )
 
 
-def _unchanged(figures: Rounds, reason: str) -> Adjusted:
-    return Adjusted({model: dict(rounds) for model, rounds in figures.items()}, 0.0, 0.0, reason)
-
-
-def _refused(figures: Rounds, speeds: Rounds) -> str:
+def _refused(figures: Rounds, sides: tuple[Rounds, Rounds]) -> str:
     """Why these cannot be adjusted; empty where they can be tried."""
     cells = [(model, number) for model, rounds in figures.items() for number in rounds]
     if len(cells) < FEWEST_CELLS:
         return f"{len(cells)} cells are too few to tell what the CPUs' speed did: {FEWEST_CELLS} are needed"
-    unknown = sum(1 for model, number in cells if speeds.get(model, {}).get(number, 0) <= 0)
+    unknown = sum(1 for model, number in cells if min(side.get(model, {}).get(number, 0) for side in sides) <= 0)
     if unknown:
         return f"the CPUs' speed is not known in {unknown} of {len(cells)} cells"
     if any(figures[model][number] <= 0 for model, number in cells):
@@ -99,41 +123,60 @@ def _refused(figures: Rounds, speeds: Rounds) -> str:
     return ""
 
 
-def _logarithms(figures: Rounds, speeds: Rounds) -> _Logs:
+def _logarithms(figures: Rounds, sides: tuple[Rounds, Rounds], sign: int) -> _Cells:
     measured = [(model, rounds) for model, rounds in figures.items() if rounds]
     cells = [(place, name, number) for place, (name, rounds) in enumerate(measured) for number in rounds]
-    return _Logs(
-        np.log([figures[name][number] for _, name, number in cells]),
-        np.log([speeds[name][number] for _, name, number in cells]),
+    return _Cells(
+        sign * np.log([figures[name][number] for _, name, number in cells]),
+        np.log([[side[name][number] for _, name, number in cells] for side in sides]),
         np.array([place for place, _, _ in cells], dtype=np.int64),
-        len(measured),
+        np.array([number for _, _, number in cells], dtype=np.int64),
+        tuple(name for name, _ in measured),
     )
 
 
-def _exponent(logs: _Logs, sign: int) -> tuple[float, float, str]:
-    """The exponent, the share of the variance within models that it explains, and why it is not to be used."""
-    speed, figure = logs.within(logs.speed), logs.within(logs.figure)
-    freedom = len(speed) - logs.models - 1
-    squares = float(speed @ speed)
-    if squares < 1e-12 * len(speed):
-        return 0.0, 0.0, "the CPUs' speed was the same in all cells"
-    if _likely(float(logs.speed.var()) * len(speed) - squares, squares, logs.models - 1, freedom + 1) < LEVEL:
-        return 0.0, 0.0, "the CPUs' speed went with the models: they slow what measures it"
-    slope = float(speed @ figure) / squares
-    left = figure - slope * speed
-    if slope * sign <= 0 or _likely(slope**2 * squares, float(left @ left), 1, freedom) >= LEVEL:
-        return 0.0, 0.0, "the CPUs' speed explains no more of the figures than chance would"
-    exponent = sign * min(abs(slope), MOST)
-    left = figure - exponent * speed
-    return exponent, 1 - float(left @ left) / float(figure @ figure), ""
-
-
-def _likely(explained: float, left: float, terms: int, freedom: int) -> float:
-    """How often chance explains so much with so many terms, by the F test."""
+def _goes_with_models(cells: _Cells, speeds: NDArray[np.float64]) -> bool:
+    """Whether a side's speeds differ between the models by more than chance would, by the F test at `LEVEL`."""
     from scipy import special  # noqa: PLC0415
 
-    if terms < 1:
-        return 1.0
-    if left <= 0:
-        return 0.0
-    return float(special.fdtrc(terms, freedom, max(0.0, explained) / terms / (left / freedom)))
+    within = cells.within(speeds)
+    left = float(within @ within)
+    terms, freedom = len(cells.names) - 1, len(speeds) - len(cells.names)
+    if terms < 1 or left < SAME * len(speeds):
+        return False
+    explained = float(speeds.var()) * len(speeds) - left
+    return bool(special.fdtrc(terms, freedom, max(0.0, explained) / terms / (left / freedom)) < LEVEL)
+
+
+def _fitted(
+    cells: _Cells, chosen: NDArray[np.bool_], expected: tuple[float, ...], steady: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """The two exponents of the chosen cells; 0 for a side that is left out."""
+    found = np.zeros(len(SIDES))
+    if not steady:
+        return found
+    sides = list(steady)
+    speeds = np.stack([cells.within(cells.speeds[side])[chosen] for side in sides])
+    figure = cells.within(cells.figure)[chosen]
+    prior = np.asarray(expected)[sides]
+    weight = (NOISE / SURE_WITHIN) ** 2 * np.eye(len(sides))
+    found[sides] = np.linalg.solve(speeds @ speeds.T + weight, speeds @ figure + weight @ prior).clip(0, MOST)
+    return found
+
+
+def _brought(cells: _Cells, exponents: NDArray[np.float64], sign: int) -> dict[str, dict[int, float]]:
+    """The figures at the speeds to which they are brought."""
+    fast = np.quantile(cells.speeds, FAST, axis=1)[:, np.newaxis]
+    logs = cells.figure + ((fast - cells.speeds) * exponents[:, cells.model]).sum(axis=0)
+    found: dict[str, dict[int, float]] = {name: {} for name in cells.names}
+    for place, number, log in zip(cells.model, cells.round, logs, strict=True):
+        found[cells.names[place]][int(number)] = math.exp(sign * log)
+    return found
+
+
+def _left_out(steady: tuple[int, ...]) -> str:
+    """What is said of the sides that are not adjusted for; empty where both are."""
+    unsteady = [name for side, name in enumerate(SIDES) if side not in steady]
+    if not unsteady:
+        return ""
+    return f"the speed of the {' and of the '.join(unsteady)} CPUs went with the models: they slow what measures it"

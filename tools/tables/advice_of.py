@@ -147,7 +147,7 @@ def _standings(results: Results, summary: Summary, beside: Beside) -> list[Stand
 
 def _cpu_by(results: Results, summary: Summary) -> dict[str, dict[str, Figure]]:
     """The CPU for a request of each model by that of the first, and by that of the cheapest of the first tier."""
-    cpu = cpu_at_one_speed(results, summary.workload).by_model
+    cpu = cpu_at_one_speed(results, summary.workload).figures
     known = noise(cpu)
     costs = {row.model: row.spent.cpu.estimate for row in summary.rows if 1 in row.tiers and row.spent.cpu}
     others = {*summary.standing.order[:1], *sorted(costs, key=lambda name: costs[name])[:1]} & cpu.keys()
@@ -155,7 +155,7 @@ def _cpu_by(results: Results, summary: Summary) -> dict[str, dict[str, Figure]]:
         name: {
             other: Figure(found.estimate, found.low, found.high)
             for other in others - {name}
-            if (found := moderated(values, cpu[other], known))
+            if (found := moderated(values, cpu[other], known.of(name, other)))
         }
         for name, values in cpu.items()
     }

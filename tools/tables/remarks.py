@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from clients.verdict import BUSY
 from tools.analysis.figures import NOTICEABLE_APART
 from tools.analysis.statistics import samples_needed
+from tools.inference.adjusting import UNADJUSTED
 from tools.verdicts.verdict import CLIENT, HOST_NOISE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tools.analysis.summary import Row, Summary
+    from tools.inference.adjusting import Exponents
 
 
 def ranked_by(summary: Summary) -> Iterator[str]:
@@ -20,12 +22,18 @@ def ranked_by(summary: Summary) -> Iterator[str]:
     standing = summary.standing
     if standing.measure != "throughput":
         yield f"Requests are due at a given rate, so tiers go by the time of an answer ({standing.measure})."
-    if standing.exponent or standing.other_exponent:
+    alike: dict[Exponents, list[str]] = {}
+    for name in standing.order:
+        alike.setdefault(standing.exponents.get(name, UNADJUSTED), []).append(name)
+    powers = [
+        f"{each.server:.2f} and {each.client:.2f} ({', '.join(names)})"
+        for each, names in alike.items()
+        if each != UNADJUSTED
+    ]
+    if powers:
         yield (
-            "For tiers and ratios, figures are adjusted for the speed of the CPUs, which canaries measured in every "
-            "window: it varied, and explains what rounds differ by. They went with the speed of the CPUs that limited "
-            f"them to the power of {standing.exponent:.2f}, and with that of the other side's to "
-            f"{standing.other_exponent:.2f}."
+            "For tiers and ratios, figures are brought to one speed of the CPUs, which canaries measured in every "
+            f"window. They went with the server's and the clients' to the powers of {'; '.join(powers)}."
         )
 
 

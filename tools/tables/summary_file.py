@@ -96,8 +96,7 @@ def _workload(summary: Summary, advice: tuple[str, ...]) -> dict[str, Any]:
         "ranked_by": standing.measure,
         "order": standing.order,
         "adjustment": {
-            "exponent": standing.exponent,
-            "other_exponent": standing.other_exponent,
+            "exponents": {name: asdict(exponents) for name, exponents in standing.exponents.items()},
             "reason": standing.adjustment,
         },
         "models": {row.model: _row(row) for row in summary.rows},
