@@ -76,11 +76,6 @@ def counted(cell: Cell, kind: str) -> int | None:
     return found if isinstance(found, int) else None
 
 
-def server_shares(cells: Iterable[Cell], cpus: int) -> ByRound:
-    """Which share of so many CPUs the server used in the window, by round."""
-    return {cell.round: cell.cpu.total / cell.cpu.interval / cpus for cell in sound(cells) if cell.cpu}
-
-
 def blindness(cells: Iterable[Cell]) -> str:
     """Why the CPU of some cell was not seen whole; empty where it was."""
     reasons = [cell.cpu.reason or cell.cpu.method for cell in sound(cells) if cell.cpu and not cell.cpu.complete]

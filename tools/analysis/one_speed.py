@@ -35,11 +35,12 @@ EXPECTED = {
 
 SIDES = ("server_speed", "client_speed")
 CPU_SECONDS = Exponents(server=1.0, client=0.0)
+CPU_SECONDS_ASKED_SLOWLY = Exponents(server=1.0, client=0.5)  # who waits for slow clients is woken for each of them
 
 
 def at_one_speed(results: Results, workload: Workload, raw: Mapping[str, ByRound], *, rises: bool) -> Adjusted:
     """Adjust a workload's figures, which rise with the speed or fall."""
-    limits = {model.name: verdict_on(results, workload, model).limit for model in results.header.models}
+    limits = _limits(results, workload)
     expected = {name: EXPECTED.get(limits[name], UNADJUSTED) for name in raw}  # what waits, waits as long on a slow CPU
     server, client = (_speeds(results, workload, raw, side) for side in SIDES)
     return adjusted(raw, server, client, expected, sign=1 if rises else -1)
@@ -52,7 +53,13 @@ def cpu_at_one_speed(results: Results, workload: Workload) -> Adjusted:
         name: figures.positive(figures.cpu_per_request(of)) for name, of in cells.items() if not figures.blindness(of)
     }
     server, client = (_speeds(results, workload, raw, side) for side in SIDES)
-    return adjusted(raw, server, client, dict.fromkeys(raw, CPU_SECONDS), sign=-1)
+    limits = _limits(results, workload)
+    expected = {name: CPU_SECONDS_ASKED_SLOWLY if limits[name] == CLIENT else CPU_SECONDS for name in raw}
+    return adjusted(raw, server, client, expected, sign=-1)
+
+
+def _limits(results: Results, workload: Workload) -> dict[str, str]:
+    return {model.name: verdict_on(results, workload, model).limit for model in results.header.models}
 
 
 def verdict_on(results: Results, workload: Workload, model: Variant) -> Verdict:

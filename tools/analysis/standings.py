@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tools.analysis import figures
 from tools.analysis.measures import measure_of
-from tools.analysis.one_speed import at_one_speed, verdict_on
+from tools.analysis.one_speed import at_one_speed, cpu_at_one_speed, verdict_on
 from tools.inference.moderating import moderated, noise
 from tools.inference.ranking import tiers
 from tools.inference.ratios import told_apart
@@ -65,10 +65,13 @@ def standing(results: Results, workload: Workload) -> Standing:
         if model.name in known and measure.more_is_better and _had_no_more(results, workload, model)
     }
 
+    cpu = cpu_at_one_speed(results, workload).figures if limited else {}
+    cpus = results.header.server_cpus(workload)
+
     def differ(better: str, worse: str) -> bool:
         expected = known_noise.of(better, worse)
         if worse in limited:  # it might have done more: at most what its own CPUs allow
-            most = moderated(known[better], _at_most(results, workload, worse, known[worse]), expected)
+            most = moderated(known[better], _at_most(known[worse], cpu.get(worse, {}), cpus), expected)
             return most is not None and most.estimate > 1 and told_apart(most, LEAST_DIFFERENCE)
         return told_apart(moderated(known[better], known[worse], expected), LEAST_DIFFERENCE)
 
@@ -91,14 +94,11 @@ def _had_no_more(results: Results, workload: Workload, model: Variant) -> bool:
     return bool(shares) and statistics.median(shares) >= AT_THE_END
 
 
-def _at_most(results: Results, workload: Workload, model: str, done: ByRound) -> ByRound:
-    """What a model would have done with all of the server's CPUs, had the clients asked for it.
+def _at_most(done: ByRound, cpu: ByRound, cpus: int) -> ByRound:
+    """What a model would have done with all of the server's CPUs, had the clients asked for it: by its CPU per request.
 
     A server that can use only some of them would have done less: this errs to the side of telling nothing apart, as it
-    does where its CPU was not seen whole.
+    does where its CPU was not seen whole and there is none. Both are at one speed: clients that were slow for a while
+    left a server idle, which is not what it could have had of theirs at their best.
     """
-    cells = results.of(workload.name, model)
-    if figures.blindness(cells):
-        return {}
-    shares = figures.server_shares(cells, results.header.server_cpus(workload))
-    return {number: figure / min(1.0, shares[number]) for number, figure in done.items() if shares.get(number)}
+    return {number: max(figure, cpus / cpu[number]) for number, figure in done.items() if number in cpu}
