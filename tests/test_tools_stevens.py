@@ -83,7 +83,7 @@ def test_a_row_has_this_runs_seconds_beside_the_printed_ones(tmp_path: Path) -> 
 
 def tiers(figure: Table) -> dict[str, str]:
     """The tiers of each model."""
-    return {row[0]: row[3] for row in figure.rows}
+    return {str(row[0]): str(row[3]) for row in figure.rows}
 
 
 def test_what_is_not_told_apart_shares_a_tier(tmp_path: Path) -> None:
