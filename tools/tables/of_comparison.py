@@ -53,10 +53,10 @@ COST = (
     Column("CPU per request", "µs", "CPU\nµs", whole=True),
     Column("User", "µs", "User\nµs"),
     Column("System", "µs", "Sys-\ntem"),
-    Column(PER_CONNECTION, "µs", "/con-\nnection"),
-    Column("Processes", "", "Pro-\ncesses"),
+    Column(PER_CONNECTION, "µs", "/conn-\nection"),
+    Column("Processes", "", "Procs"),
     Column("Threads", "", "Thre-\nads"),
-    Column("Descriptors", "", "Descr-\niptors"),
+    Column("Descriptors", "", "Open\nfiles"),
     Column("Waits", "per request", "Waits"),
     Column("Preemptions", "per request", "Pre-\nempted"),
     Column("Page faults", "per request", "Page\nfaults"),
@@ -98,7 +98,7 @@ def workload_tables(summary: Summary, planned_rounds: int, *, told: bool) -> tup
         title=f"Workload {workload.name}",
         lead=workload.asks,
         columns=RANKING,
-        rows=tuple(_ranking_row(row) for row in summary.rows),
+        rows=tuple(_ranking_row(row, summary.standing.order[:1]) for row in summary.rows),
         notes=(workload.shows, *reading, *ranked_by(summary), *remarks(summary, planned_rounds)),
     )
     cost = Table(
@@ -121,12 +121,13 @@ def _without_empty(table: Table, heading: str) -> Table:
     return replace(table, columns=(*table.columns[:number], *table.columns[number + 1 :]), rows=rows)
 
 
-def _ranking_row(row: Row) -> tuple[Content, ...]:
+def _ranking_row(row: Row, first: tuple[str, ...]) -> tuple[Content, ...]:
+    by_the_first = with_interval(row.against_first, words="{:.2f}".format)
     return (
         row.model,
         words(row.tiers) or NOTHING,
         _throughput(row),
-        with_interval(row.against_first, words="{:.2f}".format),
+        str(by_the_first).partition(" ")[0] if row.model in first else by_the_first,
         milliseconds(row.p50_ns, row.p50_over_rounds),
         milliseconds(row.p99_ns, row.p99_over_rounds),
         _cpu(row),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -33,7 +32,7 @@ class Column(NamedTuple):
 class Measured:
     """A figure of a table with its interval: "12.3", "±4%", and "11.8 to 12.8 over 5 rounds".
 
-    Of a figure that is 0 nothing is a share: there the spread is "(0 to 0.2)".
+    Where half of the interval is more than the figure, ± would reach below nothing: there the spread is "(0 to 0.2)".
     """
 
     figure: str
@@ -87,7 +86,7 @@ def with_interval(figure: Interval | None, scale: float = 1.0, words: Callable[[
     if width is None:
         return told
     ends = between(figure, scale, words)
-    spread = f"±{width / 2:.0%}" if math.isfinite(width) else f"({ends})"
+    spread = f"±{width / 2:.0%}" if width / 2 <= 1 else f"({ends})"
     return Measured(told, spread, f"{ends} over {figure.rounds} rounds", wide=width > WIDE)
 
 
