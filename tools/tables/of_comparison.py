@@ -122,12 +122,11 @@ def _without_empty(table: Table, heading: str) -> Table:
 
 
 def _ranking_row(row: Row, first: tuple[str, ...]) -> tuple[Content, ...]:
-    by_the_first = with_interval(row.against_first, words="{:.2f}".format)
     return (
         row.model,
         words(row.tiers) or NOTHING,
         _throughput(row),
-        str(by_the_first).partition(" ")[0] if row.model in first else by_the_first,
+        "1.00" if row.model in first else with_interval(row.against_first, words="{:.2f}".format),
         milliseconds(row.p50_ns, row.p50_over_rounds),
         milliseconds(row.p99_ns, row.p99_over_rounds),
         _cpu(row),
