@@ -13,6 +13,7 @@ from tools.accounting.processes import read_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 PATIENCE = 40.0  # seconds; the machine may be busy with much else
 LOOK_SECONDS = 0.002
@@ -36,15 +37,23 @@ def until(happened: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def hog(cpu: int) -> Iterator[int]:
-    """Keep a CPU busy with a process that computes there until the end of the block; yield its pid."""
-    with subprocess.Popen(python(HOG, str(cpu), str(os.getpid())), stdout=subprocess.PIPE) as process:
+def running(script: str, *arguments: str) -> Iterator[int]:
+    """Run a script until the end of the block, from when it has printed a line; yield its pid.
+
+    It is given the arguments, and then the pid of its parent, to end by itself where that has gone.
+    """
+    with subprocess.Popen(python(script, *arguments, str(os.getpid())), stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout
             assert process.stdout.readline()
             yield process.pid
         finally:
             process.kill()
+
+
+def hog(cpu: int) -> AbstractContextManager[int]:
+    """Keep a CPU busy with a process that computes there until the end of the block; its value is the pid."""
+    return running(HOG, str(cpu))
 
 
 def is_running(pid: int) -> bool:

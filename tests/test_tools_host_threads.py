@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import subprocess
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.hogs import until
-from tests.measured import BURN, held, holder, python
+from tests.hogs import running, until
+from tests.measured import BURN, held, holder
 from tools.host.threads import ThreadKey, ThreadTimes, thread_times, working
 from tools.saved.cells import Working
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
 SECOND = 1_000_000_000
 COMPUTE = f"""
@@ -32,17 +33,9 @@ compute()
 """
 
 
-@contextmanager
-def computing(threads: int) -> Iterator[int]:
-    """Keep a process that computes in so many threads under one GIL; yield its pid."""
-    command = python(COMPUTE, str(threads), str(os.getpid()))
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        try:
-            assert process.stdout
-            assert process.stdout.readline()
-            yield process.pid
-        finally:
-            process.kill()
+def computing(threads: int) -> AbstractContextManager[int]:
+    """Keep a process that computes in so many threads under one GIL; its value is the pid."""
+    return running(COMPUTE, str(threads))
 
 
 def used(pids: Sequence[int], times: ThreadTimes) -> float:

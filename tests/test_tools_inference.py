@@ -69,6 +69,21 @@ def test_an_interval_is_the_same_whenever_it_is_asked_for() -> None:
     assert other.stdout.strip() == repr(interval(values, "mean"))
 
 
+def test_a_medians_interval_is_that_of_its_resamples_in_whatever_order_the_rounds_are() -> None:
+    """As drawn and counted here, at even and at odd numbers of rounds, within what chance moves such percentiles by."""
+    generator = np.random.default_rng(6)
+    for rounds in (4, 5, 8, 15, 30):
+        values = generator.normal(100, 10, size=rounds)
+        found = interval(values.tolist())
+        assert found == interval(sorted(values))
+        resamples = np.median(generator.choice(values, size=(40_000, rounds)), axis=1)
+        beyond = (1 - expanded(0.95, rounds)) / 2
+        low, high = ends_of(found)
+        for end, share in ((low, beyond), (high, 1 - beyond)):
+            assert np.mean(resamples < end - 1e-9) < share + 0.005
+            assert np.mean(resamples <= end + 1e-9) > share - 0.005
+
+
 def test_too_few_rounds_have_an_estimate_and_no_ends() -> None:
     """And none has nothing at all."""
     assert interval([]) is None

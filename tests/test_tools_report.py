@@ -60,7 +60,7 @@ def test_every_table_is_in_the_page_as_it_is_on_the_terminal(folder: Path, page:
     assert [table.name for table in tables] == ["process-control", "figure-30-1", *of_workloads, "belief", "advice"]
     for table in tables:
         for row in table.rows:
-            assert all(f">{html.escape(text)}</t" in page for text in row), (table.name, row)
+            assert all(f">{html.escape(str(text))}</t" in page for text in row), (table.name, row)
         assert all(html.escape(note, quote=False) in page.replace("&#39;", "'") for note in table.notes)
 
 

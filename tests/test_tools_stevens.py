@@ -15,6 +15,7 @@ from tools.report.page import report_page
 from tools.saved.header import Variant
 from tools.saved.results import read_results, writing
 from tools.tables.of_comparison import tables_of
+from tools.tables.tabular import Measured
 from tools.tables.terminal import print_tables
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def test_a_row_has_this_runs_seconds_beside_the_printed_ones(tmp_path: Path) -> 
 
 def tiers(figure: Table) -> dict[str, str]:
     """The tiers of each model."""
-    return {row[0]: row[3] for row in figure.rows}
+    return {str(row[0]): str(row[3]) for row in figure.rows}
 
 
 def test_what_is_not_told_apart_shares_a_tier(tmp_path: Path) -> None:
@@ -165,6 +166,17 @@ def test_connections_per_worker_are_told_of_each_5000(tmp_path: Path) -> None:
     cells = [spent("passing", 0.1, 1, [0, 30, 70]), spent("passing", 0.1, 2, [80, 20, 0])]
     shared = table(compared(tmp_path / "r", *cells), "figure-30-2")
     assert shared.rows == (("passing", "3", "3,750", "1,250", "0", "1,667", "0.53", "0.49 to 0.57", "100"),)
+
+
+def test_connections_per_worker_have_the_interval_of_their_rank_over_rounds(tmp_path: Path) -> None:
+    """Of four rounds it is the range, and the figure is midway between the middle two; the chart has the same."""
+    counts = ([60, 30, 10], [20, 70, 10], [0, 80, 20], [9, 90, 1])
+    results = compared(tmp_path / "r", *(spent("passing", 0.1, number, it) for number, it in enumerate(counts, 1)))
+    busiest, middle, idlest = table(results, "figure-30-2").rows[0][2:5]
+    assert busiest == Measured("3,750", "±20%", "3,000 to 4,500 over 4 rounds", wide=True)
+    assert middle == Measured("1,000", "±52%", "450 to 1,500 over 4 rounds", wide=True)
+    assert idlest == Measured("275", "±91%", "0 to 500 over 4 rounds", wide=True)
+    assert pools(results)[0].ranked == (3750, 1000, 275)
 
 
 def test_an_even_pool_has_an_index_of_one(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_a_row_tells_all_that_a_visitor_asks() -> None:
     for entry, row in zip(MODELS.values(), table.rows, strict=True):
         number = "-" if entry.figure_row is None else str(entry.figure_row)
         assert (row[0], row[2:5]) == (entry.name, (entry.used_by, entry.teaches, number))
-        assert row[1].startswith(entry.summary)
+        assert str(row[1]).startswith(entry.summary)
         assert row[5] == f"servers/{entry.name}.py"
 
 

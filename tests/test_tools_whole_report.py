@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tools.saved.results import Results
-    from tools.tables.tabular import Table
+    from tools.tables.tabular import Content, Table
 
 SECTIONS = [
     *("run", "models", "process-control", "workload-churn", "memory", "scaling", "capacity", "belief"),
@@ -78,9 +78,14 @@ def test_every_table_fits_the_terminal_with_nothing_cut_off(tables: tuple[Table,
         print_tables(Console(file=stream, width=width), (table,))
         printed = stream.getvalue()
         assert max(map(len, printed.splitlines())) <= width, table.name
-        texts = [column.brief for column in table.columns] + [text for row in table.rows for text in row]
+        texts = [column.brief for column in table.columns] + [shown(text) for row in table.rows for text in row]
         parts = {part for text in texts for part in BREAKS.sub(r"\1 ", text).split()}
         assert not [part for part in parts if part not in printed], table.name
+
+
+def shown(text: Content) -> str:
+    """What is shown of it at least."""
+    return text if isinstance(text, str) else text.figure
 
 
 def test_a_table_that_is_too_wide_for_its_words_is_folded(tables: tuple[Table, ...]) -> None:
@@ -111,7 +116,7 @@ def test_every_table_of_the_terminal_is_in_the_page(tables: tuple[Table, ...], p
     text = words(page)
     for table in tables:
         assert all(" ".join(said.split()) in text for said in (table.lead, *table.notes)), table.name
-        assert all(f">{html.escape(told)}</t" in page for row in table.rows for told in row), table.name
+        assert all(f">{html.escape(str(told))}</t" in page for row in table.rows for told in row), table.name
 
 
 def test_what_limited_each_model_is_said_in_a_sentence_with_its_evidence_folded_away(page: str) -> None:

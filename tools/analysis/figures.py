@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tools.analysis.statistics import per_request, percentile
+from tools.inference.intervals import Interval, interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -66,11 +67,15 @@ def per_request_of_life(cells: Iterable[Cell], count: Callable[[Cell], int | Non
 
 
 def counted(cell: Cell, kind: str) -> int | None:
-    """What the kernel counted since a server listened: voluntary or involuntary switches, minor or major faults."""
+    """What the kernel counted since a server listened.
+
+    Kinds are voluntary and involuntary (switches), minor and major (faults), and faults, which are both of these.
+    """
     if cell.counts is not None:
         counts = cell.counts
         kinds = ("voluntary", counts.voluntary_switches), ("involuntary", counts.involuntary_switches)
-        return dict((*kinds, ("minor", counts.minor_faults), ("major", counts.major_faults)))[kind]
+        faults = ("minor", counts.minor_faults), ("major", counts.major_faults)
+        return dict((*kinds, *faults, ("faults", counts.minor_faults + counts.major_faults)))[kind]
     switches = (cell.stopped or {}).get("context_switches")  # files of older versions have what the server said
     found = switches.get(kind) if isinstance(switches, dict) else None
     return found if isinstance(found, int) else None
@@ -95,6 +100,11 @@ def measuring_share(cells: Iterable[Cell]) -> ByRound:
         for cell in sound(cells)
         if cell.peaks and cell.load
     }
+
+
+def over_rounds(figures: Mapping[int, float]) -> Interval | None:
+    """Their median with its interval; None where there is no round."""
+    return interval(list(figures.values()))
 
 
 def positive(figures: Mapping[int, float]) -> ByRound:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from tools.analysis import figures
 from tools.analysis.standings import LEAST_DIFFERENCE
-from tools.inference.intervals import Interval, interval
 from tools.inference.ranking import tiers
 from tools.inference.ratios import difference, ratio, told_apart
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tools.analysis.figures import ByRound
+    from tools.inference.intervals import Interval
     from tools.saved.cells import Cell
     from tools.saved.results import Results
 
@@ -57,4 +57,4 @@ def _against(
     if reason:
         return ProcessControl(model, None, None, reason)
     extra = None if model == BASELINE else difference(costs[model], costs.get(BASELINE, {}))
-    return ProcessControl(model, interval(list(costs[model].values())), extra, "", numbers)
+    return ProcessControl(model, figures.over_rounds(costs[model]), extra, "", numbers)

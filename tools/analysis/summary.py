@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from tools.analysis import figures
 from tools.analysis.one_speed import verdict_on
 from tools.analysis.served import whole
+from tools.analysis.spent import spent_in
 from tools.analysis.standings import standing
 from tools.analysis.statistics import merged, percentile
-from tools.inference.intervals import Interval, interval
+from tools.inference.intervals import interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tools.analysis.spent import Spent
     from tools.analysis.standings import Standing
+    from tools.inference.intervals import Interval
     from tools.saved.cells import Cell
     from tools.saved.header import Variant
     from tools.saved.results import Results
@@ -35,40 +38,16 @@ WAITED = "unanswered"  # the load's name for clients that were never served, whi
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """What a request cost: medians over the rounds; None where it is not known.
-
-    `cpu` is CPU seconds with its interval, `user` and `system` its parts, `per_connection` by connections that were
-    begun. `blind` says why CPU cannot be had where the method did not see all of it; `apart` is the most by which the
-    server's own account differed from ours, as a share. `voluntary`, `involuntary`, `minor` and `major` are context
-    switches and page faults for a request, from when a server listened to its end; where not `counts_complete`, the
-    least that there were. `measuring` is the share of a CPU that measuring took.
-    """
-
-    cpu: Interval | None
-    user: float | None
-    system: float | None
-    per_connection: Interval | None
-    blind: str
-    method: str
-    apart: float | None
-    voluntary: float | None
-    involuntary: float | None
-    minor: float | None
-    major: float | None
-    measuring: float | None
-    counts_complete: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Row:
     """One model on one workload, over all its rounds.
 
     `served` is the fewest clients that got an answer in any round that counts, of `connections`; `partial` where so few
     of them, or of the requests due, were served in most rounds that the figures of the others mean nothing, and
     `left_out` has a line for each single round of that kind. `latencies_ns` are the samples of all rounds that count,
-    sorted. `against_first` is its figure by that of the first in the ranking, and `tiers` those that it is in. Memory
-    is the median of the rounds' peaks; processes, threads and descriptors are the highest. `client_busy` is the share
+    sorted, and `p50_ns` and `p99_ns` percentiles of them; `p50_over_rounds` and `p99_over_rounds` are those of single
+    rounds, in seconds, as far as these have answers enough. `against_first` is its figure by that of the first in the
+    ranking, and `tiers` those that it is in. Memory is the rounds' peaks, of which `memory_bytes` is the median;
+    processes, threads and descriptors are the highest. `client_busy` is the share
     of the window in which the load process, and the measuring where it has no other CPU, used the clients' CPU.
     `unfinished` is the most requests that were under way when a round's window closed,
     `overflows` how often the accept queue was full, in all windows. `failures` has a line for each
@@ -89,14 +68,16 @@ class Row:
     latencies_ns: NDArray[np.int64]
     p50_ns: int | None
     p99_ns: int | None
+    p50_over_rounds: Interval | None
+    p99_over_rounds: Interval | None
     spent: Spent
-    memory_bytes: float | None
+    memory_bytes: Interval | None
     processes: int | None
     threads: int | None
     descriptors: int | None
     client_busy: float | None
     offered: float | None
-    achieved: float | None
+    achieved: Interval | None
     unfinished: int
     overflows: int
     errors: Mapping[str, int]
@@ -107,7 +88,7 @@ class Row:
     @property
     def served_part(self) -> str:
         """Which part was served: "10 of 50", of the clients, or "63%", where requests were due at a rate."""
-        return f"{self.served} of {self.connections}" if self.achieved is None else f"{self.achieved:.0%}"
+        return f"{self.served} of {self.connections}" if self.achieved is None else f"{self.achieved.estimate:.0%}"
 
     @property
     def served_words(self) -> str:
@@ -160,21 +141,23 @@ def _row(results: Results, workload: Workload, model: Variant, ranked: Standing)
         connections=workload.connections,
         partial=bool(sound) and not served,
         left_out=tuple(_badly_served(cell) for cell in sound if served and cell not in served),
-        throughput=interval(list(figures.throughputs(served).values())),
+        throughput=figures.over_rounds(figures.throughputs(served)),
         against_first=ranked.ratios.get(model.name),
         tiers=ranked.tiers.get(model.name, ()),
         verdict=verdict_on(results, workload, model),
         latencies_ns=latencies,
         p50_ns=percentile(latencies, 0.50),
         p99_ns=percentile(latencies, 0.99),
-        spent=_spent(tuple(served) or cells, whole=bool(served)),
-        memory_bytes=_median(peak.pss_bytes for peak in peaks),
+        p50_over_rounds=figures.over_rounds(figures.latencies(results, served, 0.50)),
+        p99_over_rounds=figures.over_rounds(figures.latencies(results, served, 0.99)),
+        spent=spent_in(tuple(served) or cells, whole=bool(served)),
+        memory_bytes=interval([peak.pss_bytes for peak in peaks if peak.pss_bytes is not None]),
         processes=max((peak.processes for peak in peaks), default=None),
         threads=max((peak.threads for peak in peaks), default=None),
         descriptors=max((peak.descriptors for peak in peaks if peak.descriptors is not None), default=None),
         client_busy=_median(_client_busy(sound, len(results.header.division.client))),
         offered=_median(load.offered for load in loads),
-        achieved=_median(load.achieved for load in counted),
+        achieved=interval([load.achieved for load in counted if load.achieved is not None]),
         unfinished=max((load.unfinished for load in loads), default=0),
         overflows=sum(cell.admission.overflows for cell in sound if cell.admission),
         errors=_total(load.errors for load in loads),
@@ -190,31 +173,6 @@ def _badly_served(cell: Cell) -> str:
     few = f"{load.served} of {load.connections} clients"
     part = few if load.achieved is None else f"{load.achieved:.0%} of what was due"
     return f"round {cell.round}: it served {part}"
-
-
-def _spent(cells: tuple[Cell, ...], *, whole: bool) -> Spent:
-    blind = figures.blindness(cells)
-    seen = whole and not blind
-    sound = figures.sound(cells)
-
-    def of_life(name: str) -> float | None:
-        return _median(figures.per_request_of_life(cells, lambda cell: figures.counted(cell, name)).values())
-
-    return Spent(
-        cpu=interval(list(figures.cpu_per_request(cells).values())) if seen else None,
-        user=_median(figures.cpu_per_request(cells, "user").values()) if seen else None,
-        system=_median(figures.cpu_per_request(cells, "system").values()) if seen else None,
-        per_connection=interval(list(figures.cpu_per_connection(cells).values())) if seen else None,
-        blind=blind,
-        method=next((cell.cpu.method for cell in sound if cell.cpu), ""),
-        apart=figures.counted_apart(cells),
-        voluntary=of_life("voluntary"),
-        involuntary=of_life("involuntary"),
-        minor=of_life("minor"),
-        major=of_life("major"),
-        measuring=_median(figures.measuring_share(cells).values()),
-        counts_complete=all(cell.counts.complete for cell in sound if cell.counts),
-    )
 
 
 def _client_busy(cells: Iterable[Cell], client_cpus: int) -> list[float]:

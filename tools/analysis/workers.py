@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tools.analysis.process_control import STEVENS_CONNECTIONS, STEVENS_WORKLOAD
 from tools.analysis.statistics import Spread, jain, spread
+from tools.inference.intervals import Interval, interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,14 +21,19 @@ class Pool:
     """One model's workers on Stevens' workload.
 
     `connections` is the median over the rounds of how many connections all workers of a server served, warm-up
-    included. `ranked` has a figure for each worker, the busiest first: how many it served of each 5000, as the median
-    over the rounds of whoever had that rank. `fairness` is Jain's index in each round.
+    included. `shares` has a figure for each worker, the busiest first: how many it served of each 5000, as the median
+    over the rounds of whoever had that rank, with its interval. `fairness` is Jain's index in each round.
     """
 
     model: str
-    connections: float
-    ranked: tuple[float, ...]
+    connections: Interval
+    shares: tuple[Interval, ...]
     fairness: Spread
+
+    @property
+    def ranked(self) -> tuple[float, ...]:
+        """The medians of the shares."""
+        return tuple(share.estimate for share in self.shares)
 
 
 def pools(results: Results) -> tuple[Pool, ...]:
@@ -43,8 +48,10 @@ def _pool(model: str, cells: Sequence[Cell]) -> Pool | None:
     if fairness is None:
         return None
     shares = [_of_each_5000(counts, max(map(len, rounds))) for counts in rounds]
-    ranked = tuple(statistics.median(rank) for rank in zip(*shares, strict=True))
-    return Pool(model, statistics.median(map(sum, rounds)), ranked, fairness)
+    ranked = tuple(over for rank in zip(*shares, strict=True) if (over := interval(rank)))
+    connections = interval([sum(counts) for counts in rounds])
+    assert connections
+    return Pool(model, connections, ranked, fairness)
 
 
 def per_worker(cell: Cell) -> list[int]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tools.analysis.figures import over_rounds
 from tools.analysis.measures import measure_of
-from tools.inference.intervals import interval
 
 if TYPE_CHECKING:
     from tools.saved.results import Results
@@ -18,7 +18,7 @@ def widths(results: Results) -> dict[tuple[str, str], float | None]:
     workloads at other numbers of connections, which are not ranked.
     """
     found = {
-        (workload.name, model): interval(list(values.values()))
+        (workload.name, model): over_rounds(values)
         for workload in results.header.workloads
         if not workload.scaling_of
         for model, values in measure_of(results, workload).by_model.items()

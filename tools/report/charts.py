@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 
 from plotly import graph_objects
 
-from tools.analysis import figures
 from tools.analysis.process_control import STEVENS_CONNECTIONS
 from tools.analysis.statistics import percentile_curve
-from tools.inference.intervals import interval
 from tools.report.drawing import COLOURS, Chart, above, as_json, below, colour, layout, line, round_values, with_legend
 
 if TYPE_CHECKING:
@@ -22,27 +20,24 @@ if TYPE_CHECKING:
     from tools.analysis.summary import Row, Summary
     from tools.analysis.workers import Pool
     from tools.inference.intervals import Interval
-    from tools.saved.cells import Cell
     from tools.saved.header import Variant
-    from tools.saved.results import Results
 
-MARKED = (0.5, 0.99)
 ASIDE = 0.04  # of a percentile's place on the axis, between two models
 
 PERCENTILES = {2: "50 %", 10: "90 %", 100: "99 %", 1000: "99.9 %", 10_000: "99.99 %", 100_000: "99.999 %"}
 """Where the latency axis is marked: one in so many answers is slower."""
 
 
-def latency_chart(results: Results, summary: Summary) -> Chart | None:
+def latency_chart(summary: Summary) -> Chart | None:
     """Latency over the share of answers within it; None where no model has samples enough for a median."""
     figure = graph_objects.Figure(layout=layout())
     for position, row in enumerate(summary.rows):
         shares, values = percentile_curve(row.latencies_ns)
         if shares:
             figure.add_trace(_curve(row.model, position, shares, values))
-            between = _over_rounds(results.of(summary.workload.name, row.model), results)
-            if between:
-                figure.add_trace(_marks(row.model, position, between))
+            between = {0.5: row.p50_over_rounds, 0.99: row.p99_over_rounds}
+            if known := {share: it for share, it in between.items() if it and it.low is not None}:
+                figure.add_trace(_marks(row.model, position, known))
     if not figure.data:
         return None
     figure.update_xaxes(type="log", title="share of answers that came within")
@@ -125,12 +120,6 @@ def _curve(model: str, position: int, shares: Sequence[float], values: Sequence[
         line=line(position),
         hovertemplate="%{customdata:.4~g} % within %{y:.3~g} ms",
     )
-
-
-def _over_rounds(cells: Sequence[Cell], results: Results) -> dict[float, Interval]:
-    """The percentiles that are marked, over the rounds that have answers enough; those that have an interval."""
-    found = {share: interval(list(figures.latencies(results, cells, share).values())) for share in MARKED}
-    return {share: it for share, it in found.items() if it and it.low is not None}
 
 
 def _marks(model: str, position: int, between: Mapping[float, Interval]) -> graph_objects.Scatter:

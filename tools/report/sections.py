@@ -46,7 +46,7 @@ def sections_of(results: Results) -> tuple[Section, ...]:
         Section("run", "What was run", "run.html.j2", run_values(results)),
         _models(results),
         *_process_control(results),
-        *(_workload(results, summary, pair) for summary, pair in zip(summaries, pairs, strict=True)),
+        *(_workload(summary, pair) for summary, pair in zip(summaries, pairs, strict=True)),
         *_beside_workloads(results),
         *_belief(results, summaries),
         Section("machine", "The machine", "machine.html.j2", machine),
@@ -67,9 +67,9 @@ def _process_control(results: Results) -> Iterator[Section]:
         yield _drawn("process-control", "What serving side by side costs", tables, charts)
 
 
-def _workload(results: Results, summary: Summary, tables: tuple[Table, Table]) -> Section:
+def _workload(summary: Summary, tables: tuple[Table, Table]) -> Section:
     name = summary.workload.name
-    latency = latency_chart(results, summary)
+    latency = latency_chart(summary)
     values: dict[str, object] = {
         "tables": tables,
         "charts": (latency,) if latency else (),

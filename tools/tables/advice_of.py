@@ -10,8 +10,7 @@ from tools.advice.standings import Figure, Memory, Standing, listed
 from tools.analysis import figures
 from tools.analysis.controls import session_control
 from tools.analysis.one_speed import cpu_at_one_speed
-from tools.analysis.served import whole
-from tools.inference.intervals import FEWEST, interval
+from tools.inference.intervals import FEWEST
 from tools.inference.moderating import moderated, noise
 from tools.tables.memory import holdings
 from tools.tables.scaling import scaled
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from tools.tables.scaling import Scaled
     from tools.verdicts.places import Places
     from tools.workloads import Workload
-
-SLOWEST = 0.99  # the percentile that advice on the slowest answers is by
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +161,12 @@ def _cpu_by(results: Results, summary: Summary) -> dict[str, dict[str, Figure]]:
 def _standing(results: Results, summary: Summary, row: Row, beside: Beside, cpu_by: Mapping[str, Figure]) -> Standing:
     """Of one model; what is not known, or rests on too few answers, is None."""
     workload, ranked = summary.workload, summary.standing
-    cells = whole(results.of(workload.name, row.model))
-    slowest = interval(list(figures.latencies(results, cells, SLOWEST).values())) if row.model in ranked.order else None
     return Standing(
         name=row.model,
         tiers=row.tiers,
         ratio=_figure(row.against_first),
         cpu=_figure(row.spent.cpu),
-        p99=_figure(slowest),
+        p99=_figure(row.p99_over_rounds if row.model in ranked.order else None),
         memory=beside.memory.get(row.model),
         places=_places(results, workload, row.model),
         usl_peak=beside.peaks.get((workload.name, row.model)),

@@ -13,7 +13,8 @@ from tools.analysis.alike import check_alike, entered
 from tools.analysis.pairing import CLIENTS_LIMIT, FASTER, HOST_NOISE, SLOWER, THROUGHPUT, compared
 from tools.failure import Failure
 from tools.saved.results import read_results
-from tools.tables.tabular import NOTHING, Column, Table, significant
+from tools.tables.summary_file import interval_object
+from tools.tables.tabular import NOTHING, Column, Table, between, milliseconds, with_interval
 from tools.tables.terminal import print_tables, standard_console
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tools.analysis.summary import Row
     from tools.inference.intervals import Interval
     from tools.saved.results import Results
+    from tools.tables.tabular import Content
 
 
 def saved_comparison(folder: Path) -> Results:
@@ -111,17 +113,16 @@ def against_tables(found: Against) -> tuple[Table, Table]:
     return speed, cpu
 
 
-def _speed_row(pair: Pair) -> tuple[str, ...]:
+def _speed_row(pair: Pair) -> tuple[Content, ...]:
     rows = (pair.before, pair.now)
-    throughputs = (NOTHING if row.throughput is None else significant(row.throughput.estimate) for row in rows)
-    p99 = (NOTHING if row.p99_ns is None else significant(row.p99_ns / 1e6) for row in rows)
-    return (pair.model, pair.workload, *throughputs, _estimate(pair.ratio), _ends(pair.ratio), pair.speed, *p99)
+    throughputs = (with_interval(row.throughput) for row in rows)
+    p99 = (milliseconds(row.p99_ns, row.p99_over_rounds) for row in rows)
+    return (pair.model, pair.workload, *throughputs, *_ratio(pair.ratio), pair.speed, *p99)
 
 
-def _cpu_row(pair: Pair) -> tuple[str, ...]:
-    costs = (row.spent.cpu for row in (pair.before, pair.now))
-    figures = (NOTHING if cost is None else significant(cost.estimate * 1e6) for cost in costs)
-    return (pair.model, pair.workload, *figures, _estimate(pair.cpu_ratio), _ends(pair.cpu_ratio), pair.cost)
+def _cpu_row(pair: Pair) -> tuple[Content, ...]:
+    costs = (with_interval(row.spent.cpu, 1e6) for row in (pair.before, pair.now))
+    return (pair.model, pair.workload, *costs, *_ratio(pair.cpu_ratio), pair.cost)
 
 
 def _notes(found: Against) -> Iterator[str]:
@@ -175,9 +176,9 @@ def as_object(found: Against) -> dict[str, Any]:
 def _pair_object(pair: Pair) -> dict[str, Any]:
     return {
         "measure": pair.measure,
-        "ratio": _interval(pair.ratio),
+        "ratio": interval_object(pair.ratio),
         "speed": pair.speed,
-        "cpu_ratio": _interval(pair.cpu_ratio),
+        "cpu_ratio": interval_object(pair.cpu_ratio),
         "cost": pair.cost,
         **{when: _figures(row) for when, row in (("now", pair.now), ("before", pair.before))},
     }
@@ -186,25 +187,16 @@ def _pair_object(pair: Pair) -> dict[str, Any]:
 def _figures(row: Row) -> dict[str, Any]:
     return {
         "rounds": row.rounds,
-        "throughput": _interval(row.throughput),
-        "cpu_per_request": _interval(row.spent.cpu),
+        "throughput": interval_object(row.throughput),
+        "cpu_per_request": interval_object(row.spent.cpu),
         "p99": None if row.p99_ns is None else row.p99_ns / 1e9,
+        "over_rounds": {"p99": interval_object(row.p99_over_rounds)},
     }
 
 
-def _interval(figure: Interval | None) -> dict[str, Any] | None:
-    return asdict(figure) if figure else None
-
-
-def _estimate(figure: Interval | None) -> str:
-    return NOTHING if figure is None else f"{figure.estimate:.2f}"
-
-
-def _ends(figure: Interval | None) -> str:
-    """With two decimals: of a ratio near 1, what is beyond a hundredth does not matter."""
-    if figure is None or figure.low is None or figure.high is None:
-        return NOTHING
-    return f"{figure.low:.2f} to {figure.high:.2f}"
+def _ratio(figure: Interval | None) -> tuple[str, str]:
+    """It and its ends, with two decimals: of a ratio near 1, what is beyond a hundredth does not matter."""
+    return NOTHING if figure is None else f"{figure.estimate:.2f}", between(figure, words="{:.2f}".format)
 
 
 def _started(results: Results) -> str:

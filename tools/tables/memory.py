@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tools.inference.slopes import intercept, slope
 from tools.memory.kernel_memory import counts_both_ends
-from tools.tables.tabular import NOTHING, Column, Table, between, significant
+from tools.tables.tabular import NOTHING, Column, Table, between, significant, with_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tools.inference.intervals import Interval
     from tools.saved.cells import MemoryProbe
     from tools.saved.results import Results
+    from tools.tables.tabular import Content
 
 KIBIBYTE, MEBIBYTE = 1024, 2**20
 
@@ -89,14 +90,14 @@ def memory_table(results: Results) -> Table | None:
     )
 
 
-def _row(each: Holding) -> tuple[str, ...]:
+def _row(each: Holding) -> tuple[Content, ...]:
     whole = each.held == each.admitted and each.held > 0
     return (
         each.model,
-        _in(each.per_connection, KIBIBYTE) if whole else NOTHING,
+        significant(each.per_connection.estimate / KIBIBYTE) if whole and each.per_connection else NOTHING,
         between(each.per_connection, 1 / KIBIBYTE) if whole else NOTHING,
-        _in(each.kernel, KIBIBYTE) if whole else NOTHING,
-        _in(each.base, MEBIBYTE),
+        with_interval(each.kernel, 1 / KIBIBYTE) if whole else NOTHING,
+        with_interval(each.base, 1 / MEBIBYTE),
         f"{each.admitted} of {each.held}",
     )
 
@@ -123,7 +124,3 @@ def _notes(found: Sequence[Holding]) -> list[str]:
         )
     notes += [f"{each.model}, {failure}" for each in found for failure in each.failures]
     return notes
-
-
-def _in(figure: Interval | None, unit: int) -> str:
-    return NOTHING if figure is None else significant(figure.estimate / unit)

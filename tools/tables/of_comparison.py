@@ -9,16 +9,17 @@ from tools.analysis.summary import Row, Summary, summarized
 from tools.inference.ranking import words
 from tools.tables.advice_of import advice_table
 from tools.tables.belief import belief_table
-from tools.tables.memory import memory_table
+from tools.tables.memory import MEBIBYTE, memory_table
 from tools.tables.remarks import cost_remarks, ranked_by, remarks
 from tools.tables.scaling import capacity_table, scaling_table
 from tools.tables.stevens import stevens_tables
-from tools.tables.tabular import NOTHING, Column, Table, significant, with_interval
+from tools.tables.tabular import NOTHING, Column, Table, milliseconds, two_digits, with_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tools.saved.results import Results
+    from tools.tables.tabular import Content
 
 
 def tables_of(results: Results) -> tuple[Table, ...]:
@@ -37,7 +38,7 @@ def tables_of(results: Results) -> tuple[Table, ...]:
 RANKING = (
     Column("Model", "", "Model"),
     Column("Tier", "", "Tier"),
-    Column("Throughput", "requests/s", "Requests\na second"),
+    Column("Throughput", "requests/s", "Requests\na second", whole=True),
     Column("By the first", "", "by the\nfirst"),
     Column("p50", "ms", "p50\nms"),
     Column("p99", "ms", "p99\nms"),
@@ -49,13 +50,13 @@ RANKING = (
 PER_CONNECTION = "CPU per connection"
 COST = (
     Column("Model", "", "Model"),
-    Column("CPU per request", "µs", "CPU\nµs"),
+    Column("CPU per request", "µs", "CPU\nµs", whole=True),
     Column("User", "µs", "User\nµs"),
     Column("System", "µs", "Sys-\ntem"),
-    Column(PER_CONNECTION, "µs", "/con-\nnection"),
-    Column("Processes", "", "Pro-\ncesses"),
+    Column(PER_CONNECTION, "µs", "/conn-\nection"),
+    Column("Processes", "", "Procs"),
     Column("Threads", "", "Thre-\nads"),
-    Column("Descriptors", "", "Descr-\niptors"),
+    Column("Descriptors", "", "Open\nfiles"),
     Column("Waits", "per request", "Waits"),
     Column("Preemptions", "per request", "Pre-\nempted"),
     Column("Page faults", "per request", "Page\nfaults"),
@@ -63,18 +64,19 @@ COST = (
 
 READING = (
     "Throughput is the median of the rounds, ± half of its 95 % interval (bootstrap over rounds; none with fewer than "
-    "four; at four and at five it is the whole range, which holds the true median in 87 and in 94 of 100 cases). "
-    "Models that have a tier in common are not told apart: the interval of their ratio within rounds reaches to less "
-    "than 5 %. Each pair is judged by itself, whatever their number. A model that the clients limited counts with the "
-    "most that its own CPU would have allowed. Half of all answers came within p50, 99 of 100 within p99. CPU is the "
-    "server's for a request, its children included; memory is the most seen in any look. Errors are those of all "
-    "rounds, warm-up included."
+    "four; at four and at five it is the whole range, which holds the true median in 87 and in 94 of 100 cases); CPU "
+    "and memory are, too, with ± where there is room. Models that have a tier in common are not told apart: the "
+    "interval of their ratio within rounds reaches to less than 5 %. Each pair is judged by itself, whatever their "
+    "number. A model that the clients limited counts with the most that its own CPU would have allowed. Half of all "
+    "answers came within p50, 99 of 100 within p99; their ± is that of the rounds' own. CPU is the server's for a "
+    "request, its children included; memory is the most seen in any look. Errors are those of all rounds, warm-up "
+    "included."
 )
 COUNTED = (
     "CPU with its 95 % interval, and the parts of it in user and in system mode; for each connection where connections "
-    "were begun in the windows. Processes, threads and descriptors are the most seen in any look. Waits and "
-    "preemptions are the context switches of the server from when it listened to its end, by its requests; so are page "
-    "faults."
+    "were begun in the windows. Processes, threads and descriptors are the most seen in any look, and have none. Waits "
+    "and preemptions are the context switches of the server from when it listened to its end, by its requests; so are "
+    "page faults."
 )
 
 
@@ -96,7 +98,7 @@ def workload_tables(summary: Summary, planned_rounds: int, *, told: bool) -> tup
         title=f"Workload {workload.name}",
         lead=workload.asks,
         columns=RANKING,
-        rows=tuple(_ranking_row(row) for row in summary.rows),
+        rows=tuple(_ranking_row(row, summary.standing.order[:1]) for row in summary.rows),
         notes=(workload.shows, *reading, *ranked_by(summary), *remarks(summary, planned_rounds)),
     )
     cost = Table(
@@ -119,40 +121,39 @@ def _without_empty(table: Table, heading: str) -> Table:
     return replace(table, columns=(*table.columns[:number], *table.columns[number + 1 :]), rows=rows)
 
 
-def _ranking_row(row: Row) -> tuple[str, ...]:
-    cpu = row.spent.cpu
+def _ranking_row(row: Row, first: tuple[str, ...]) -> tuple[Content, ...]:
     return (
         row.model,
         words(row.tiers) or NOTHING,
         _throughput(row),
-        NOTHING if row.against_first is None else f"{row.against_first.estimate:.2f}",
-        _milliseconds(row.p50_ns),
-        _milliseconds(row.p99_ns),
-        "not seen" if row.spent.blind else _microseconds(cpu.estimate if cpu else None),
-        NOTHING if row.memory_bytes is None else significant(row.memory_bytes / 2**20),
+        "1.00" if row.model in first else with_interval(row.against_first, words="{:.2f}".format),
+        milliseconds(row.p50_ns, row.p50_over_rounds),
+        milliseconds(row.p99_ns, row.p99_over_rounds),
+        _cpu(row),
+        with_interval(row.memory_bytes, 1 / MEBIBYTE),
         row.verdict.limit or NOTHING,
         _errors(row),
     )
 
 
-def _cost_row(row: Row) -> tuple[str, ...]:
+def _cost_row(row: Row) -> tuple[Content, ...]:
     spent = row.spent
-    faults = None if spent.minor is None else spent.minor + (spent.major or 0)
-    by_life = (spent.voluntary, spent.involuntary, faults)
     return (
         row.model,
-        "not seen" if spent.blind else with_interval(spent.cpu, 1e6),
-        _microseconds(spent.user),
-        _microseconds(spent.system),
-        _microseconds(spent.per_connection.estimate if spent.per_connection else None),
+        _cpu(row),
+        *(with_interval(cpu, 1e6) for cpu in (spent.user, spent.system, spent.per_connection)),
         _count(row.processes),
         _count(row.threads),
         _count(row.descriptors),
-        *(NOTHING if count is None else significant(count, 2) for count in by_life),
+        *(with_interval(count, words=two_digits) for count in (spent.voluntary, spent.involuntary, spent.faults)),
     )
 
 
-def _throughput(row: Row) -> str:
+def _cpu(row: Row) -> Content:
+    return "not seen" if row.spent.blind else with_interval(row.spent.cpu, 1e6)
+
+
+def _throughput(row: Row) -> Content:
     if row.partial:
         return f"{row.served_part} served"
     if row.throughput is None:
@@ -164,14 +165,6 @@ def _errors(row: Row) -> str:
     if not row.errors:
         return "0" if row.rounds else NOTHING
     return ", ".join(f"{count:,} {kind}" for kind, count in row.errors.items())
-
-
-def _milliseconds(nanoseconds: int | None) -> str:
-    return NOTHING if nanoseconds is None else significant(nanoseconds / 1e6)
-
-
-def _microseconds(seconds: float | None) -> str:
-    return NOTHING if seconds is None else significant(seconds * 1e6)
 
 
 def _count(number: int | None) -> str:

@@ -8,6 +8,7 @@ from clients.verdict import BUSY
 from tools.analysis.figures import NOTICEABLE_APART
 from tools.analysis.statistics import samples_needed
 from tools.inference.adjusting import UNADJUSTED
+from tools.inference.intervals import FEWEST
 from tools.verdicts.verdict import CLIENT, HOST_NOISE
 
 if TYPE_CHECKING:
@@ -40,13 +41,21 @@ def ranked_by(summary: Summary) -> Iterator[str]:
 def remarks(summary: Summary, planned_rounds: int) -> list[str]:
     """What is special about the ranking of these rows; nothing where all went well."""
     rows = summary.rows
-    of_all = (*_noise(rows), *_partial(rows), *_busy(rows), *_overflows(rows), *_too_few(rows), *_unfinished(rows))
+    of_all = (
+        *_noise(rows),
+        *_partial(rows),
+        *_busy(rows),
+        *_overflows(rows),
+        *_too_few(rows),
+        *_few_of_their_own(rows),
+        *_unfinished(rows),
+    )
     return [*of_all, *(remark for row in rows for remark in _of_one(row, planned_rounds))]
 
 
 def cost_remarks(summary: Summary) -> Iterator[str]:
     """What is special about the costs, and what measuring them cost."""
-    shares = [row.spent.measuring for row in summary.rows if row.spent.measuring is not None]
+    shares = [row.spent.measuring.estimate for row in summary.rows if row.spent.measuring is not None]
     if shares:
         yield f"Measuring, canaries included, took {_range(shares)} of one CPU."
     if summary.workload.hold or summary.workload.hostile:
@@ -121,6 +130,21 @@ def _too_few(rows: Sequence[Row]) -> Iterator[str]:
         yield f"A p99 needs {samples_needed(0.99):,} answers: {counts}."
 
 
+def _few_of_their_own(rows: Sequence[Row]) -> Iterator[str]:
+    """Which p99 have no interval, or one of some rounds alone, where the rounds would do for one."""
+    counts = [
+        (row.model, row.p99_over_rounds.rounds if row.p99_over_rounds else 0, row.throughput.rounds)
+        for row in rows
+        if row.p99_ns is not None and row.throughput and row.throughput.rounds >= FEWEST
+    ]
+    few = [f"{model} {own} of {rounds}" for model, own, rounds in counts if own < rounds]
+    if few:
+        yield (
+            f"A round needs {samples_needed(0.99):,} answers, too, for a p99 of its own, and the interval of p99 is of "
+            f"such rounds alone: {', '.join(few)}."
+        )
+
+
 def _unfinished(rows: Sequence[Row]) -> Iterator[str]:
     """What the windows cut off."""
     cut = {row.model: f"{row.unfinished:,}" for row in rows if row.unfinished and not row.partial}
@@ -133,7 +157,8 @@ def _unfinished(rows: Sequence[Row]) -> Iterator[str]:
 
 def _of_one(row: Row, planned_rounds: int) -> Iterator[str]:
     if row.achieved is not None and row.offered is not None:
-        yield f"{row.model}: {row.offered:,.0f} requests were due a second, and {row.achieved:.1%} were answered."
+        answered = f"{row.achieved.estimate:.1%} were answered"
+        yield f"{row.model}: {row.offered:,.0f} requests were due a second, and {answered}."
     if row.spent.blind:
         yield f"{row.model}: CPU not compared, because {row.spent.blind}."
     if 0 < row.rounds < planned_rounds and not row.partial:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tools.analysis import figures
 from tools.inference.intervals import Interval
 from tools.inference.scaling import LARGEST_MISFIT, usl
-from tools.tables.tabular import NOTHING, Column, Table, between, significant
+from tools.tables.tabular import NOTHING, Column, Table, between, significant, two_digits
 from tools.verdicts.judging import judge
 from tools.verdicts.rows import of_row
 from tools.verdicts.verdict import HOST_NOISE
@@ -97,11 +97,11 @@ def _scaling_row(each: Scaled) -> tuple[str, ...]:
         each.model,
         each.workload,
         NOTHING if law.lambda_ is None else significant(law.lambda_),
-        significant(law.sigma.estimate, 2) if law.sigma else NOTHING,
-        between(law.sigma, digits=2),
-        significant(kappa.estimate, 2) if kappa else NOTHING,
-        between(kappa, digits=2),
-        (NEVER if law.peak is None else significant(law.peak, 2)) if known else NOTHING,
+        two_digits(law.sigma.estimate) if law.sigma else NOTHING,
+        between(law.sigma, words=two_digits),
+        two_digits(kappa.estimate) if kappa else NOTHING,
+        between(kappa, words=two_digits),
+        (NEVER if law.peak is None else two_digits(law.peak)) if known else NOTHING,
         each.verdict.limit or NOTHING,
     )
 
@@ -164,8 +164,8 @@ def _listed(found: Sequence[Scaled]) -> str:
 
 
 def _sigma(law: Usl) -> str:
-    ends = between(law.sigma, digits=2)
-    told = significant(law.sigma.estimate, 2) if law.sigma else NOTHING
+    ends = between(law.sigma, words=two_digits)
+    told = two_digits(law.sigma.estimate) if law.sigma else NOTHING
     return told if ends == NOTHING else f"{told} ({ends})"
 
 

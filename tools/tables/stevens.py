@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tools.saved.header import Variant
     from tools.saved.results import Results
     from tools.tables.published import Design
+    from tools.tables.tabular import Content
 
 
 def stevens_tables(results: Results) -> tuple[Table, ...]:
@@ -44,7 +45,7 @@ def stevens_table(control: tuple[ProcessControl, ...]) -> Table:
         "the price of its processes, threads or tables (Stevens, UNIX Network Programming, Figure 30.1).",
         columns=(
             Column("Model", "", "Model"),
-            Column("CPU per connection", "µs", "CPU per\nconnection, µs"),
+            Column("CPU per connection", "µs", "CPU per\nconnection, µs", whole=True),
             Column("More than iterative", "µs", "more than\niterative, µs"),
             Column("95 % interval", "µs", "95 %\ninterval, µs"),
             Column(
@@ -77,7 +78,7 @@ def _control_remarks(control: tuple[ProcessControl, ...]) -> Iterator[str]:
         )
 
 
-def _stevens_row(row: ProcessControl) -> tuple[str, ...]:
+def _stevens_row(row: ProcessControl) -> tuple[Content, ...]:
     own = with_interval(row.cpu, 1e6)
     if row.model == BASELINE and row.cpu:
         return row.model, own, "baseline", NOTHING, "0"
@@ -169,7 +170,8 @@ PRINTED_POOLS = (
 )
 FAIRNESS = (
     "Jain's index is 1 where all serve equally many, and one nth where one of n serves all. Workers are all that ever "
-    "lived in a round; figures are medians of the rounds, and the warm-up's connections count too."
+    "lived in a round; figures are medians of the rounds, ± half of their 95 % interval where there is room, and the "
+    "warm-up's connections count too."
 )
 
 
@@ -196,14 +198,14 @@ def figure_30_2(shared: tuple[Pool, ...]) -> Table:
     )
 
 
-def _pool_row(pool: Pool) -> tuple[str, ...]:
-    ranked = pool.ranked
+def _pool_row(pool: Pool) -> tuple[Content, ...]:
+    shares, count = pool.shares, "{:,.0f}".format
     return (
         pool.model,
-        str(len(ranked)),
-        *(f"{share:,.0f}" for share in (ranked[0], ranked[len(ranked) // 2], ranked[-1])),
-        f"{STEVENS_CONNECTIONS / len(ranked):,.0f}",
+        str(len(shares)),
+        *(with_interval(share, words=count) for share in (shares[0], shares[len(shares) // 2], shares[-1])),
+        count(STEVENS_CONNECTIONS / len(shares)),
         f"{pool.fairness.median:.2f}",
         f"{pool.fairness.low:.2f} to {pool.fairness.high:.2f}",
-        f"{pool.connections:,.0f}",
+        with_interval(pool.connections, words=count),
     )

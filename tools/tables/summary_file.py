@@ -37,7 +37,11 @@ def write_summary(results: Results, found: dict[str, Any]) -> None:
 
 
 def summary_of(results: Results) -> dict[str, Any]:
-    """Times in seconds, sizes in bytes, throughputs in requests a second; intervals as estimate, low, high, rounds."""
+    """Times in seconds, sizes in bytes, throughputs in requests a second; intervals as estimate, low, high, rounds.
+
+    What is a number under its own name has its interval under this name in `over_rounds`. The estimate is the median of
+    the rounds, which for p50 and p99 is not that of all answers together, as the number is.
+    """
     control = session_control(results)
     header = results.header
     summaries = summarized(results)
@@ -49,13 +53,13 @@ def summary_of(results: Results) -> dict[str, Any]:
         "cells": len(results.cells),
         "disturbed": sum(bool(cell.disturbed) for cell in results.cells),
         "sound": control.sound,
-        "control": {"reason": control.reason, "ratio": _interval(control.ratio)},
+        "control": {"reason": control.reason, "ratio": interval_object(control.ratio)},
         "workloads": {each.workload.name: _workload(each, advice[each.workload.name]) for each in summaries},
         "process_control": [
             {
                 "model": each.model,
-                "cpu_per_connection": _interval(each.cpu),
-                "beyond_iterative": _interval(each.difference),
+                "cpu_per_connection": interval_object(each.cpu),
+                "beyond_iterative": interval_object(each.difference),
                 "tiers": each.tiers,
                 "reason": each.reason,
             }
@@ -64,9 +68,9 @@ def summary_of(results: Results) -> dict[str, Any]:
         "memory": [
             {
                 "model": each.model,
-                "bytes_per_connection": _interval(each.per_connection),
-                "kernel_bytes_per_connection": _interval(each.kernel),
-                "base_bytes": _interval(each.base),
+                "bytes_per_connection": interval_object(each.per_connection),
+                "kernel_bytes_per_connection": interval_object(each.kernel),
+                "base_bytes": interval_object(each.base),
                 "held": each.held,
                 "admitted": each.admitted,
                 "kernel_method": each.kernel_method,
@@ -78,8 +82,8 @@ def summary_of(results: Results) -> dict[str, Any]:
                 "workload": each.workload,
                 "model": each.model,
                 "lambda": each.law.lambda_,
-                "sigma": _interval(each.law.sigma),
-                "kappa": _interval(each.law.kappa),
+                "sigma": interval_object(each.law.sigma),
+                "kappa": interval_object(each.law.kappa),
                 "peak": each.law.peak,
                 "limit": each.verdict.limit,
                 "reason": each.law.reason,
@@ -113,38 +117,62 @@ def _row(row: Row) -> dict[str, Any]:
         "served": row.served,
         "partial": row.partial,
         "left_out": row.left_out,
-        "throughput": _interval(row.throughput),
-        "by_the_first": _interval(row.against_first),
+        "throughput": interval_object(row.throughput),
+        "by_the_first": interval_object(row.against_first),
         "tiers": row.tiers,
         "limit": row.verdict.limit or None,
         "limit_sentence": row.verdict.sentence,
         "limit_evidence": row.verdict.evidence,
         "p50": None if row.p50_ns is None else row.p50_ns / 1e9,
         "p99": None if row.p99_ns is None else row.p99_ns / 1e9,
-        "cpu_per_request": _interval(spent.cpu),
-        "cpu_user_per_request": spent.user,
-        "cpu_system_per_request": spent.system,
-        "cpu_per_connection": _interval(spent.per_connection),
+        "cpu_per_request": interval_object(spent.cpu),
+        "cpu_user_per_request": _estimate(spent.user),
+        "cpu_system_per_request": _estimate(spent.system),
+        "cpu_per_connection": interval_object(spent.per_connection),
         "cpu_method": spent.method,
         "cpu_blind": spent.blind or None,
         "cpu_apart": spent.apart,
-        "voluntary_switches_per_request": spent.voluntary,
-        "involuntary_switches_per_request": spent.involuntary,
-        "minor_faults_per_request": spent.minor,
-        "major_faults_per_request": spent.major,
+        "voluntary_switches_per_request": _estimate(spent.voluntary),
+        "involuntary_switches_per_request": _estimate(spent.involuntary),
+        "minor_faults_per_request": _estimate(spent.minor),
+        "major_faults_per_request": _estimate(spent.major),
         "counts_complete": spent.counts_complete,
-        "measuring_cpu": spent.measuring,
-        "peak_pss_bytes": row.memory_bytes,
+        "measuring_cpu": _estimate(spent.measuring),
+        "peak_pss_bytes": _estimate(row.memory_bytes),
         "processes": row.processes,
         "threads": row.threads,
         "descriptors": row.descriptors,
         "offered": row.offered,
-        "achieved": row.achieved,
+        "achieved": _estimate(row.achieved),
         "errors": dict(row.errors),
         "failures": row.failures,
         "disturbed": row.disturbed,
+        "over_rounds": {name: interval_object(figure) for name, figure in _over_rounds(row).items()},
     }
 
 
-def _interval(figure: Interval | None) -> dict[str, float | int | None] | None:
+def _over_rounds(row: Row) -> dict[str, Interval | None]:
+    """The figures of a round that stand above without their intervals, by the names that they have there."""
+    spent = row.spent
+    return {
+        "p50": row.p50_over_rounds,
+        "p99": row.p99_over_rounds,
+        "cpu_user_per_request": spent.user,
+        "cpu_system_per_request": spent.system,
+        "voluntary_switches_per_request": spent.voluntary,
+        "involuntary_switches_per_request": spent.involuntary,
+        "minor_faults_per_request": spent.minor,
+        "major_faults_per_request": spent.major,
+        "measuring_cpu": spent.measuring,
+        "peak_pss_bytes": row.memory_bytes,
+        "achieved": row.achieved,
+    }
+
+
+def interval_object(figure: Interval | None) -> dict[str, float | int | None] | None:
+    """An interval as the object that stands for it in JSON."""
     return asdict(figure) if figure else None
+
+
+def _estimate(figure: Interval | None) -> float | None:
+    return figure.estimate if figure else None

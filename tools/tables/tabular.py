@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tools.inference.intervals import Interval
 
 NOTHING = "-"
+WIDE = 0.25  # of a figure: an interval from end to end that is wider is told even where there is no room for it
 
 
 class Column(NamedTuple):
     """A column's heading and unit, and what stands for both where 80 characters are all there are.
 
-    `words` tells that it holds words, which stand to the left, and not figures.
+    `words` tells that it holds words, which stand to the left, and not figures; `whole` that the intervals of its
+    figures stand even where there is little room.
     """
 
     heading: str
     unit: str
     brief: str
     words: bool = False
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A figure of a table with its interval: "12.3", "±4%", and "11.8 to 12.8 over 5 rounds".
+
+    Where half of the interval is more than the figure, ± would reach below nothing: there the spread is "(0 to 0.2)".
+    """
+
+    figure: str
+    spread: str
+    ends: str
+    wide: bool
+
+    def __str__(self) -> str:
+        """Both, where there is room."""
+        return f"{self.figure} {self.spread}"
+
+
+Content: TypeAlias = str | Measured
+"""What a table's cell holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +61,7 @@ class Table:
     title: str
     lead: str
     columns: tuple[Column, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[Content, ...], ...]
     notes: tuple[str, ...]
 
 
@@ -47,19 +73,35 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{value:,.{decimals}f}"
 
 
-def with_interval(figure: Interval | None, scale: float = 1.0) -> str:
-    """The estimate in another unit, with half of its interval as a share of it where there is one."""
+def two_digits(value: float) -> str:
+    """The value to two significant digits."""
+    return significant(value, 2)
+
+
+def with_interval(figure: Interval | None, scale: float = 1.0, words: Callable[[float], str] = significant) -> Content:
+    """The estimate in another unit and in such words, with half of its interval as a share of it where there is one."""
     if figure is None:
         return NOTHING
-    told = significant(figure.estimate * scale)
-    return told if figure.width is None else f"{told} ±{figure.width / 2:.0%}"
+    told, width = words(figure.estimate * scale), figure.width
+    if width is None:
+        return told
+    ends = between(figure, scale, words)
+    spread = f"±{width / 2:.0%}" if width / 2 <= 1 else f"({ends})"
+    return Measured(told, spread, f"{ends} over {figure.rounds} rounds", wide=width > WIDE)
 
 
-def between(figure: Interval | None, scale: float = 1.0, digits: int = 3) -> str:
-    """The ends of an interval in another unit."""
+def milliseconds(nanoseconds: int | None, over_rounds: Interval | None) -> Content:
+    """A percentile of all answers, between the ends of the interval of the rounds' own where they have one."""
+    if nanoseconds is None or over_rounds is None:
+        return NOTHING if nanoseconds is None else significant(nanoseconds / 1e6)
+    return with_interval(replace(over_rounds, estimate=nanoseconds / 1e9), 1e3)
+
+
+def between(figure: Interval | None, scale: float = 1.0, words: Callable[[float], str] = significant) -> str:
+    """The ends of an interval in another unit and in such words."""
     if figure is None or figure.low is None or figure.high is None:
         return NOTHING
-    return f"{significant(figure.low * scale, digits)} to {significant(figure.high * scale, digits)}"
+    return f"{words(figure.low * scale)} to {words(figure.high * scale)}"
 
 
 def _leading_zeros(value: float) -> int:

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from io import TextIOWrapper
+from itertools import chain
 from textwrap import fill
 from typing import TYPE_CHECKING, Literal
 
@@ -14,12 +15,20 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from tools.tables.tabular import WIDE, Measured
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tools.tables.tabular import Table
+    from tools.tables.tabular import Column, Content, Table
 
 PLAIN_WIDTH = 100  # characters for tables that go to a file or a pipe
+GAP = 2  # spaces between columns, where there is room
+MARK = "~"
+MARKED = (
+    f"{MARK} stands before a figure whose 95 % interval is wider than {100 * WIDE:.0f} % of it from end to end and has "
+    "no room here: a wider terminal shows it, and so does the report."
+)
 BREAKS = re.compile(r"(_|.(?=@))")  # where a name that is too long may go on in the next line, beside its spaces
 
 
@@ -31,36 +40,70 @@ def standard_console() -> Console:
 
 
 def print_tables(console: Console, tables: tuple[Table, ...]) -> None:
-    """Print each table with its lead above and its notes below."""
+    """Print each table with its lead above and its notes below; what a mark means is told where it first stands."""
+    explained = False
     for table in tables:
         console.print()
         console.print(Text(table.title, style="bold"))
         console.print(Text(fill(table.lead, console.width)), soft_wrap=True)
+        rows = _told(table, console.width)
         if table.columns:
-            console.print(_rich(table, console.width))
+            console.print(_rich(table.columns, rows, console.width))
         first, style = ("  ", "dim") if table.columns else ("- ", "")
-        for note in table.notes:
+        explaining = not explained and _is_marked(table, rows)
+        explained = explained or explaining
+        for note in (*([MARKED] if explaining else []), *table.notes):
             indented = fill(note, console.width, initial_indent=first, subsequent_indent="  ")
             console.print(Text(indented, style=style), soft_wrap=True)
 
 
-def _rich(table: Table, width: int) -> RichTable:
+def _told(table: Table, width: int) -> list[tuple[str, ...]]:
+    """The rows as text, with the intervals of as many columns as there is room for, those to the left first.
+
+    Where there is none, the figure alone, with a mark where its interval is wide.
+    """
+    brief = [[_brief(cell) for cell in cells] for cells in _cells(table)]
+    whole = [[str(cell) for cell in cells] for cells in _cells(table)]
+    told = [whole[number] if column.whole else brief[number] for number, column in enumerate(table.columns)]
+    for number in range(len(told)):
+        more = [*told[:number], whole[number], *told[number + 1 :]]
+        texts = ([column.brief, *cells] for column, cells in zip(table.columns, more, strict=True))
+        if sum(_longest(text, str.splitlines) for text in texts) + GAP * (len(more) - 1) <= width:
+            told = more
+    return list(zip(*told, strict=True))
+
+
+def _is_marked(table: Table, told: Sequence[Sequence[str]]) -> bool:
+    """Whether some wide interval had no room."""
+    cells, texts = chain.from_iterable(table.rows), chain.from_iterable(told)
+    return any(
+        isinstance(cell, Measured) and cell.wide and text != str(cell) for cell, text in zip(cells, texts, strict=True)
+    )
+
+
+def _brief(cell: Content) -> str:
+    if isinstance(cell, str):
+        return cell
+    return f"{MARK}{cell.figure}" if cell.wide else cell.figure
+
+
+def _rich(columns: Sequence[Column], rows: Sequence[tuple[str, ...]], width: int) -> RichTable:
     """The table with two spaces between its columns, or one where there is no room for them."""
-    texts = [[column.brief, *cells] for column, cells in zip(table.columns, _cells(table), strict=True)]
+    texts = [[column.brief, *(row[number] for row in rows)] for number, column in enumerate(columns)]
     whole = [_longest(text, str.splitlines) for text in texts]
     between = len(texts) - 1
-    gap = 2 if sum(whole) + 2 * between <= width else 1
+    gap = GAP if sum(whole) + GAP * between <= width else 1
     widths = _shared(whole, [_longest(text, _parts) for text in texts], width - gap * between)
     drawn = RichTable(box=box.SIMPLE_HEAD, padding=(0, gap - 1, 0, 0), pad_edge=False, show_edge=False)
-    for number, (column, characters) in enumerate(zip(table.columns, widths, strict=True)):
+    for number, (column, characters) in enumerate(zip(columns, widths, strict=True)):
         justify: Literal["left", "right"] = "left" if column.words or not number else "right"
         drawn.add_column(Text(column.brief), justify=justify, width=characters, overflow="fold")
-    for row in table.rows:
+    for row in rows:
         drawn.add_row(*(Text(_broken(text, characters)) for text, characters in zip(row, widths, strict=True)))
     return drawn
 
 
-def _cells(table: Table) -> list[tuple[str, ...]]:
+def _cells(table: Table) -> list[tuple[Content, ...]]:
     """The cells of each column."""
     return list(zip(*table.rows, strict=True)) if table.rows else [()] * len(table.columns)
 
