@@ -48,8 +48,8 @@ UNADJUSTED = Exponents(0.0, 0.0)
 class Adjusted:
     """A workload's figures at one speed, by model and round, and the exponents that brought them there, by model.
 
-    Where nothing was adjusted there are no exponents, and that of a side that was not adjusted for is 0; `reason` says
-    why either was so.
+    Where nothing was adjusted there are no exponents, and `reason` says why; it also says where the speeds were not the
+    same for all models.
     """
 
     figures: dict[str, dict[int, float]]
@@ -88,23 +88,24 @@ def adjusted(
 
     log figure = effect of the model + one exponent * log(server's speed) + another * log(clients' speed) + noise, by
     least squares within models and drawn towards `expected` (a normal prior of `SURE_WITHIN`, beside noise of `NOISE`),
-    from 0 to `MOST`. A side is left out where its speeds go with the models (an analysis of variance): there it is the
-    models that slow the canary, and to adjust would make a present to those that disturb it most. Source: analysis of
-    covariance, Fisher, 1932; ridge regression, Hoerl and Kennard, 1970, here towards a prior.
+    from 0 to `MOST`. Where a side's speeds go with the models (an analysis of variance), it is the models that slow the
+    canary, as one that leaves a CPU idle does, and to adjust for that would make a present to those that disturb it
+    most: there each model is brought to the 95th percentile of its own speeds. Source: analysis of covariance, Fisher,
+    1932; ridge regression, Hoerl and Kennard, 1970, here towards a prior.
     """
     reason = _refused(figures, (server, client))
     if reason:
         return Adjusted({name: dict(rounds) for name, rounds in figures.items()}, {}, reason)
     cells = _logarithms(figures, (server, client), sign)
-    steady = tuple(side for side, speeds in enumerate(cells.speeds) if not _goes_with_models(cells, speeds))
     exponents = np.zeros((len(SIDES), len(cells.names)))
     for kind in sorted({astuple(expected[name]) for name in cells.names}):
         alike = np.array([astuple(expected[name]) == kind for name in cells.names])
-        exponents[:, alike] = _fitted(cells, alike[cells.model], kind, steady)[:, np.newaxis]
+        exponents[:, alike] = _fitted(cells, alike[cells.model], kind)[:, np.newaxis]
+    disturbed = tuple(side for side, speeds in enumerate(cells.speeds) if _goes_with_models(cells, speeds))
     return Adjusted(
-        _brought(cells, exponents, sign),
+        _brought(cells, exponents, _fast(cells, disturbed), sign),
         {name: Exponents(*exponents[:, place].tolist()) for place, name in enumerate(cells.names)},
-        _left_out(steady),
+        _told(disturbed),
     )
 
 
@@ -148,35 +149,37 @@ def _goes_with_models(cells: _Cells, speeds: NDArray[np.float64]) -> bool:
     return bool(special.fdtrc(terms, freedom, max(0.0, explained) / terms / (left / freedom)) < LEVEL)
 
 
-def _fitted(
-    cells: _Cells, chosen: NDArray[np.bool_], expected: tuple[float, ...], steady: tuple[int, ...]
-) -> NDArray[np.float64]:
-    """The two exponents of the chosen cells; 0 for a side that is left out."""
-    found = np.zeros(len(SIDES))
-    if not steady:
-        return found
-    sides = list(steady)
-    speeds = np.stack([cells.within(cells.speeds[side])[chosen] for side in sides])
+def _fitted(cells: _Cells, chosen: NDArray[np.bool_], expected: tuple[float, ...]) -> NDArray[np.float64]:
+    """The two exponents of the chosen cells."""
+    speeds = np.stack([cells.within(side)[chosen] for side in cells.speeds])
     figure = cells.within(cells.figure)[chosen]
-    prior = np.asarray(expected)[sides]
-    weight = (NOISE / SURE_WITHIN) ** 2 * np.eye(len(sides))
-    found[sides] = np.linalg.solve(speeds @ speeds.T + weight, speeds @ figure + weight @ prior).clip(0, MOST)
+    weight = (NOISE / SURE_WITHIN) ** 2 * np.eye(len(SIDES))
+    found = np.linalg.solve(speeds @ speeds.T + weight, speeds @ figure + weight @ expected)
+    return np.clip(found, 0, MOST)
+
+
+def _fast(cells: _Cells, disturbed: tuple[int, ...]) -> NDArray[np.float64]:
+    """The logarithm of the speed to which each model (a column) is brought, for each side (a row)."""
+    found = np.repeat(np.quantile(cells.speeds, FAST, axis=1)[:, np.newaxis], len(cells.names), axis=1)
+    for side in disturbed:
+        found[side] = [np.quantile(cells.speeds[side, cells.model == it], FAST) for it in range(len(cells.names))]
     return found
 
 
-def _brought(cells: _Cells, exponents: NDArray[np.float64], sign: int) -> dict[str, dict[int, float]]:
+def _brought(
+    cells: _Cells, exponents: NDArray[np.float64], fast: NDArray[np.float64], sign: int
+) -> dict[str, dict[int, float]]:
     """The figures at the speeds to which they are brought."""
-    fast = np.quantile(cells.speeds, FAST, axis=1)[:, np.newaxis]
-    logs = cells.figure + ((fast - cells.speeds) * exponents[:, cells.model]).sum(axis=0)
+    logs = cells.figure + ((fast[:, cells.model] - cells.speeds) * exponents[:, cells.model]).sum(axis=0)
     found: dict[str, dict[int, float]] = {name: {} for name in cells.names}
     for place, number, log in zip(cells.model, cells.round, logs, strict=True):
         found[cells.names[place]][int(number)] = math.exp(sign * log)
     return found
 
 
-def _left_out(steady: tuple[int, ...]) -> str:
-    """What is said of the sides that are not adjusted for; empty where both are."""
-    unsteady = [name for side, name in enumerate(SIDES) if side not in steady]
-    if not unsteady:
+def _told(disturbed: tuple[int, ...]) -> str:
+    """What is said of the sides whose speeds went with the models; empty where there is none."""
+    if not disturbed:
         return ""
-    return f"the speed of the {' and of the '.join(unsteady)} CPUs went with the models: they slow what measures it"
+    sides = " and of the ".join(SIDES[side] for side in disturbed)
+    return f"the speed of the {sides} CPUs went with the models, and each was brought to the fastest of its own"

@@ -36,6 +36,8 @@ def ranked_by(summary: Summary) -> Iterator[str]:
             "For tiers and ratios, figures are brought to one speed of the CPUs, which canaries measured in every "
             f"window. They went with the server's and the clients' to the powers of {'; '.join(powers)}."
         )
+        if standing.adjustment:
+            yield f"But {standing.adjustment}."
 
 
 def remarks(summary: Summary, planned_rounds: int) -> list[str]:
