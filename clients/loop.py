@@ -141,7 +141,7 @@ class LoadLoop:
             if not dialogues.busy and course.grace_ends_ns is None:
                 look_ns = 0
         course.finish(clock())
-        dialogues.close_all(clock())
+        dialogues.endings.close_all(clock())
         self.ended_ns = clock()
 
     def _attend(self, ready: list[tuple[int, int]]) -> list[Odd]:
@@ -210,7 +210,7 @@ class LoadLoop:
         elif isinstance(what, int):
             dialogues.sending.leave_unsent(client, what)
         elif not isinstance(what, BlockingIOError):
-            dialogues.fail_with(client, what, now)
+            dialogues.endings.fail_with(client, what, now)
         elif client.phase == SHAKING:
             dialogues.entrance.shake(client)
 
