@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 NEVER = 1 << 62  # when a demand has nothing to do
 
 
-class Place(Protocol):
+class AskingClient(Protocol):
     """A client, as far as a demand has to do with it."""
 
     connection: int
@@ -17,8 +17,8 @@ class Place(Protocol):
         """Whether it can send a request, or begin a connection for one."""
 
 
-Asker = TypeVar("Asker", bound=Place)
-Asker_contra = TypeVar("Asker_contra", bound=Place, contravariant=True)
+Asker = TypeVar("Asker", bound=AskingClient)
+Asker_contra = TypeVar("Asker_contra", bound=AskingClient, contravariant=True)
 
 
 class Askers(Protocol[Asker_contra]):

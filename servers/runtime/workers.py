@@ -10,6 +10,8 @@ The parent serves nobody. It sleeps until a signal comes, and then:
 
 A worker that is taken away or replaced retires: it accepts nobody any more and serves the clients that it has until
 they leave, so that no request fails. A worker whose parent is killed is killed with it.
+
+`worker` is one of them, `restarts` the pauses before another takes its place, `retirement` how it is told to retire.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     Serve = Callable[[Listener, Service], None]
 
 SIGNALS = (signal.SIGCHLD, *WORKER_SIGNALS)
-LONGEST_WAIT = 60.0
+LONGEST_WAIT = 60.0  # seconds; a poller takes no infinity
 
 
 def nothing(_about: object = None) -> None:
