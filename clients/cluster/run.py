@@ -123,11 +123,12 @@ class _Run:
 
     def end(self) -> None:
         """Leave no load process, no task and no thread of the run."""
+        self._watch.end_soon()
         for part in self._parts:
             if part.carried:
                 part.carried.give_up()
         self._link.try_to_ask(sorted(self._needed()), task.end, self._name)
-        self._watch.end()
+        self._watch.join()
 
     # Setting up
 

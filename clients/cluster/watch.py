@@ -19,7 +19,7 @@ _RENEWAL = 5  # every so manieth time the workers learn that we are; they write 
 
 
 class Watch:
-    """Looks from `begin` to `end` at the workers that `needed` returns, and tells `on_lost` who has gone, and why.
+    """Looks from `begin` to `end_soon` at the workers that `needed` returns, and tells `on_lost` who has gone, and why.
 
     Both are called in its thread; `on_lost` again and again, until the worker is needed no more.
     """
@@ -35,9 +35,12 @@ class Watch:
         """Start the thread."""
         self._thread.start()
 
-    def end(self) -> None:
-        """End the thread, if it was started, and wait until it has ended."""
+    def end_soon(self) -> None:
+        """Look no more; a look that has begun goes on."""
         self._over.set()
+
+    def join(self) -> None:
+        """Wait until the thread has ended, after `end_soon`, if it was ever started."""
         if self._thread.is_alive():
             self._thread.join()
 
