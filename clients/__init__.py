@@ -13,11 +13,12 @@ look at the answers, or it is slower than what it measures. So here
   closed is counted too. Nothing is dropped because it is awkward. A datagram that is lost is in the distribution,
   too, and has a count of its own, because it is nobody's error.
 
-Reading order: `plan` (what is asked), `pacing` and `demand` (when, and by whom), `conversations` and `scripts` (what is
-sent and what a right answer is; `mixes` and `distributions` where requests differ), `answers` and `http_answers` (who
-says so), `loop` with `entrance`, `dialogues`, `sending` and `hearing` (how, over streams; `secure` is TLS under them),
-`datagram_loop` (how, over UDP), `course` (from the start to the end), `swarm` (together), `gathering`, `population` and
-`result` (what it means), `verdict` and `ceiling` (was it the client?), `options`, `command`, `summary` and `progress`
-(the words on the terminal), `talk` (the interactive client). Folders of their own: `guests` (who else is there),
-`cluster` (from many machines), `searching` (how much can the server take?).
+Reading order: `plan` (what is asked), `pacing` and `demand` with `closed_loop` and `open_loop` (when, and by whom),
+`conversations` and `scripts` (what is sent and what a right answer is; `mixes` and `distributions` where requests
+differ), `answers` and `http_answers` (who says so), `loop` with `coming_in`, `entrance`, `dialogues`, `sending`,
+`hearing` and `endings` (how, over streams; `trust` and `secure` are TLS under them), `datagram_loop` and `datagrams`
+(how, over UDP), `course` (from the start to the end), `swarm` (together), `gathering`, `population`, `connection_rows`
+and `result` (what it means), `verdict` and `ceiling` (was it the client?), `options`, `command`, `summary`,
+`summary_json` and `progress` (the words on the terminal), `talk` (the interactive client). Folders of their own:
+`guests` (who else is there), `cluster` (from many machines), `searching` (how much can the server take?).
 """

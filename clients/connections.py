@@ -16,8 +16,8 @@ from clients.records import CONNECTION_ROW, Outcome, Rows
 if TYPE_CHECKING:
     from clients.addresses import Target
     from clients.client import Endpoint
-    from clients.secure import Trust
     from clients.spec import Spec
+    from clients.trust import Trust
 
 READING = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 WRITING = READING | select.EPOLLOUT
@@ -198,6 +198,6 @@ def bind_source(endpoint: socket.socket, source: str) -> None:
 def _trust(spec: Spec) -> Trust | None:
     if not spec.tls:
         return None
-    from clients.secure import Trust  # noqa: PLC0415 - ssl is memory and start-up time that plain runs need not pay
+    from clients.trust import Trust  # noqa: PLC0415 - ssl is memory and start-up time that plain runs need not pay
 
     return Trust(spec.name, ca=spec.ca, insecure=spec.insecure)

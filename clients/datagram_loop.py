@@ -38,15 +38,16 @@ class DatagramLoop:
         self._callers = Callers(spec)
         is_open = self._callers.demand.is_open
         self.course = Course(self._callers, spec.timeout, stop_ordered, on_progress, on_finished, drains=is_open)
-        self.ledger, self.connection_rows = self._callers.ledger, self._callers.rows
+        self.ledger, self.connection_rows = self._callers.ledger, self._callers.sockets.rows
         self._churn = spec.churn
 
     def prepare(self) -> None:
         """Find the server, and open all sockets where they are kept. Raises UnreachableError."""
-        self._callers.find_server()
+        callers, sockets = self._callers.callers, self._callers.sockets
+        sockets.find_server(callers[0].lines.request(0))
         try:
-            for caller in () if self._churn else self._callers.callers:
-                self._callers.open(caller, time.monotonic_ns())
+            for caller in () if self._churn else callers:
+                sockets.open(caller, time.monotonic_ns())
         except OSError as error:
             raise UnreachableError(outcome_of(error), detail_of(error)) from error
 
@@ -57,6 +58,7 @@ class DatagramLoop:
     def run(self, start_ns: int, warm_ns: int, end_ns: int | None) -> None:
         """Carry the run out; see `Course.begin`. Until the end of its grace: a last answer may come twice."""
         callers, course, demand, clock = self._callers, self.course, self._callers.demand, time.monotonic_ns
+        epoll, owner = callers.sockets.epoll, callers.sockets.owner
         course.begin(start_ns, warm_ns, end_ns)
         callers.start(start_ns)
         look_ns, now = 0, clock()
@@ -69,8 +71,8 @@ class DatagramLoop:
                 now = clock()
             in_flight = callers.outstanding
             seconds = max(0, min(look_ns, demand.next_ns) - now) / SECOND_NS
-            for fd, _ in poll_closely(callers.epoll, seconds, MOST_EVENTS):
-                if caller := callers.owner.get(fd):  # None: it was closed after the poll
+            for fd, _ in poll_closely(epoll, seconds, MOST_EVENTS):
+                if caller := owner.get(fd):  # None: it was closed after the poll
                     callers.hear(caller)
             if not callers.busy and course.grace_ends_ns is None:
                 look_ns = 0

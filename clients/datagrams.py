@@ -9,77 +9,29 @@
 A datagram that is lost is nobody's error, so it has an outcome of its own and is counted apart from the errors. A
 socket is new for each request where a connection per request was asked for; what is late for a socket that is
 closed, nobody hears.
-
-UDP has no connecting that could fail, so before the run one datagram, which is not among the requests, finds out
-which of the server's addresses answers.
 """
 
 from __future__ import annotations
 
-import errno
 import heapq
-import os
-import select
-import socket
 import time
 from typing import TYPE_CHECKING
 
-from clients.connections import bind_source, source_of
+from clients.caller import Caller
 from clients.course import SECOND_NS
 from clients.datagram_lines import Lines, number_of
+from clients.datagram_sockets import LARGEST_BYTES, DatagramSockets
 from clients.demand import demand_for
 from clients.entrance import PAUSE_NS
-from clients.failures import UnreachableError, WrongAnswerError, detail_of, difference, outcome_of
+from clients.failures import WrongAnswerError, detail_of, difference, outcome_of
 from clients.ledger import Ledger
-from clients.records import CONNECTION_ROW, Outcome, Rows
+from clients.records import Outcome
 
 if TYPE_CHECKING:
-    from clients.addresses import Target
     from clients.demand import Demand
     from clients.spec import Spec
 
-LARGEST_BYTES = 1 << 16  # no datagram is larger
 RETRY_NS = 1_000_000  # before a datagram that the network interface has no room for is tried again
-
-
-class Caller:
-    """One of the N clients. `number` is its own, `asked` that of its last datagram, `sent_ns` 0 while none is out.
-
-    `may_ask` while it may still have a request to end, `unsent` while one has begun that could not be sent yet. `lost`
-    has the numbers of datagrams whose answers did not come.
-    """
-
-    __slots__ = (
-        "asked",
-        "awaited",
-        "began_ns",
-        "connection",
-        "due_ns",
-        "endpoint",
-        "first_byte_ns",
-        "got",
-        "lines",
-        "lost",
-        "may_ask",
-        "number",
-        "ready_ns",
-        "sent_ns",
-        "unsent",
-    )
-
-    def __init__(self, number: int, lines: Lines) -> None:
-        self.number, self.lines = number, lines
-        self.asked = self.got = self.began_ns = self.due_ns = self.ready_ns = self.sent_ns = self.first_byte_ns = 0
-        self.connection = -1
-        self.may_ask, self.unsent = True, False
-        self.awaited = b""
-        self.endpoint: socket.socket | None = None
-        self.lost: set[int] = set()
-
-    @property
-    def can_ask(self) -> bool:
-        """Whether nothing of it is under way, and it may still ask."""
-        return self.may_ask and not self.sent_ns and not self.unsent
 
 
 class Callers:
@@ -90,41 +42,15 @@ class Callers:
 
     def __init__(self, spec: Spec) -> None:
         self.ledger = Ledger()
-        self.rows = Rows(CONNECTION_ROW)
-        self.epoll = select.epoll()
+        self.sockets = DatagramSockets(spec)
         numbers = range(spec.first_client, spec.first_client + spec.clients)
         self.callers = [Caller(number, Lines(spec.protocol, number, int(spec.size))) for number in numbers]
-        self.owner: dict[int, Caller] = {}
         self.demand: Demand[Caller] = demand_for(spec, self)
         self.outstanding = self.area_ns = 0
         self._not_done = len(self.callers)
         self.paused: list[tuple[int, int]] = []
-        self.target = spec.targets[0]
         self._timeout_ns = int(spec.timeout * SECOND_NS)
         self._spec = spec
-
-    def find_server(self) -> None:
-        """Take the first address that answers, or else the first that does not refuse. Raises UnreachableError."""
-        silent: list[Target] = []
-        failure = UnreachableError(Outcome.UNREACHABLE, "it has no address")
-        for target in self._spec.targets:
-            try:
-                if self._answers(target):
-                    self.target = target
-                    return
-                silent.append(target)
-            except OSError as error:
-                failure = UnreachableError(outcome_of(error), detail_of(error))
-        if not silent:
-            raise failure
-        self.target = silent[0]
-
-    def _answers(self, target: Target) -> bool:
-        with self._endpoint(target) as endpoint:
-            poller = select.poll()
-            poller.register(endpoint, select.POLLIN)
-            endpoint.send(self.callers[0].lines.request(0))
-            return bool(poller.poll(self._spec.timeout * 1000) and endpoint.recv(LARGEST_BYTES))
 
     @property
     def busy(self) -> bool:
@@ -166,54 +92,15 @@ class Callers:
 
     def _send(self, caller: Caller, now: int) -> None:
         try:
-            if caller.endpoint is None:
-                self.open(caller, now)
-            assert caller.endpoint is not None
+            endpoint = caller.endpoint or self.sockets.open(caller, now)
             caller.awaited = caller.lines.answer(caller.asked)
             caller.sent_ns = time.monotonic_ns()
-            caller.endpoint.send(caller.lines.request(caller.asked))
+            endpoint.send(caller.lines.request(caller.asked))
         except BlockingIOError:  # the network interface has no room; loopback always has
             caller.sent_ns, caller.unsent = 0, True
             self._pause(caller, now + RETRY_NS)
         except OSError as error:
             self._fail(caller, outcome_of(error), detail_of(error), time.monotonic_ns())
-
-    def open(self, caller: Caller, now: int) -> None:
-        """Give a client a socket, and write down where that fails. Raises OSError."""
-        caller.connection = len(self.rows) + len(self.owner)
-        try:
-            endpoint = self._endpoint(self.target)
-        except OSError as error:
-            self.rows.add(caller.connection, caller.number, now, 0, 0, now, outcome_of(error), 0, 0)
-            raise
-        caller.endpoint, caller.began_ns = endpoint, now
-        self.owner[endpoint.fileno()] = caller
-        self.epoll.register(endpoint, select.EPOLLIN)
-
-    def _endpoint(self, target: Target) -> socket.socket:
-        """A connected socket: only what this server sends is heard, and its refusals are told. Raises OSError."""
-        endpoint = socket.socket(target.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        number = len(self.rows) + len(self.owner)
-        try:
-            if source := source_of(self._spec.sources, target, number):
-                bind_source(endpoint, source)
-            endpoint.connect(target.address)
-        except BlockingIOError:  # the kernel's word for having no port left
-            endpoint.close()
-            raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL)) from None
-        except OSError:
-            endpoint.close()
-            raise
-        return endpoint
-
-    def _close(self, caller: Caller, now: int, outcome: Outcome) -> None:
-        if caller.endpoint is None:
-            return
-        del self.owner[caller.endpoint.fileno()]
-        caller.endpoint.close()
-        caller.endpoint = None
-        times = caller.began_ns, caller.began_ns, 0, now
-        self.rows.add(caller.connection, caller.number, *times, outcome, 0, 0)
 
     # Hearing
 
@@ -281,7 +168,7 @@ class Callers:
         self.ledger.request_ended(caller, caller.sent_ns, now, outcome)
         caller.sent_ns = 0
         if self._spec.churn:
-            self._close(caller, now, outcome)
+            self.sockets.close(caller, now, outcome)
 
     def _pause(self, caller: Caller, until_ns: int) -> None:
         heapq.heappush(self.paused, (until_ns, caller.number - self._spec.first_client))
@@ -318,10 +205,10 @@ class Callers:
             if caller.sent_ns:
                 caller.got = 0
                 self.ledger.request_ended(caller, caller.sent_ns, 0, Outcome.IN_FLIGHT)
-            self._close(caller, now, Outcome.ANSWERED)
+            self.sockets.close(caller, now, Outcome.ANSWERED)
         for due_ns, ready_ns in self.demand.unasked():
             self.ledger.unanswered((due_ns, ready_ns, 0), 0, Outcome.IN_FLIGHT)
-        self.epoll.close()
+        self.sockets.epoll.close()
 
 
 def _fault(answer: bytes, data: bytes) -> WrongAnswerError:

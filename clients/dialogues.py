@@ -3,8 +3,7 @@
 `entrance` -> free place -> [`demand`] -> ask -> take ... take -> finish -> free place ...     kept alive
                                                                   -> close, free place         churn
                                                                   -> close, `entrance`         the server's last answer
-whatever goes wrong -> fail: count it, write it down, close, pause, `entrance`
-nothing left to ask -> leave: half-close, wait for the server's end
+whatever goes wrong, nothing left to ask, the end of the run -> `endings`
 
 `sending` and `hearing` are how requests go out and answers come in; `demand` decides when a client with a free place
 asks. With several in flight on a connection, the client's own fields are of the request whose answer is next, and
@@ -13,16 +12,12 @@ asks. With several in flight on a connection, the client's own fields are of the
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import time
 from typing import TYPE_CHECKING
 
 from clients.client import (
     FRESH,
-    GONE,
     GREETING,
-    LEAVING,
     READY,
     RESTING,
     WAITING,
@@ -31,8 +26,8 @@ from clients.client import (
 )
 from clients.connections import Connections
 from clients.demand import demand_for
-from clients.entrance import PAUSE_NS, Entrance
-from clients.failures import detail_of, outcome_of
+from clients.endings import Endings
+from clients.entrance import Entrance
 from clients.hearing import Hearing
 from clients.ledger import Ledger
 from clients.records import NO_PART, Outcome
@@ -47,8 +42,8 @@ if TYPE_CHECKING:
 class Dialogues:
     """The clients of one load process and all that they do, driven by events.
 
-    `present` counts those that are not gone, `outstanding` the requests that have begun and not ended; for `area_ns`
-    see `course.Clients`. What ended or failed is in `ledger`.
+    `present` counts those that are not gone, `not_done` those that may still ask or be answered, `outstanding` the
+    requests that have begun and not ended; for `area_ns` see `course.Clients`. What ended or failed is in `ledger`.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -60,8 +55,9 @@ class Dialogues:
         self.entrance = Entrance(spec, self)
         self.sending = Sending(self)
         self.hearing = Hearing(self)
+        self.endings = Endings(self)
         self.paused = self.entrance.paused
-        self.present = self._not_done = len(self.clients)
+        self.present = self.not_done = len(self.clients)
         self.outstanding = self.area_ns = 0
         self.running = False
         self._timeout_ns = int(spec.timeout * 1e9)
@@ -78,7 +74,7 @@ class Dialogues:
         """Whether a request may still end, or begin."""
         if self.demand.is_open:
             return self.outstanding > 0 or self.demand.pending
-        return self._not_done > 0
+        return self.not_done > 0
 
     @property
     def idle(self) -> bool:
@@ -116,9 +112,14 @@ class Dialogues:
         """End what has taken longer than the timeout."""
         for client in self.connections.overdue(now - self._timeout_ns):
             if client.phase == WAITING:
-                self.fail(client, Outcome.TIMEOUT, f"no whole answer in {self._spec.timeout:g} s", now)
+                self.endings.fail(client, Outcome.TIMEOUT, f"no whole answer in {self._spec.timeout:g} s", now)
             else:
-                self.fail(client, *self.entrance.too_late(client), now)
+                self.endings.fail(client, *self.entrance.too_late(client), now)
+
+    def ask_no_more(self) -> None:
+        """Nothing becomes due from now on; who has nothing under way is gone."""
+        self.demand.end()
+        self.entrance.shut()
 
     # Asking
 
@@ -137,9 +138,9 @@ class Dialogues:
     def dismiss(self, client: Client) -> None:
         """Nothing is left to ask: who waits for nothing leaves; the others will, when they are answered."""
         if client.phase == READY:
-            self._leave(client)
+            self.endings.leave(client)
         elif client.phase == RESTING:
-            self.go(client)
+            self.endings.go(client)
 
     def ask(self, client: Client, due_ns: int, ready_ns: int) -> None:
         """Send a request of a client that has a free place, or begin a connection for it."""
@@ -167,7 +168,7 @@ class Dialogues:
         self.record(client, now, Outcome.ANSWERED)
         client.got = 0
         if self._spec.churn or turn.judge.last:
-            self._abandon_behind(client, "the server closes the connection after the answer before", now)
+            self.endings.abandon_behind(client, "the server closes the connection after the answer before", now)
             self.connections.close(client, now, Outcome.ANSWERED)
             client.begun = False
             self.come_again(client, now)
@@ -188,61 +189,7 @@ class Dialogues:
         self.connections.turns[client.fd] = asked.turn
         self.connections.since_ns[client.fd] = asked.sent_ns
 
-    # Ending
-
-    def fail_with(self, client: Client, error: OSError, now: int) -> None:
-        """A system call ended the connection."""
-        self.fail(client, outcome_of(error), detail_of(error), now)
-
-    def fail_behind(self, client: Client, error: OSError) -> None:
-        """A request could not be sent behind others: what has been answered before the end is still there to read."""
-        endpoint = client.endpoint
-        self.hearing.read(client)
-        if client.endpoint is endpoint:
-            self.fail_with(client, error, time.monotonic_ns())
-
-    def hung_up(self, client: Client, now: int) -> None:
-        """The server has ended the connection, or its half of it, in an orderly way."""
-        if client.phase == LEAVING:
-            self._depart(client, now, Outcome.ANSWERED)
-            return
-        self.fail(client, Outcome.CLOSED, self._how_far(client), now)
-
-    def _how_far(self, client: Client) -> str:
-        if client.phase == GREETING:
-            return "hung up before it had greeted"
-        return f"hung up after {self.connections.turns[client.fd].judge.so_far(client.got)} of the answer"
-
-    def fail(self, client: Client, outcome: Outcome, detail: str, now: int) -> None:
-        """Count it, write it down, hang up; the client tries again after a pause."""
-        if client.phase == LEAVING:
-            self._fail_leaving(client, outcome, detail, now)
-            return
-        if client.phase == READY and outcome in _ENDS:
-            self.ledger.idle_closed += 1
-        else:
-            self.ledger.count(client, outcome, detail)
-        if client.phase == WAITING or client.begun:
-            self.record(client, now, outcome)
-        self._abandon_behind(client, f"behind a request that failed: {detail}", now)
-        self.connections.close(client, now, outcome)
-        client.begun = False
-        if self.demand.over:
-            self.go(client)
-        else:
-            self.entrance.pause(client, now + PAUSE_NS)
-
-    def _abandon_behind(self, client: Client, detail: str, now: int) -> None:
-        for asked in client.behind:
-            self.ledger.count(client, Outcome.ABANDONED, detail)
-            self._record_behind(client, asked, now, Outcome.ABANDONED)
-        client.behind.clear()
-
-    def _fail_leaving(self, client: Client, outcome: Outcome, detail: str, now: int) -> None:
-        """All was answered: how the server ends is its own affair, unless it says more than it was asked."""
-        if outcome in _TOO_MUCH:
-            self.ledger.count(client, outcome, detail)
-        self._depart(client, now, outcome if outcome in _TOO_MUCH else Outcome.ANSWERED)
+    # Writing down
 
     def record(self, client: Client, done_ns: int, outcome: Outcome) -> None:
         """Write down the request whose answer was next."""
@@ -254,51 +201,8 @@ class Dialogues:
             client.due_ns = client.ready_ns = sent_ns
         self.ledger.request_ended(client, sent_ns, done_ns, outcome, part)
 
-    def _record_behind(self, client: Client, asked: Asked, done_ns: int, outcome: Outcome) -> None:
+    def record_behind(self, client: Client, asked: Asked, done_ns: int, outcome: Outcome) -> None:
+        """Write down a request that was behind it."""
         self.outstanding -= 1
         times = asked.due_ns, asked.ready_ns, asked.sent_ns
         self.ledger.unanswered(times, done_ns, outcome, client.connection, asked.turn.exchange.part)
-
-    def _leave(self, client: Client) -> None:
-        """Nothing is left to ask: half-close, and wait for the server's end, or for bytes too many."""
-        assert client.endpoint is not None
-        client.phase = LEAVING
-        self.connections.since_ns[client.fd] = 0
-        self.connections.awaited[client.fd] = None
-        with contextlib.suppress(OSError):  # the server was faster; reading will tell how it ended
-            client.endpoint.shutdown(socket.SHUT_WR)
-        self._not_done -= 1
-
-    def _depart(self, client: Client, now: int, outcome: Outcome) -> None:
-        self.connections.close(client, now, outcome)
-        client.phase = GONE
-        self.present -= 1
-
-    def go(self, client: Client) -> None:
-        """A client without a connection asks no more."""
-        client.phase = GONE
-        self.present -= 1
-        self._not_done -= 1
-
-    def ask_no_more(self) -> None:
-        """Nothing becomes due from now on; who has nothing under way is gone."""
-        self.demand.end()
-        self.entrance.shut()
-
-    def close_all(self, now: int) -> None:
-        """Write down what is still in flight, and what was due and never asked, and close everything."""
-        self.entrance.shut()
-        for client in list(self.connections.owner.values()):
-            outcome = Outcome.ANSWERED if client.phase == LEAVING else Outcome.IN_FLIGHT
-            if client.phase == WAITING or (client.begun and client.phase != LEAVING):
-                self.record(client, 0, outcome)
-            for asked in client.behind:
-                self._record_behind(client, asked, 0, outcome)
-            self.connections.close(client, now, outcome)
-        for due_ns, ready_ns in self.demand.unasked():
-            self.ledger.unanswered((due_ns, ready_ns, 0), 0, Outcome.IN_FLIGHT)
-        self.connections.epoll.close()
-
-
-_ENDS = (Outcome.CLOSED, Outcome.RESET)
-_TOO_MUCH = (Outcome.EXTRA_BYTES, Outcome.DOUBLED)

@@ -2,7 +2,7 @@
 
 open -> connecting -> TLS handshake -> greeting -> ready        each only where there is one
      -> a Unix backlog that is full: knock again
-     -> whatever goes wrong: `dialogues` counts it, and the client pauses
+     -> whatever goes wrong: `endings` counts it, and the client pauses
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Entrance:
     def begin(self, client: Client, now: int) -> None:
         """Let a client without a connection begin one, unless nothing is left to ask."""
         if self._dialogues.demand.over:
-            self._dialogues.go(client)
+            self._dialogues.endings.go(client)
         else:
             self._open(client, now)
 
@@ -57,7 +57,7 @@ class Entrance:
         assert isinstance(client.endpoint, socket.socket)
         code = client.endpoint.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
-            self._dialogues.fail_with(client, OSError(code, os.strerror(code)), now)
+            self._dialogues.endings.fail_with(client, OSError(code, os.strerror(code)), now)
         elif client.unsent is None:
             self.connected(client, now)
         else:  # its request was to go out at once, and waits
@@ -76,7 +76,7 @@ class Entrance:
         try:
             self._connections.secure(client)
         except OSError as error:
-            self._dialogues.fail_with(client, error, now)
+            self._dialogues.endings.fail_with(client, error, now)
             return
         self.shake(client)
 
@@ -91,7 +91,7 @@ class Entrance:
             self._connections.watch(client, WRITING if stream.unsent else READING)
             return
         except OSError as error:
-            self._dialogues.fail_with(client, error, time.monotonic_ns())
+            self._dialogues.endings.fail_with(client, error, time.monotonic_ns())
             return
         client.secured_ns = time.monotonic_ns()
         self.stands(client, client.secured_ns)
@@ -111,7 +111,7 @@ class Entrance:
         """Compare what came before anything was asked with the greeting; right, it tells admission."""
         if data != self._greeting:
             wrong = difference(self._greeting, 0, data)
-            self._dialogues.fail(client, wrong.outcome, str(wrong), now)
+            self._dialogues.endings.fail(client, wrong.outcome, str(wrong), now)
             return
         client.greeted_ns = now
         self._admit(client, now)
@@ -144,7 +144,7 @@ class Entrance:
             client = self._dialogues.clients[index]
             if client.knocking_ns:
                 self._never_opened(client, time.monotonic_ns(), Outcome.IN_FLIGHT)
-            self._dialogues.go(client)
+            self._dialogues.endings.go(client)
         self.paused.clear()
 
     def too_late(self, client: Client) -> tuple[Outcome, str]:
@@ -161,7 +161,7 @@ class Entrance:
         if code == errno.EAGAIN:
             self._knock_again(client, now)
         elif code:
-            self._dialogues.fail_with(client, OSError(code, os.strerror(code)), now)
+            self._dialogues.endings.fail_with(client, OSError(code, os.strerror(code)), now)
         elif self._at_once and self._dialogues.running:
             self._dialogues.sending.send(client)
         else:

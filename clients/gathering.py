@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clients.connection_rows import column, served
 from clients.population import blocks_of
 from clients.records import CONNECTION_COLUMNS, NO_CONNECTION, REQUEST_COLUMNS, REQUEST_FORMATS, Outcome
-from clients.result import ClientProcess, LoadResult, served
+from clients.result import ClientProcess, LoadResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from clients.connection_rows import Rows
     from clients.plan import LoadPlan
     from clients.population import Requests
     from clients.process import Recorded
-    from clients.result import Rows
 
 REQUEST_TYPE = np.dtype({"names": REQUEST_COLUMNS, "formats": REQUEST_FORMATS})
 _TIMES = tuple(name for name in REQUEST_COLUMNS if name.endswith("_ns"))
@@ -94,8 +95,8 @@ def _shift(requests: Requests, connections: Rows, shift_ns: int) -> None:
     """Move all times but those that never were."""
     for name in _TIMES:
         requests[name][requests[name] > 0] += shift_ns
-    for column in _CONNECTION_TIMES:
-        connections[connections[:, column] > 0, column] += shift_ns
+    for number in _CONNECTION_TIMES:
+        connections[connections[:, number] > 0, number] += shift_ns
 
 
 def _errors(recorded: Sequence[Recorded]) -> tuple[dict[str, int], dict[str, str]]:
@@ -140,13 +141,13 @@ def _last_moment(plan: LoadPlan, requests: Requests, otherwise: int) -> int:
 def _note_admission(requests: Requests, connections: Rows) -> None:
     """Write down when the first answer began on each connection that was answered at all."""
     order = np.argsort(connections[:, 0])
-    numbers, column = connections[order, 0], CONNECTION_COLUMNS.index("first_answer_ns")
+    numbers, first_answers = connections[order, 0], column(connections, "first_answer_ns")
     for rows in blocks_of(requests):
         came = rows[rows["first_byte_ns"] > 0]
         answered, first = np.unique(came["connection"], return_index=True)  # of each the first in time
         places = order[np.searchsorted(numbers, answered)]
-        new = connections[places, column] == 0
-        connections[places[new], column] = came["first_byte_ns"][first[new]]
+        new = first_answers[places] == 0
+        first_answers[places[new]] = came["first_byte_ns"][first[new]]
 
 
 def _note_sequence(requests: Requests, connections: Rows) -> None:
@@ -164,10 +165,11 @@ def _note_sequence(requests: Requests, connections: Rows) -> None:
 
 def _unanswered(plan: LoadPlan, requests: Requests, connections: Rows, closed_ns: int) -> dict[int, float]:
     """Clients that waited when the window closed and had never been answered: number -> seconds waited."""
-    began, ended = (connections[:, CONNECTION_COLUMNS.index(name)] for name in ("began_ns", "ended_ns"))
+    began, ended = column(connections, "began_ns"), column(connections, "ended_ns")
     there = connections[(began <= closed_ns) & (ended > closed_ns)]
     lonely = there[~np.isin(there[:, 1], served(connections, closed_ns))]
     if plan.rate is not None or plan.think:  # who was asked for nothing waits for nothing
         in_flight = requests["connection"][requests["outcome"] == Outcome.IN_FLIGHT]
         lonely = lonely[np.isin(lonely[:, 0], in_flight)]
-    return {int(row[1]): (closed_ns - int(row[CONNECTION_COLUMNS.index("began_ns")])) / 1e9 for row in lonely}
+    waited = (closed_ns - column(lonely, "began_ns")) / 1e9
+    return dict(zip(column(lonely, "client").tolist(), waited.tolist(), strict=True))

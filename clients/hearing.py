@@ -1,7 +1,7 @@
 """How answers come in: read, compared byte for byte, and told apart where they are wrong.
 
 read -> take -> the judge of the answer that is next -> whole: `dialogues` writes it down and goes on
-                                                     -> wrong: doubled, skipped, extra or wrong bytes; `dialogues` fails
+                                                     -> wrong: doubled, skipped, extra or wrong bytes: `endings`
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ class Hearing:
             except BlockingIOError:
                 return
             except OSError as error:
-                self._dialogues.fail_with(client, error, time.monotonic_ns())
+                self._dialogues.endings.fail_with(client, error, time.monotonic_ns())
                 return
             self.take(client, data, time.monotonic_ns())
 
     def take(self, client: Client, data: bytes, now: int) -> None:
         """Compare what arrived with the answers that are due; no bytes are the server's end."""
         if not data:
-            self._dialogues.hung_up(client, now)
+            self._dialogues.endings.hung_up(client, now)
             return
         if client.phase == GREETING:
             self._dialogues.entrance.greeted(client, data, now)
@@ -118,7 +118,7 @@ class Hearing:
             outcome, detail = Outcome.SKIPPED, f"the answer to the next request came in its place: {wrong}"
         else:
             outcome, detail = wrong.outcome, str(wrong)
-        self._dialogues.fail(client, outcome, detail, now)
+        self._dialogues.endings.fail(client, outcome, detail, now)
 
     def _previous(self, client: Client) -> Exchange | None:
         """The exchange that was answered last; the fast path, which does not note it, goes round a ring of two."""

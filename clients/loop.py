@@ -15,12 +15,12 @@ become due, the loop polls closely.
 
 from __future__ import annotations
 
-import select
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 from clients.client import CHUNK_BYTES, SHAKING
+from clients.coming_in import let_in, stay_in
 from clients.course import SECOND_NS, Course
 from clients.dialogues import Dialogues
 from clients.polling import poll_closely
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from clients.spec import Spec
 
 MOST_EVENTS = 512
-PENDING_CONNECTS = 100  # at a time before the start, so that the set-up does not itself overflow a backlog
 START_NS = 2_000_000  # before the start, the loop sleeps: polling knows no more than milliseconds
 READABLE = 1  # EPOLLIN and nothing else
 
@@ -84,31 +83,22 @@ class LoadLoop:
         dialogues.connections.open_first(first)
         dialogues.entrance.stands(first, time.monotonic_ns())
         dialogues.hearing.read(first)  # what came with the end of a TLS handshake will make no event
-        if self._churn:
-            return
-        now = time.monotonic_ns()
-        deadline_ns = now + self._timeout_ns
-        while (waiting or dialogues.connections.pending()) and now < deadline_ns:
-            room = max(0, PENDING_CONNECTS - dialogues.connections.pending())
-            batch, waiting = waiting[:room], waiting[room:]
-            for client in batch:
-                dialogues.entrance.begin(client, now)
-            self._note(0.01)
-            now = time.monotonic_ns()
-            dialogues.resume(now)
+        if not self._churn:
+            let_in(waiting, dialogues.entrance.begin, dialogues.connections.pending, self._go_on, self._timeout_ns)
 
     def idle(self, order: int) -> None:
         """Until the descriptor `order` is ready, note what happens to the connections: a greeting has its time."""
-        poller = select.poll()
-        poller.register(order, select.POLLIN)
-        poller.register(self.dialogues.connections.epoll, select.POLLIN)
-        while order not in dict(poller.poll()):
-            self._note(0)
+        stay_in(order, self.dialogues.connections.epoll, self._note)
 
     def _note(self, seconds: float) -> None:
         """See to what happens within so many seconds, before the run."""
         for fd, event in self.dialogues.connections.epoll.poll(seconds, MOST_EVENTS):
             self.dialogues.hearing.notice(self.dialogues.connections.owner[fd], event, time.monotonic_ns())
+
+    def _go_on(self, seconds: float) -> None:
+        """See to what happens within so many seconds, and have those try again whose pause is over."""
+        self._note(seconds)
+        self.dialogues.resume(time.monotonic_ns())
 
     def run(self, start_ns: int, warm_ns: int, end_ns: int | None) -> None:
         """Carry the run out; see `Course.begin`."""
@@ -141,7 +131,7 @@ class LoadLoop:
             if not dialogues.busy and course.grace_ends_ns is None:
                 look_ns = 0
         course.finish(clock())
-        dialogues.close_all(clock())
+        dialogues.endings.close_all(clock())
         self.ended_ns = clock()
 
     def _attend(self, ready: list[tuple[int, int]]) -> list[Odd]:
@@ -210,7 +200,7 @@ class LoadLoop:
         elif isinstance(what, int):
             dialogues.sending.leave_unsent(client, what)
         elif not isinstance(what, BlockingIOError):
-            dialogues.fail_with(client, what, now)
+            dialogues.endings.fail_with(client, what, now)
         elif client.phase == SHAKING:
             dialogues.entrance.shake(client)
 

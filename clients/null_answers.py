@@ -34,8 +34,8 @@ class Session(Protocol):
         """Return what to send for these bytes."""
 
 
-class Upper:
-    """A stream of UTF-8 in upper case; a character that is cut is waited for."""
+class _Holding:
+    """What a session has in common that holds what it cannot answer yet."""
 
     __slots__ = ("_held",)
     last = False
@@ -47,6 +47,12 @@ class Upper:
     def clean(self) -> bool:
         """See `Session`."""
         return not self._held
+
+
+class Upper(_Holding):
+    """A stream of UTF-8 in upper case; a character that is cut is waited for."""
+
+    __slots__ = ()
 
     def hear(self, data: bytes) -> list[bytes]:
         """See `Session`."""
@@ -60,19 +66,10 @@ class Upper:
         return [text.upper().encode()]
 
 
-class Work:
+class Work(_Holding):
     """Lines that begin with a number, each answered by so many x; what else a line asks for is not done."""
 
-    __slots__ = ("_held",)
-    last = False
-
-    def __init__(self) -> None:
-        self._held = b""
-
-    @property
-    def clean(self) -> bool:
-        """See `Session`."""
-        return not self._held
+    __slots__ = ()
 
     def hear(self, data: bytes) -> list[bytes]:
         """See `Session`."""

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clients.breakdown import parts, steps
+from clients.connection_rows import column, seconds_between, served
 from clients.pacing import expected
 from clients.percentiles import figures
 from clients.population import Population, ended_with, failed
-from clients.records import CONNECTION_COLUMNS, Outcome
-from clients.verdict import judge
+from clients.records import Outcome
+from clients.summary_json import summary_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from clients.connection_rows import Column, Rows
     from clients.plan import LoadPlan
     from clients.population import Requests, Seconds
     from clients.verdict import KnownCeiling
-
-    Rows = np.ndarray[tuple[int, int], np.dtype[np.int64]]
-    Column = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +190,13 @@ class LoadResult:
         faults = self.errors or self.gave_up or self.interrupted or self.missing or unanswered
         return not faults and self.completed > 0
 
-    def request(self, column: str) -> Column:
+    def request(self, name: str) -> Column:
         """One column of `requests` by its name."""
-        return self.requests[column]
+        return self.requests[name]
 
-    def connection(self, column: str) -> Column:
+    def connection(self, name: str) -> Column:
         """One column of `connections` by its name."""
-        return self.connections[:, CONNECTION_COLUMNS.index(column)]
+        return column(self.connections, name)
 
     def response(self) -> Seconds:
         """Seconds from due to done: what a user would have felt. Sorted, of the population.
@@ -230,111 +226,18 @@ class LoadResult:
         """
         return figures(self.response())
 
-    def little(self) -> dict[str, float] | None:
-        """Little's law, N = X R: how many requests were in flight as the loops saw it, against what the records say.
-
-        The records say it by the time that each request was in flight in the window, whatever became of it. None where
-        there is too little to tell. What the loops saw more is time that an answer waited for the client.
-        """
-        flown_ns = 0
-        for rows in self.rows.blocks():
-            begun, done = self._begun_ns(rows), rows["done_ns"]
-            ended = np.minimum(np.where(done > 0, done, self.ended_ns), self.closed_ns)
-            flown_ns += int(np.maximum(ended - np.maximum(begun, self.opened_ns), 0)[begun > 0].sum())
-        if not self.outstanding or not flown_ns:
-            return None
-        expected = flown_ns / (self.closed_ns - self.opened_ns)
-        return {"seen": self.outstanding, "expected": expected, "ratio": self.outstanding / expected}
-
-    def _begun_ns(self, rows: Requests) -> Column:
-        """When requests began to be in flight: with their connection, where each has one of its own; 0: never."""
-        if not self.plan.churn or self.plan.udp:
-            return rows["sent_ns"]
-        began = np.zeros(len(self.connections) + 1, np.int64)  # the last is of those without a connection
-        began[self.connection("connection")] = self.connection("began_ns")
-        mine = began[rows["connection"]]
-        found: Column = np.where(mine > 0, np.maximum(mine, rows["ready_ns"]), 0)
-        return found
+    def summary(self, ceiling: KnownCeiling | None = None) -> dict[str, object]:
+        """What `load --json` prints."""
+        return summary_of(self, ceiling)
 
     def connect(self) -> dict[str, float | None]:
         """The same figures of connecting, over all connections of the run that stood; with TLS its handshake in it."""
-        return figures(self._between("began_ns", "secured_ns" if self.plan.tls else "connected_ns"))
+        return figures(seconds_between(self.connections, "began_ns", "secured_ns" if self.plan.tls else "connected_ns"))
 
     def handshake(self) -> dict[str, float | None]:
         """The same figures of TLS handshakes alone."""
-        return figures(self._between("connected_ns", "secured_ns"))
+        return figures(seconds_between(self.connections, "connected_ns", "secured_ns"))
 
     def admission(self) -> dict[str, float | None]:
         """The same figures from beginning to connect until the server's greeting, which says that it has accepted."""
-        return figures(self._between("began_ns", "greeted_ns"))
-
-    def summary(self, ceiling: KnownCeiling | None = None) -> dict[str, object]:
-        """What `load --json` prints: figures of the window, errors of the whole run, and the parameters."""
-        verdict = judge(self, ceiling)
-        return {
-            "throughput": self.throughput,
-            "loop": self.plan.loop,
-            "offered": self.offered,
-            "achieved": self.achieved,
-            "requests": self.completed,
-            "failed": self.failed,
-            "shed": self.shed,
-            "duration": self.duration,
-            "latency": self.latency(),
-            "response": self.latency(),
-            "service": figures(self.service()),
-            "lateness": figures(self.lateness()),
-            "steps": [asdict(step) for step in steps(self)],
-            "parts": [asdict(part) for part in parts(self)],
-            "errors": self.errors,
-            "error_examples": self.error_examples,
-            "connections": self.plan.connections,
-            "connections_opened": len(self.connections),
-            "connections_served": self.connections_served,
-            "in_flight": self.in_flight,
-            "unsent": self.unsent,
-            "given_up": self.given_up,
-            "idle_closed": self.idle_closed,
-            "lost": self.lost,
-            "loss": self.loss,
-            "late": self.late,
-            "duplicates": self.duplicates,
-            "connect": self.connect(),
-            "handshake": self.handshake(),
-            "admission": self.admission(),
-            "warmup": self.plan.warmup_seconds,
-            "client_cpu_seconds": self.client_cpu_seconds,
-            "client_busy": self.client_busy,
-            "client_wait_seconds": self.client_wait_seconds,
-            "client_waiting": self.client_waiting,
-            "loop_lateness": figures(np.sort(self.loop_late_ns) / 1e9),
-            "little": self.little(),
-            "ceiling": ceiling.to_json() if ceiling else None,
-            "limit": verdict.limit or None,
-            "limit_known": verdict.known,
-            "limit_reasons": list(verdict.reasons),
-            "guests": self.guests,
-            "missing": list(self.missing),
-            "cpus": list(self.cpus),
-            "interrupted": self.interrupted,
-            "gave_up": self.gave_up,
-            "protocol": self.plan.protocol,
-            "transport": self.plan.transport,
-            "tls": self.plan.tls,
-            "address": str(self.plan.address),
-            "parameters": self.plan.to_json(),
-        }
-
-    def _between(self, began: str, ended: str) -> Seconds:
-        """Seconds between two times of the connections, sorted; without those to which the second never came."""
-        begins, ends = self.connection(began), self.connection(ended)
-        seconds: Seconds = (ends - begins)[ends > 0] / 1e9
-        seconds.sort()
-        return seconds
-
-
-def served(connections: Rows, closed_ns: int) -> Column:
-    """The numbers of the clients that were answered until then."""
-    first = connections[:, CONNECTION_COLUMNS.index("first_answer_ns")]
-    numbers: Column = np.unique(connections[(first > 0) & (first <= closed_ns), 1])
-    return numbers
+        return figures(seconds_between(self.connections, "began_ns", "greeted_ns"))

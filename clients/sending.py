@@ -40,7 +40,7 @@ class Sending:
             self.leave_unsent(client, 0)
             return
         except OSError as error:
-            self._dialogues.fail_with(client, error, time.monotonic_ns())
+            self._dialogues.endings.fail_with(client, error, time.monotonic_ns())
             return
         if client.phase == CONNECTING:
             client.connected_ns = now
@@ -67,7 +67,7 @@ class Sending:
         except BlockingIOError:
             count = 0
         except OSError as error:
-            self._dialogues.fail_behind(client, error)
+            self._dialogues.endings.fail_behind(client, error)
             return
         if count != turn.request_size:
             self._keep_unsent(client, turn.request, count)
@@ -89,7 +89,7 @@ class Sending:
             except BlockingIOError:
                 return
             except OSError as error:
-                self._dialogues.fail_with(client, error, time.monotonic_ns())
+                self._dialogues.endings.fail_with(client, error, time.monotonic_ns())
                 return
             client.unsent = client.unsent[count:] or None
             if client.unsent is None and client.queued:

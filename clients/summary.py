@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from clients.breakdown import parts, steps
 from clients.guests.words import describe_guests
+from clients.littles_law import littles_law
 from clients.percentiles import figures
 from clients.verdict import judge
 from clients.words import duration
@@ -109,7 +110,7 @@ def _describe_client(result: LoadResult, ceiling: KnownCeiling | None) -> str:
 
 def _describe_in_flight(result: LoadResult) -> str:
     unsent = f", {result.unsent:,} of them waiting for a free client" if result.unsent else ""
-    little = result.little()
+    little = littles_law(result)
     mean = f"; on average {little['seen']:.3g}, by the records {little['expected']:.3g} (Little)" if little else ""
     return f"{result.in_flight:,} requests when the window closed{unsent}{mean}"
 

@@ -71,7 +71,7 @@ def targets_of(plan: LoadPlan) -> list[Target]:
 def check_trust(plan: LoadPlan) -> None:
     """Read the certificates that the plan trusts; ValueError with one line for the user where that cannot be."""
     if plan.tls:
-        from clients.secure import Trust  # noqa: PLC0415 - ssl is for those who speak TLS
+        from clients.trust import Trust  # noqa: PLC0415 - ssl is for those who speak TLS
 
         Trust(plan.address.name, ca=plan.ca, insecure=plan.insecure)
 

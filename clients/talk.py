@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clients.client import Endpoint
-    from clients.secure import Trust
+    from clients.trust import Trust
 
 CHUNK_BYTES = 64 * 1024
 # A terminal gets an end of line when an answer without one (as those of `work`) has paused for so long.
@@ -207,7 +207,7 @@ def talk_in_datagrams(address: Address, options: argparse.Namespace) -> int:
 def _trust(address: Address, options: argparse.Namespace) -> Trust | None:
     if not options.tls:
         return None
-    from clients.secure import Trust  # noqa: PLC0415 - ssl is for those who speak TLS
+    from clients.trust import Trust  # noqa: PLC0415 - ssl is for those who speak TLS
 
     try:
         return Trust(address.name, ca=options.ca, insecure=options.insecure)

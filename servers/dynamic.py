@@ -28,7 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from servers.runtime.listener import Listener
     from servers.runtime.service import Service
-    from servers.runtime.workers import Worker
+    from servers.runtime.worker import Worker
 
 LOOK = 0.1  # seconds between two looks at how many are free; Apache's second would be slow to watch
 MOST = 256  # Apache's MaxRequestWorkers of this MPM

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from servers.runtime.listener import Listener
     from servers.runtime.nonblocking import Channel
     from servers.runtime.service import Service
-    from servers.runtime.workers import Work, Worker
+    from servers.runtime.worker import Work, Worker
 
     Job = tuple[Channel, float]
 
@@ -102,7 +102,7 @@ class Pool:
     def __init__(self, jobs: Jobs, loop: Loop, service: Service) -> None:
         self.workers = Workers(self._prepare, service, loop.bell)
         self.workers.when_started = self._open
-        self.workers.dismiss = self._dismiss
+        self.workers.retirement.dismiss = self._dismiss
         self._leaving: set[Worker] = set()  # as soon as they have done what they are at
         self._jobs = jobs
         self._loop = loop

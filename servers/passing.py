@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from servers.runtime.listener import Listener
     from servers.runtime.service import Service
-    from servers.runtime.workers import Work, Worker
+    from servers.runtime.worker import Work, Worker
 
     Choose = Callable[[list["Desk"]], "Desk"]
 
@@ -71,7 +71,7 @@ class Dealer:
         self._choose = choose
         self._workers = Workers(self._prepare, service)
         self._workers.when_started = self._open_desk
-        self._workers.when_ended = self._workers.dismiss = self._close_desk
+        self._workers.when_ended = self._workers.retirement.dismiss = self._close_desk
         self._desks: dict[int, Desk] = {}  # by the worker's pid, in the order of their start
         self._next_desk = Desk()
         self._poll = select.poll()

@@ -28,7 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from servers.runtime.listener import Listener
     from servers.runtime.service import Service
-    from servers.runtime.workers import Worker
+    from servers.runtime.worker import Worker
 
 
 def serve(listener: Listener, service: Service) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from socket import socket
 
     from servers.runtime.service import Service
-    from servers.runtime.workers import Work, Worker
+    from servers.runtime.worker import Work, Worker
 
 
 def serve(listener: Listener, service: Service) -> None:

@@ -13,6 +13,7 @@ import pytest
 import trustme
 
 from clients.addresses import Address
+from clients.littles_law import littles_law
 from tests import known_servers
 from tests.known_servers import known_server
 from tests.load_runs import opened, outcomes, retried
@@ -82,7 +83,7 @@ def test_littles_law_holds_where_requests_wait_for_a_client() -> None:
     with serving("selector", "--protocol", "work") as server:
         address = Address(server.listening["host"], server.listening["port"])
         result = opened(address, protocol="work", work="64 sleep=0.02", **OVERLOAD)
-    little = result.little()
+    little = littles_law(result)
     assert little is not None
     assert little["ratio"] == pytest.approx(1, abs=0.1)
     assert little["expected"] == pytest.approx(2, abs=0.3)

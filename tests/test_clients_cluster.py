@@ -252,7 +252,7 @@ def test_a_worker_that_comes_back_at_its_address_does_not_begin_again(alone: Das
 def test_a_worker_that_falls_silent_is_missing(dask: DaskCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that hangs is not waited for."""
     monkeypatch.setattr(cluster_run, "SILENCE", 3)
-    monkeypatch.setattr(cluster_run, "_PATIENCE", 0.5)
+    monkeypatch.setattr(cluster_link, "_PATIENCE", 0.5)
     worker = dask.workers[0]
     with known_server() as server:
         result = load(server, dask, in_progress(lambda: os.kill(worker.process.pid, signal.SIGSTOP)), duration=1)

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from clients.addresses import Address
-from clients.demand import NEVER, ClosedLoop, OpenLoop, demand_for
+from clients.askers import NEVER
+from clients.closed_loop import ClosedLoop
+from clients.demand import demand_for
+from clients.open_loop import OpenLoop
 from clients.pacing import due_times
 from clients.plan import LoadPlan
 from clients.spec import Spec, divide

@@ -15,9 +15,9 @@ import trustme
 from clients.plan import LoadPlan
 from clients.process import LoadError
 from clients.records import Outcome
-from clients.secure import SecureStream, Trust
 from clients.summary import describe
 from clients.swarm import run_load
+from clients.trust import Trust
 from tests import known_servers
 from tests.known_servers import LOOPBACKS, known_server, listening
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clients.result import LoadResult
+    from clients.secure import SecureStream
     from tests.known_servers import KnownServer, Reply
 
 CLIENTS = [sys.executable, "-m", "clients"]

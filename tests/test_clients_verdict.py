@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from clients.addresses import Address
+from clients.littles_law import littles_law
 from clients.summary import describe, findings
 from clients.verdict import judge
 from tests.known_servers import known_server
@@ -107,7 +108,7 @@ def test_the_loop_sees_as_many_in_flight_as_littles_law_says() -> None:
 
         def run() -> None:
             plan: dict[str, Any] = {"connections": 10, "duration": 2.0, "cpus": (mine,)}
-            little = load(address, protocol="work", work="64 sleep=0.02", **plan).little()
+            little = littles_law(load(address, protocol="work", work="64 sleep=0.02", **plan))
             assert little is not None
             assert little["ratio"] == pytest.approx(1, abs=0.02)
             assert little["seen"] == pytest.approx(10, abs=0.2)

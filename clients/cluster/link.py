@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 8.0
 ANSWER_TIMEOUT = 10.0  # of a question to the scheduler or to workers, the first of which has them import this package
+_PATIENCE = 3.0  # with a worker that may be lost
 RESULT_TIMEOUT = 120.0  # some hundred megabytes by way of the scheduler
 _LARGEST_GREETING = 1 << 24
 
@@ -64,6 +65,12 @@ class Link:
                     f"the Dask worker {worker} {'lacks this serverlab' if lacks else 'does not do as asked'}: {words}"
                 )
         return answers
+
+    def try_to_ask(self, workers: list[str], function: Callable[..., Any], *arguments: object) -> None:
+        """Ask those who are there, if any; who is not is found out elsewhere."""
+        if workers:
+            with suppress(LoadError):
+                self.ask(workers, function, *arguments, timeout=_PATIENCE)
 
     def listen(self, hear: Callable[[dict[str, Any]], None]) -> None:
         """Call `hear`, in a thread of its own, with every word of every load process."""

@@ -15,28 +15,25 @@ machine at the same path; `cpus` are those of each worker's machine. The worker'
 
 from __future__ import annotations
 
-import itertools
 import json
 import queue
-import threading
 import time
 import uuid
 from collections import Counter
 from contextlib import suppress
-from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from clients.cluster import clock, task
+from clients.cluster.gathering import gather_parts
 from clients.cluster.link import link_to
 from clients.cluster.part import Part
-from clients.cluster.result import ClusterResult, WorkerShare
-from clients.gathering import gather
+from clients.cluster.watch import Watch
 from clients.plan import PlanError
 from clients.process import LoadError
 from clients.spec import divide
 from clients.swarm import cannot_connect, targets_of
-from clients.window import SECOND_NS, Window
+from clients.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -52,9 +49,7 @@ _NOTICE_NS = 300_000_000
 _NOTICE_QUESTIONS = 10
 SETUP_PATIENCE = 15.0  # beside the timeout of connecting: an interpreter starts, a worker is not at once free
 SILENCE = 10.0  # seconds without a word from a load process, which says five a second, after which it is lost
-_WATCH = 1.0  # how often the scheduler is asked who is there
-_PATIENCE = 3.0  # with a worker that may be lost
-_RENEWAL = 5  # every so manieth time the workers learn that we are; they write each of our questions in their log
+_LOOK = 1.0  # how often it is looked who is silent, at the least
 
 
 def run_on_cluster(plan: LoadPlan, scheduler: str, on_event: Listener | None = None) -> LoadResult:
@@ -110,13 +105,12 @@ class _Run:
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._window: Window | None = None
         self._interrupted = False
-        self._watching = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watch = Watch(link, self._name, self._needed, self._hear_of_loss)
 
     def carry_out(self) -> LoadResult:
         cpus = self._introduce()
         self._submit()
-        self._watcher.start()
+        self._watch.begin()
         self._await_ready()
         self._offsets = {worker: clock.measure(partial(self._clock_of, worker)) for worker in self._workers}
         window = self._window = self._start()
@@ -125,19 +119,16 @@ class _Run:
                 self._step(window)
             except KeyboardInterrupt:
                 self._interrupt()
-        return self._gather(window, cpus)
+        return gather_parts(self._plan, self._parts, self._offsets, window, cpus, interrupted=self._interrupted)
 
     def end(self) -> None:
         """Leave no load process, no task and no thread of the run."""
-        self._watching.set()
+        self._watch.end_soon()
         for part in self._parts:
             if part.carried:
                 part.carried.give_up()
-        left = [part.worker for part in self._parts if not part.over]
-        if left:
-            self._try_to_ask(list(dict.fromkeys(left)), task.end, self._name)
-        if self._watcher.is_alive():
-            self._watcher.join()
+        self._link.try_to_ask(sorted(self._needed()), task.end, self._name)
+        self._watch.join()
 
     # Setting up
 
@@ -193,33 +184,17 @@ class _Run:
 
     # Listening
 
-    def _watch(self) -> None:
-        """In a thread of its own: who has gone? And those who are there learn that we are, too."""
-        for turn in itertools.count(1):
-            if self._watching.wait(_WATCH):
-                return
-            needed = {part.worker for part in self._parts if not part.over}
-            try:
-                there = needed.intersection(self._link.workers())
-            except LoadError as error:
-                self._calls.put(partial(self._lose, needed, str(error)))
-                return
-            if needed - there:
-                self._calls.put(partial(self._lose, needed - there, "the worker is gone"))
-            if turn % _RENEWAL == 0:
-                self._try_to_ask(sorted(there), task.renew, self._name)
+    def _needed(self) -> set[str]:
+        """The workers of which something may still come; called in another thread, too."""
+        return {part.worker for part in self._parts if not part.over}
 
-    def _try_to_ask(self, workers: list[str], function: Callable[..., Any], *arguments: object) -> None:
-        """Ask those who are there; who is not is found out elsewhere."""
-        if workers:
-            try:
-                self._link.ask(workers, function, *arguments, timeout=_PATIENCE)
-            except LoadError:
-                return
+    def _hear_of_loss(self, workers: set[str], why: str) -> None:
+        """Called in another thread."""
+        self._calls.put(partial(self._lose, workers, why))
 
     def _step(self, window: Window) -> None:
         """Wait for the next moment or message, whichever comes first, and tell the caller of it."""
-        self._attend(min(_WATCH, window.seconds_to_next()))
+        self._attend(min(_LOOK, window.seconds_to_next()))
         self._do_calls()  # fetching may have taken long, and what was said meanwhile waits there
         for part in self._parts:
             if not part.over and time.monotonic() - part.heard > SILENCE:
@@ -270,31 +245,7 @@ class _Run:
 
     def _stop(self, parts: Iterable[Part]) -> None:
         left = {part.number: part.worker for part in parts if not part.over}
-        self._try_to_ask(sorted(set(left.values())), task.order, self._name, dict.fromkeys(left, "stop"))
-
-    # Putting together
-
-    def _gather(self, window: Window, cpus: tuple[int, ...]) -> LoadResult:
-        lost = tuple(part.missing(window.start_ns) for part in self._parts if part.lost)
-        recorded = [
-            replace(part.recorded, shift_ns=-self._offsets[part.worker].ahead_ns)
-            for part in self._parts
-            if part.recorded
-        ]
-        if not any(part.recorded and part.asks for part in self._parts):
-            raise LoadError(f"nothing is left of the load: {lost[0]}")
-        result = gather(self._plan, recorded, window.bounds(), interrupted=self._interrupted, missing=lost)
-        values = {field.name: getattr(result, field.name) for field in fields(result)}
-        return ClusterResult(**{**values, "cpus": cpus}, shares=tuple(map(self._share, self._workers)))
-
-    def _share(self, worker: str) -> WorkerShare:
-        mine = [part for part in self._parts if part.worker == worker]
-        return WorkerShare(
-            worker=worker,
-            clients=sum(part.spec.clients for part in mine),
-            clock_uncertainty=self._offsets[worker].uncertainty_ns / SECOND_NS,
-            missing="; ".join(part.lost for part in mine if part.lost),
-        )
+        self._link.try_to_ask(sorted(set(left.values())), task.order, self._name, dict.fromkeys(left, "stop"))
 
 
 def _nothing() -> None:

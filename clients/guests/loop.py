@@ -7,10 +7,10 @@ poll -> `guests` sees to what happened
 from __future__ import annotations
 
 import os
-import select
 import time
 from typing import TYPE_CHECKING
 
+from clients.coming_in import let_in, stay_in
 from clients.course import SECOND_NS, Course
 from clients.guests.guests import Guests
 from clients.records import CONNECTION_ROW, Rows
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from clients.spec import Spec
 
 MOST_EVENTS = 512
-PENDING_CONNECTS = 100  # at a time before the start, so that the set-up does not itself overflow a backlog
 WITHOUT_END_NS = 1 << 62
 _NICENESS = 10  # on a CPU that they share with those who measure, guests give way
 
@@ -68,30 +67,22 @@ class GuestLoop:
         guests = self._guests
         guests.entrance.come_first(guests.all[0])
         waiting = [guest for guest in guests.all[1:] if not guest.kind.comes_again]
-        now = time.monotonic_ns()
-        deadline_ns = now + self._timeout_ns
-        while (waiting or guests.pending()) and now < deadline_ns:
-            room = max(0, PENDING_CONNECTS - guests.pending())
-            batch, waiting = waiting[:room], waiting[room:]
-            for guest in batch:
-                guests.entrance.come(guest, now)
-            self._note(0.01)
-            now = time.monotonic_ns()
-            guests.resume(now)
+        let_in(waiting, guests.entrance.come, guests.pending, self._go_on, self._timeout_ns)
 
     def idle(self, order: int) -> None:
         """Until the descriptor `order` is ready, note what happens to the connections."""
-        poller = select.poll()
-        poller.register(order, select.POLLIN)
-        poller.register(self._guests.epoll, select.POLLIN)
-        while order not in dict(poller.poll()):
-            self._note(0)
+        stay_in(order, self._guests.epoll, self._note)
 
     def _note(self, seconds: float) -> None:
         """See to what happens within so many seconds."""
         guests = self._guests
         for fd, event in guests.epoll.poll(seconds, MOST_EVENTS):
             guests.notice(fd, event, time.monotonic_ns())
+
+    def _go_on(self, seconds: float) -> None:
+        """See to what happens within so many seconds, and have those try again whose pause is over."""
+        self._note(seconds)
+        self._guests.resume(time.monotonic_ns())
 
     def run(self, start_ns: int, warm_ns: int, end_ns: int | None) -> None:
         """Carry the run out; see `Course.begin`."""

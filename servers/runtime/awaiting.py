@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from math import inf
-from socket import SHUT_RD, SHUT_WR, SO_LINGER, SOL_SOCKET
+from socket import SHUT_RD, SHUT_WR
 from time import monotonic
 
 from servers.protocols.effects import Close, Compute, Sleep
 from servers.runtime.compute import burn
 from servers.runtime.errors import HungUp
-from servers.runtime.limits import DISCARDS, DRAIN_PATIENCE, LINGER, RESET_ON_CLOSE
+from servers.runtime.hanging_up import discard_what_arrived, reset_on_close
+from servers.runtime.limits import DRAIN_PATIENCE, LINGER
 from servers.runtime.messages import report_bug
 from servers.runtime.pollers import READ
 
@@ -91,7 +92,7 @@ class Conversation:
             await self._converse()
         except HungUp as reason:
             self.error = str(reason)
-            self._discard_what_arrived()
+            self._give_up()
         except OSError:
             # The client vanished, which is ordinary; something was lost only if it was begun or owed.
             self.error = "" if self._listens and not self._session.pending else "reset"
@@ -231,20 +232,18 @@ class Conversation:
         while rest:
             await self._scheduler.wait_writable(self._descriptor)
             if self._is_late:
-                self._connection.setsockopt(SOL_SOCKET, SO_LINGER, RESET_ON_CLOSE)
+                reset_on_close(self._connection)
                 raise HungUp(self._too_late)
             with suppress(BlockingIOError):
                 sent = self._connection.send(rest)
                 self.bytes_out += sent
                 rest = rest[sent:]
 
-    def _discard_what_arrived(self) -> None:
-        """Read what the client has sent meanwhile: to close with unread input would be a reset."""
+    def _give_up(self) -> None:
+        """Say no more to a client whose time is up, and see to it that the close is no reset."""
         with suppress(OSError):
             self._connection.shutdown(SHUT_WR)
-            for _ in range(DISCARDS):
-                if not self._connection.recv(65536):
-                    return
+            discard_what_arrived(self._connection)
 
     async def _linger(self) -> None:
         """Hang up so that the last answer arrives whole: closing with unread input would reset the connection."""

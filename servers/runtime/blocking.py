@@ -8,12 +8,13 @@ request.
 from __future__ import annotations
 
 from contextlib import suppress
-from socket import MSG_DONTWAIT, SHUT_RD, SHUT_WR, SO_LINGER, SO_RCVTIMEO, SOL_SOCKET, socket
+from socket import SHUT_RD, SHUT_WR, SO_RCVTIMEO, SOL_SOCKET, socket
 from time import monotonic
 
 from servers.protocols.effects import Close, Compute, Sleep
 from servers.runtime.errors import EndNow, HungUp
-from servers.runtime.limits import ACCEPT_WAIT, DISCARDS, LINGER, RESET_ON_CLOSE, SEND_WAIT
+from servers.runtime.hanging_up import discard_what_arrived, reset_on_close
+from servers.runtime.limits import ACCEPT_WAIT, LINGER, SEND_WAIT
 from servers.runtime.listener import timeval
 from servers.runtime.messages import report_bug
 
@@ -21,31 +22,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from ssl import SSLContext
-    from typing import Protocol
 
     from servers.protocols.effects import Effects
     from servers.runtime.service import Service
-
-    class Wrapped(Protocol):
-        """A connection whose calls wait in a way of their own: `BlockingTls`, and the greenlets' `Cooperative`."""
-
-        def recv(self, size: int, flags: int = 0, /) -> bytes:
-            """Wait for something to come, at most as long as `wait_at_most` said. Raise BlockingIOError then."""
-
-        def send(self, data: bytes | memoryview, /) -> int:
-            """Wait until something is taken, at most SEND_WAIT. Raise BlockingIOError then."""
-
-        def wait_at_most(self, seconds: float) -> None:
-            """Have `recv` wait no longer than that; ACCEPT_WAIT before the first call."""
-
-        def shutdown(self, how: int, /) -> None:
-            """End a direction of the connection."""
-
-        def setsockopt(self, level: int, option: int, value: int | bytes, /) -> None:
-            """Set an option of the connection."""
-
-        def close(self) -> None:
-            """Close the connection."""
+    from servers.runtime.wrapped import Wrapped
 
 
 def converse(connection: socket | Wrapped, service: Service) -> None:
@@ -129,7 +109,7 @@ class Conversation:
             going_on = action()
         except HungUp as reason:
             self.error = str(reason)
-            self._discard_what_arrived()
+            self._give_up()
         except OSError:
             # The client vanished, which is ordinary; something was lost only if it was begun or owed.
             self.error = "reset" if self._busy or self._session.pending else ""
@@ -234,7 +214,7 @@ class Conversation:
             self._requests_sent = self.requests
         while rest:
             if monotonic() >= self._send_deadline:
-                self._connection.setsockopt(SOL_SOCKET, SO_LINGER, RESET_ON_CLOSE)
+                reset_on_close(self._connection)
                 raise HungUp("write-timeout")
             with suppress(BlockingIOError):
                 sent = self._connection.send(rest)
@@ -256,13 +236,11 @@ class Conversation:
                 raise HungUp("request-timeout")
         self._wait_at_most(left)
 
-    def _discard_what_arrived(self) -> None:
-        """Read what the client has sent meanwhile: to close with unread input would be a reset."""
+    def _give_up(self) -> None:
+        """Say no more to a client whose time is up, and see to it that the close is no reset."""
         with suppress(OSError):
             self._connection.shutdown(SHUT_WR)
-            for _ in range(DISCARDS):
-                if not self._connection.recv(65536, MSG_DONTWAIT):
-                    return
+            discard_what_arrived(self._connection)
 
     def _linger(self) -> bool:
         """Hang up so that the last answer arrives whole: closing with unread input would reset the connection.

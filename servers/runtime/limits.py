@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from struct import pack
-
 # A blocking accept comes back this often when nobody calls. It is the answer to a signal that arrives between the
 # look at `stopping` and the system call, and the moment to reap children on a quiet server.
 ACCEPT_WAIT = 0.25
@@ -14,8 +12,3 @@ SEND_WAIT = 0.25
 DRAIN_PATIENCE = ACCEPT_WAIT  # what a client from the accept queue has for its request once the server is stopping
 
 LINGER = 2.0  # how long a client that was hung up on may go on sending before its connection is closed all the same
-DISCARDS = 16  # reads of unread input before a client whose time is up is closed on; one that floods gets its reset
-
-# SO_LINGER with which a close is a reset: for a client that does not take its answer, which the kernel would go on
-# offering from its own memory.
-RESET_ON_CLOSE = pack("ii", 1, 0)

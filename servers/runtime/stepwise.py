@@ -14,9 +14,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from math import inf
-from socket import SHUT_RD, SO_LINGER, SOL_SOCKET
+from socket import SHUT_RD
 
-from servers.runtime.limits import DISCARDS, DRAIN_PATIENCE, LINGER, RESET_ON_CLOSE
+from servers.runtime.hanging_up import discard_what_arrived, reset_on_close
+from servers.runtime.limits import DRAIN_PATIENCE, LINGER
 from servers.runtime.messages import report_bug
 
 TYPE_CHECKING = False
@@ -82,7 +83,7 @@ class Stepwise(ABC):
         if self.since + self.patience > now:
             return
         if self._state == WRITING:
-            self.connection.setsockopt(SOL_SOCKET, SO_LINGER, RESET_ON_CLOSE)
+            reset_on_close(self.connection)
             self.close("write-timeout")
         elif self._state == HANDSHAKING:
             self.close("handshake-timeout")
@@ -168,12 +169,10 @@ class Stepwise(ABC):
         self._enter(LINGERING, LINGER)
 
     def _give_up(self, error: str) -> None:
-        """Close after reading what the client has sent meanwhile: with unread input it would be a reset."""
+        """Close on a client whose time is up, so that it is no reset."""
         with suppress(OSError):
             self._end_sending()
-            for _ in range(DISCARDS):
-                if not self.connection.recv(65536):
-                    break
+            discard_what_arrived(self.connection)
         self.close(error)
 
     def _lose(self, *, owed: bool) -> None:

@@ -10,6 +10,8 @@ The parent serves nobody. It sleeps until a signal comes, and then:
 
 A worker that is taken away or replaced retires: it accepts nobody any more and serves the clients that it has until
 they leave, so that no request fails. A worker whose parent is killed is killed with it.
+
+`worker` is one of them, `restarts` the pauses before another takes its place, `retirement` how it is told to retire.
 """
 
 from __future__ import annotations
@@ -18,17 +20,16 @@ import gc
 import os
 import signal
 from functools import partial
-from math import inf
 from mmap import mmap
-from time import monotonic
 
 from servers.runtime.bell import Bell
-from servers.runtime.children import RETELL, Children
-from servers.runtime.errors import CannotServe, EndNow
-from servers.runtime.lifecycle import RETIRE, WORKER_SIGNALS, ignore
-from servers.runtime.messages import report_failure, warn
-from servers.runtime.orphans import die_with
-from servers.runtime.scarcity import PAUSE, Scarcity
+from servers.runtime.children import Children
+from servers.runtime.errors import EndNow
+from servers.runtime.lifecycle import WORKER_SIGNALS, ignore
+from servers.runtime.messages import warn
+from servers.runtime.restarts import Restarts
+from servers.runtime.retirement import Retirement
+from servers.runtime.worker import Worker, part_from, work_to_the_end
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,25 +37,16 @@ if TYPE_CHECKING:
 
     from servers.runtime.listener import Listener
     from servers.runtime.service import Service
+    from servers.runtime.worker import Work
 
     Serve = Callable[[Listener, Service], None]
-    Work = Callable[[Service], None]
 
 SIGNALS = (signal.SIGCHLD, *WORKER_SIGNALS)
-BOOT = 1.0  # seconds; a worker that ends sooner, and has served nobody, has failed to start
-FIRST_PAUSE = 0.1  # seconds before a worker that failed to start is tried again; twice as long each time
-MOST_FAILURES = 6  # in a row: after 3 seconds of pauses something is wrong that waiting does not mend
-TOLD_ENOUGH = 4  # times that a worker is told to retire; whoever stays after that has clients
-LONGEST_WAIT = 60.0
+LONGEST_WAIT = 60.0  # seconds; a poller takes no infinity
 
 
 def nothing(_about: object = None) -> None:
     """Do nothing about it."""
-
-
-def retire(worker: Worker) -> None:
-    """Tell a worker to accept nobody any more, and to end when its clients have left."""
-    os.kill(worker.pid, RETIRE)
 
 
 def serve_in_workers(
@@ -73,19 +65,6 @@ def wanted_workers(service: Service) -> int:
     return min(asked_for, service.most_connections)
 
 
-class Worker:
-    """One of them, as its parent knows it."""
-
-    __slots__ = ("pid", "row", "slot", "started", "told")
-
-    def __init__(self, pid: int, slot: int, row: int) -> None:
-        self.pid = pid
-        self.slot = slot
-        self.row = row
-        self.started = monotonic()
-        self.told = 0  # how often it has been told to retire
-
-
 class Workers:
     """The workers of one server.
 
@@ -95,7 +74,7 @@ class Workers:
         bell: what tells of signals; a parent that does more than wait for them watches it and calls `attend`.
         when_started, when_ended: called in the parent with each worker that has started or ended.
         when_slot_emptied: called with the worker whose slot is taken away for good.
-        dismiss: how a worker is told to retire.
+        retirement: how those who lose their slots are told to retire.
     """
 
     def __init__(self, prepare: Callable[[int], Work], service: Service, bell: Bell | None = None) -> None:
@@ -108,7 +87,6 @@ class Workers:
         self.when_started: Callable[[Worker], None] = nothing
         self.when_ended: Callable[[Worker], None] = nothing
         self.when_slot_emptied: Callable[[Worker], None] = nothing
-        self.dismiss: Callable[[Worker], None] = retire
         self._prepare = prepare
         self._service = service
         self._most = service.most_connections
@@ -117,12 +95,10 @@ class Workers:
         self._parent = os.getpid()
         self._children = Children(service, new_rows=True)
         self._living: dict[int, Worker] = {}
+        self.retirement = Retirement(self._living)
         self._to_renew: list[int] = []
         self._replaced: Worker | None = None  # retires as soon as the one in its place is ready
-        self._failures = 0
-        self._scarcity = Scarcity("start a worker")
-        self._start_again_at = -inf
-        self._retell_at = -inf
+        self._restarts = Restarts()
         self._serve_clients = bell is None
         self.bell = bell or Bell()
         for number in SIGNALS:
@@ -171,15 +147,13 @@ class Workers:
         self._empty_slots()
         self._fill_slots()
         self._renew_next()
-        if monotonic() >= self._retell_at:
-            self._retell()
+        self.retirement.retell()
 
     def seconds_to_wait(self) -> float:
         """Return how long `attend` need not be called where there is no news."""
         if self.lacking:
-            return max(0.0, self._start_again_at - monotonic())
-        reluctant = any(0 < worker.told < TOLD_ENOUGH for worker in self._living.values())
-        return max(0.0, self._retell_at - monotonic()) if reluctant else LONGEST_WAIT
+            return self._restarts.seconds_to_wait()
+        return min(self.retirement.seconds_to_wait(), LONGEST_WAIT)
 
     @property
     def lacking(self) -> bool:
@@ -205,23 +179,23 @@ class Workers:
         elif number == 0 and self._replaced:  # one that is ready has rung
             successor = self.in_slot.get(self._replaced.slot)
             if not successor or self._ready[successor.row]:
-                self._retire(self._replaced)
+                self.retirement.tell(self._replaced)
                 self._replaced = None
 
     def _empty_slots(self) -> None:
         while len(self.in_slot) > self.wanted:
             worker = self.in_slot.pop(max(self.in_slot))
-            self._retire(worker)
+            self.retirement.tell(worker)
             self.when_slot_emptied(worker)
 
     def _fill_slots(self) -> None:
         self._share[0] = max(1, self._most // self.wanted)
         for slot in range(self.wanted):
-            if slot not in self.in_slot and monotonic() >= self._start_again_at:
+            if slot not in self.in_slot and not self._restarts.seconds_to_wait():
                 self._try_to_start(slot)
 
     def _renew_next(self) -> None:
-        if self._to_renew and not self._replaced and monotonic() >= self._start_again_at:
+        if self._to_renew and not self._replaced and not self._restarts.seconds_to_wait():
             slot = self._to_renew.pop(0)
             if old := self.in_slot.get(slot):
                 self._try_to_start(slot)
@@ -235,19 +209,7 @@ class Workers:
         try:
             self._start(slot)
         except OSError as error:
-            self._scarcity.suffer(error)
-            self._start_again_at = monotonic() + PAUSE
-
-    def _retire(self, worker: Worker) -> None:
-        if worker.pid in self._living:
-            worker.told += 1
-            self.dismiss(worker)
-
-    def _retell(self) -> None:
-        """Tell those who are to retire again: the first word is lost on a worker that was forked but this moment."""
-        self._retell_at = monotonic() + RETELL
-        for worker in [each for each in self._living.values() if 0 < each.told < TOLD_ENOUGH]:
-            self._retire(worker)
+            self._restarts.suffer(error)
 
     def _start(self, slot: int) -> None:
         work = self._prepare(slot)
@@ -265,10 +227,7 @@ class Workers:
         """Be the child: do the work and end."""
         status = 1
         try:
-            signal.set_wakeup_fd(-1)
-            for number in SIGNALS:
-                signal.signal(number, signal.SIG_IGN if number != signal.SIGCHLD else signal.SIG_DFL)
-            die_with(self._parent)
+            part_from(self._parent)
             service = self._service.worker(row)
             service.share = self._share
             self._ready[row] = True
@@ -296,27 +255,4 @@ class Workers:
         how = f"by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"with status {os.WEXITSTATUS(status)}"
         if status:
             warn("worker %d has ended %s", worker.pid, how)
-        if monotonic() - worker.started >= BOOT or self.served(worker):
-            self._failures = 0
-            return
-        if monotonic() < self._start_again_at:
-            return  # of the same round as the one before
-        self._failures += 1
-        if self._failures >= MOST_FAILURES:
-            raise CannotServe(f"workers end as soon as they start, {self._failures} in a row, the last {how}")
-        self._start_again_at = monotonic() + FIRST_PAUSE * 2 ** (self._failures - 1)
-
-
-def work_to_the_end(work: Work, service: Service) -> int:
-    """Do a worker's work; return the exit status of its process."""
-    try:
-        work(service)
-    except EndNow:
-        service.cut_off()
-    except CannotServe as error:
-        warn("%s", error)
-        return 1
-    except Exception:
-        report_failure("a worker failed")
-        return 1
-    return 0
+        self._restarts.note_end(worker.started, how, has_served=self.served(worker) > 0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clients.littles_law import littles_law
 from clients.verdict import judge
 from tools.accounting.resources import FaultCounter, Faults, SwitchCounter, Switches
 from tools.host.cpus import host_between
@@ -92,7 +93,7 @@ class Findings:
         load = self.load
         if load is None:
             return None
-        verdict, little = judge(load, self.ceiling), load.little()
+        verdict, little = judge(load, self.ceiling), littles_law(load)
         return Load(
             window=load.duration,
             requests=load.completed,
