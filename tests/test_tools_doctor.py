@@ -13,49 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from clients.ceiling import Ceiling
+from tests.machines import FAST, FIT
 from tests.serving import ROOT
 from tools.cli import run
 from tools.commands import doctor
-from tools.fitness import judging, looking, probes
-from tools.fitness.findings import Busy, Findings, Spin, Wakes
-from tools.fitness.judging import Verdict, graded, judged
+from tools.fitness import judging, looking, probes, watching
+from tools.fitness.checks import Verdict, graded
+from tools.fitness.findings import Busy, Spin, Wakes
+from tools.fitness.judging import judged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tools.fitness.judging import Check
+    from tools.fitness.checks import Check
+    from tools.fitness.findings import Findings
 
-FAST = Ceiling(60_000.0, 15e-6, limited_by_client=True, measured_at="2025-01-31")
-FIT = Findings(
-    cpus=4,
-    usable_cpus=4,
-    governors=("performance",),
-    virtual=False,
-    somaxconn=4096,
-    ports=28_232,
-    tw_reuse=2,
-    soft_descriptors=1024,
-    hard_descriptors=1 << 19,
-    cgroup="cgroup-v2",
-    cgroup_fault="",
-    spins=(Spin(0, 1.0), Spin(1, 0.99)),
-    steal=0.0,
-    load_average=0.1,
-    others=(),
-    clock_resolution=1e-9,
-    wakes=Wakes(6e-5, 2e-4),
-    round_trip=2e-5,
-    apart=True,
-    memory_bytes=8 << 30,
-    swap_used_bytes=0,
-    swapped_in_pages=0,
-    keepalive=FAST,
-    keepalive_fault="",
-    churn=FAST,
-    churn_fault="",
-)
 HOG = Busy("hog", 4711, 0.5)
 
 
@@ -78,6 +51,17 @@ def test_a_fit_machine_has_nothing_to_mend() -> None:
         ("CPUs", {"usable_cpus": 1}, "bad", "1 of 4", "taskset"),
         ("CPUs", {"usable_cpus": 1, "cpus": 1}, "bad", "1 of 1", "a machine with two"),
         ("CPUs", {"usable_cpus": 2}, "good", "2 of 4", ""),
+        ("cores", {"shared_cores": ((1, 0), (3, 2))}, "warning", "CPUs 1 and 0, 3 and 2 share a core", "--server-cpus"),
+        ("CPU quota", {"quota": 1.5}, "bad", "1.5 of 4 CPUs", "--cpus"),
+        ("CPU quota", {"quota": 2.0}, "warning", "2 of 4 CPUs", "CPUQuota"),
+        ("CPU quota", {"quota": 4.0}, "good", "4 of 4 CPUs", ""),
+        ("turbo", {"turbo": True}, "warning", "on", "no_turbo"),
+        ("turbo", {"turbo": None}, "good", "does not tell", ""),
+        ("clock", {"clock_source": "hpet", "clock_cost": 1.4e-6}, "bad", "hpet, 1400 ns", "tsc"),
+        ("clock", {"clock_source": "", "clock_cost": 5e-7}, "warning", "does not tell, 500 ns", "tsc"),
+        ("memory", {"memory_available": 300 << 20}, "warning", "300 MiB", "fewer connections"),
+        ("memory", {"memory_available": 100 << 20}, "bad", "100 MiB", "end what fills it"),
+        ("memory", {"memory_available": None}, "good", "does not tell", ""),
         ("frequency governor", {"governors": ("powersave",)}, "warning", "powersave", "cpupower"),
         ("frequency governor", {"governors": ("performance", "powersave")}, "warning", "powersave", "cpupower"),
         ("frequency governor", {"governors": ()}, "warning", "does not tell", "firmware"),
@@ -232,17 +216,17 @@ def hog() -> Iterator[tuple[int, int]]:
 def test_a_cpu_that_has_to_be_shared_is_seen_and_the_other_process_named(hog: tuple[int, int]) -> None:
     """A loop beside one that computes gets about half of the CPU, and the other at least as much."""
     pid, cpu = hog
-    watch = probes.Watch()
+    watch = watching.Watch()
     assert probes.spin([cpu], 0.5)[0].share < 0.8
     busy = {other.pid: other for other in watch.busy()}
-    assert busy[pid].share >= probes.NOTICED
+    assert busy[pid].share >= watching.NOTICED
     assert busy[pid].name.startswith("python")
     assert os.getpid() not in busy
 
 
 def test_our_own_processes_are_not_others() -> None:
     """A probe computes, and is not blamed for it."""
-    watch = probes.Watch()
+    watch = watching.Watch()
     with probes.probe("spin", -1, 0.2) as process:
         share = probes.figure(process)
         assert share is not None
