@@ -39,7 +39,7 @@ AT_A_GLANCE: tuple[Callable[[Glance], Check], ...] = (
     processors.cpus,
     processors.cores,
     processors.quota,
-    processors.others,
+    processors.busy,
     processors.governor,
     processors.turbo,
     time_and_memory.clock,

@@ -112,11 +112,22 @@ def culprit(findings: Findings) -> str:
     )
 
 
-def others(glance: Glance) -> Check:
-    """Who else computes."""
+def busy(glance: Glance) -> Check:
+    """How much others compute now; what ran in the last minute, as a comparison before this one, has ended."""
     used = sum(other.share for other in glance.others)
     heavy = used >= OTHERS_MUCH and used / glance.usable_cpus >= OTHERS_SHARE
-    verdict = Verdict.BAD if heavy else Verdict.WARNING if used >= OTHERS_NOTICED else Verdict.GOOD
+    return check(
+        "other processes",
+        f"{used:.0%} of a CPU used by others",
+        Verdict.BAD if heavy else Verdict.WARNING if used >= OTHERS_NOTICED else Verdict.GOOD,
+        "their work is done in the time of what is measured",
+        "wait until they are done, or end those that are yours and need not run; serverlab doctor names them",
+    )
+
+
+def others(glance: Glance) -> Check:
+    """Who else computes, and whether much ran in the last minute."""
+    verdict = busy(glance).verdict
     named = ", ".join(f"{other.name} (pid {other.pid}) {other.share:.0%}" for other in glance.others[:3])
     if not named and glance.load_average > glance.usable_cpus:
         verdict = Verdict.WARNING
@@ -148,7 +159,7 @@ def control_group(glance: Glance) -> Check:
     """The accounting that sees all."""
     return check(
         "control group",
-        glance.cgroup or f"none: {glance.cgroup_fault}",
+        glance.cgroup or ": ".join(filter(None, ("none", glance.cgroup_fault))),
         Verdict.GOOD if glance.cgroup else Verdict.WARNING,
         "only its counter sees the CPU of children that nobody waits for",
         "run as root, or: systemd-run --user --scope --property=Delegate=yes serverlab compare",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 
-from tools.accounting.processes import descendants, everyone, read_file, status_value
+from tools.accounting.processes import descendants, read_file, read_process, status_value
 from tools.fitness.findings import Busy
 
 NOTICED = 0.02  # of a CPU: what uses less is part of every machine
@@ -28,7 +28,8 @@ class Watch:
         passed = time.monotonic() - self._began
         shares = {pid: (used - self._used.get(pid, 0.0)) / passed for pid, used in _used().items()}
         noticed = {pid: share for pid, share in shares.items() if share >= NOTICED}
-        ours = descendants([relation.key for pid, relation in everyone().items() if pid == os.getpid()])
+        own = read_process(os.getpid())
+        ours = descendants([own.key]) if own and noticed else set()
         found = [Busy(_name(pid), pid, share) for pid, share in noticed.items() if pid not in ours]
         return tuple(sorted(found, key=lambda each: -each.share))
 

@@ -49,6 +49,7 @@ def summary_of(results: Results) -> dict[str, Any]:
         "cells": len(results.cells),
         "disturbed": sum(bool(cell.disturbed) for cell in results.cells),
         "sound": control.sound,
+        "amiss": [asdict(each) for each in header.amiss],
         "control": {"reason": control.reason, "ratio": _interval(control.ratio)},
         "workloads": {each.workload.name: _workload(each, advice[each.workload.name]) for each in summaries},
         "process_control": [
