@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clients.ceiling import Ceiling
-from tools.fitness.findings import Findings, Spin, Wakes
+from tools.fitness.findings import Busy, Findings, Spin, Wakes
 
 FAST = Ceiling(60_000.0, 15e-6, limited_by_client=True, measured_at="2025-01-31")
 FIT = Findings(
@@ -40,3 +40,4 @@ FIT = Findings(
     churn=FAST,
     churn_fault="",
 )
+HOG = Busy("hog", 4711, 0.5)

@@ -9,11 +9,12 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.machines import FAST, FIT
+from tests.machines import FAST, FIT, HOG
 from tests.serving import ROOT
 from tools.cli import run
 from tools.commands import doctor
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
     from tools.fitness.checks import Check
     from tools.fitness.findings import Findings
-
-HOG = Busy("hog", 4711, 0.5)
 
 
 def checks(**changes: Any) -> dict[str, Check]:
@@ -292,30 +291,35 @@ def test_too_few_descriptors_for_a_client_are_told_with_its_words() -> None:
 
 # The whole command, on this machine
 
-
-def serverlab_doctor(*arguments: str, cache: Path, before: str = "") -> tuple[int, dict[str, dict[str, Any]], Any]:
-    """Run the command in a process that did `before`, which is Python; return status, checks by name and findings."""
-    code = f"import os, resource, sys; {before}\nos.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "-m", "tools", "doctor", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-        cwd=ROOT,
-        env=os.environ | {"XDG_CACHE_HOME": str(cache)},
-    )
-    assert done.stderr == ""
-    told = json.loads(done.stdout.splitlines()[-1])
-    return done.returncode, {check["name"]: check for check in told["checks"]}, told["findings"]
+CONFINED = """
+import os, resource, sys
+from functools import partial
+from tools.cli import run
+from tools.commands import doctor
+from tools.fitness import looking, probes
+os.sched_setaffinity(0, {int(sys.argv[1])})
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+looking.spin, looking.wakes = partial(probes.spin, seconds=0.3), partial(probes.wakes, 20)
+looking.ceiling = lambda *_, **__: None  # of the clients that need no more descriptors than there are
+sys.exit(run(["doctor", "--json"]))
+"""
 
 
-def test_a_machine_made_bad_on_purpose_is_seen_through(hog: tuple[int, int], tmp_path: Path) -> None:
+def as_told(output: str) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """The checks by name, and the findings, from what --json prints last."""
+    told = json.loads(output.splitlines()[-1])
+    return {check["name"]: check for check in told["checks"]}, told["findings"]
+
+
+def test_a_machine_made_bad_on_purpose_is_seen_through(hog: tuple[int, int]) -> None:
     """One CPU, shared with another process, and 64 descriptors: each is named, and the status is 1."""
     pid, cpu = hog
-    confined = f"os.sched_setaffinity(0, {{{cpu}}}); resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))"
-    status, told, findings = serverlab_doctor("--json", before=confined, cache=tmp_path)
-    assert status == 1
+    done = subprocess.run(
+        [sys.executable, "-c", CONFINED, str(cpu)], capture_output=True, text=True, timeout=50, check=False, cwd=ROOT
+    )
+    assert done.stderr == ""
+    assert done.returncode == 1
+    told, findings = as_told(done.stdout)
     assert told["descriptors"]["verdict"] == "bad"
     assert told["CPU when wanted"]["verdict"] == "bad"
     assert pid in {other["pid"] for other in findings["others"]}
@@ -324,9 +328,17 @@ def test_a_machine_made_bad_on_purpose_is_seen_through(hog: tuple[int, int], tmp
     assert "82 descriptors" in told["client's ceiling, keepalive"]["found"]
 
 
-def test_this_machine_is_described(tmp_path: Path) -> None:
-    """Whatever it is: every point has words, and the status agrees with the verdicts."""
-    status, told, _ = serverlab_doctor("--json", "--again", cache=tmp_path)
+def test_this_machine_is_described(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever it is, and however shortly it is looked at: every point has words, and the status agrees with them."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(looking, "spin", partial(probes.spin, seconds=0.1))
+    monkeypatch.setattr(looking, "wakes", partial(probes.wakes, 20))
+    monkeypatch.setattr(looking, "round_trip", partial(probes.round_trip, seconds=0.05))
+    monkeypatch.setattr(looking, "CEILING_SECONDS", 0.1)
+    status = run(["doctor", "--json", "--again"])
+    told, _ = as_told(capsys.readouterr().out)
     assert status == any(check["verdict"] == "bad" for check in told.values())
     assert told["CPUs"]["found"] == f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} usable"
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
