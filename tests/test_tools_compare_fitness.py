@@ -63,7 +63,7 @@ def test_on_a_fit_machine_nothing_is_amiss() -> None:
         ({"swap_used_bytes": 1, "swapped_in_pages": 3}, "swap", "bad", "swapoff"),
         ({"somaxconn": 8}, "accept queue", "bad", "somaxconn=1024"),
         ({"ports": 500}, "client ports", "bad", "ip_local_port_range"),
-        ({"hard_descriptors": 60}, "descriptors", "bad", "ulimit"),
+        ({"hard_descriptors": 41}, "descriptors", "bad", "ulimit"),
     ],
 )
 def test_each_thing_that_is_amiss_has_its_fix(changes: dict[str, Any], name: str, verdict: str, fix: str) -> None:
@@ -77,16 +77,16 @@ def test_each_thing_that_is_amiss_has_its_fix(changes: dict[str, Any], name: str
 @pytest.mark.parametrize(
     ("workloads", "options", "changes", "names"),
     [
-        (("keepalive",), {}, {"somaxconn": 64}, set()),
+        (("keepalive",), {}, {"somaxconn": 50}, set()),
         (("keepalive",), {}, {"somaxconn": 49}, {"accept queue"}),
         (("keepalive",), {"backlog": 5}, {"somaxconn": 49}, set()),
         (("keepalive", "idle"), {}, {"somaxconn": 1024}, {"accept queue"}),
         (("keepalive",), {}, {"tw_reuse": 0}, set()),
         (("keepalive", "churn"), {}, {"tw_reuse": 0}, {"client ports"}),
         (("keepalive",), {}, {"hard_descriptors": 1024}, set()),
-        (("keepalive", "idle"), {}, {"hard_descriptors": 2073}, {"descriptors"}),
-        (("keepalive", "idle"), {}, {"hard_descriptors": 2074}, set()),
-        (("burst",), {}, {"hard_descriptors": 263}, {"descriptors"}),
+        (("keepalive", "idle"), {}, {"hard_descriptors": 2041}, {"descriptors"}),
+        (("keepalive", "idle"), {}, {"hard_descriptors": 2042}, set()),
+        (("burst",), {}, {"hard_descriptors": 231}, {"descriptors"}),
         (("idle",), {}, {"soft_descriptors": 1024}, set()),
         (("idle",), {"serve_commands": ("true",)}, {"soft_descriptors": 1024}, {"descriptors"}),
         (("idle",), {"serve_commands": ("true",)}, {"soft_descriptors": None}, set()),

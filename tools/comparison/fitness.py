@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from clients.addresses import Address, Target
 from clients.plan import PlanError
+from clients.plan_checks import SPARE_DESCRIPTORS
 from clients.ports import sources_for
 from tools.comparison.asked import AskedError
 from tools.comparison.progress import counted
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 NOWHERE = Address("127.0.0.1", 1)  # where servers listen; nobody connects to this port
 TARGETS = [Target(socket.AF_INET, (NOWHERE.host, NOWHERE.port))]
-SPARE_DESCRIPTORS = 64  # what a server of ours keeps for itself beside its clients
 WORST_FIRST = (Verdict.BAD, Verdict.WARNING)
 
 
@@ -77,9 +77,9 @@ def _checks_of(plan: Plan, seen: Glance) -> Iterator[Check]:
     """The checks that depend on what the plan asks for."""
     yield _accept_queue(plan.workloads, seen)
     most = max(plan.workloads, key=_clients)
-    yield _descriptors(most, seen.hard_descriptors, "a server may have {limit}", Verdict.BAD)
+    yield _descriptors(most, seen.hard_descriptors, "may have", Verdict.BAD)
     if any(model.command for model in plan.models):  # servers of ours raise their own limit
-        yield _descriptors(most, seen.soft_descriptors, "a server of yours has {limit} if it asks for no more")
+        yield _descriptors(most, seen.soft_descriptors, "begins, if it is yours, with", Verdict.WARNING)
     if any(workload.churn for workload in plan.workloads):
         yield ports(seen)
 
@@ -97,12 +97,13 @@ def _accept_queue(workloads: Sequence[Workload], seen: Glance) -> Check:
     )
 
 
-def _descriptors(most: Workload, limit: int | None, found: str, verdict: Verdict = Verdict.WARNING) -> Check:
+def _descriptors(most: Workload, limit: int | None, has: str, verdict: Verdict) -> Check:
     """Whether one process can serve all clients of the workload that has most of them."""
-    few = limit is not None and limit < _clients(most) + SPARE_DESCRIPTORS
+    needed = _clients(most) + SPARE_DESCRIPTORS
+    few = limit is not None and limit < needed
     return check(
         "descriptors",
-        f"{most.name} has {_clients(most):,} clients at a time, and {found.format(limit=limit)}",
+        f"a server of one process needs {needed:,} for {most.name}, and {has} {limit}",
         verdict if few else Verdict.GOOD,
         ONE_EACH,
         MORE_DESCRIPTORS,
