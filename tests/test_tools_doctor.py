@@ -9,54 +9,26 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from clients.ceiling import Ceiling
+from tests.machines import FAST, FIT, HOG
 from tests.serving import ROOT
 from tools.cli import run
 from tools.commands import doctor
-from tools.fitness import judging, looking, probes
-from tools.fitness.findings import Busy, Findings, Spin, Wakes
-from tools.fitness.judging import Verdict, graded, judged
+from tools.fitness import judging, looking, probes, watching
+from tools.fitness.checks import Verdict, graded
+from tools.fitness.findings import Busy, Spin, Wakes
+from tools.fitness.judging import judged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tools.fitness.judging import Check
-
-FAST = Ceiling(60_000.0, 15e-6, limited_by_client=True, measured_at="2025-01-31")
-FIT = Findings(
-    cpus=4,
-    usable_cpus=4,
-    governors=("performance",),
-    virtual=False,
-    somaxconn=4096,
-    ports=28_232,
-    tw_reuse=2,
-    soft_descriptors=1024,
-    hard_descriptors=1 << 19,
-    cgroup="cgroup-v2",
-    cgroup_fault="",
-    spins=(Spin(0, 1.0), Spin(1, 0.99)),
-    steal=0.0,
-    load_average=0.1,
-    others=(),
-    clock_resolution=1e-9,
-    wakes=Wakes(6e-5, 2e-4),
-    round_trip=2e-5,
-    apart=True,
-    memory_bytes=8 << 30,
-    swap_used_bytes=0,
-    swapped_in_pages=0,
-    keepalive=FAST,
-    keepalive_fault="",
-    churn=FAST,
-    churn_fault="",
-)
-HOG = Busy("hog", 4711, 0.5)
+    from tools.fitness.checks import Check
+    from tools.fitness.findings import Findings
 
 
 def checks(**changes: Any) -> dict[str, Check]:
@@ -78,6 +50,17 @@ def test_a_fit_machine_has_nothing_to_mend() -> None:
         ("CPUs", {"usable_cpus": 1}, "bad", "1 of 4", "taskset"),
         ("CPUs", {"usable_cpus": 1, "cpus": 1}, "bad", "1 of 1", "a machine with two"),
         ("CPUs", {"usable_cpus": 2}, "good", "2 of 4", ""),
+        ("cores", {"shared_cores": ((1, 0), (3, 2))}, "warning", "CPUs 1 and 0, 3 and 2 share a core", "--server-cpus"),
+        ("CPU quota", {"quota": 1.5}, "bad", "1.5 of 4 CPUs", "--cpus"),
+        ("CPU quota", {"quota": 2.0}, "warning", "2 of 4 CPUs", "CPUQuota"),
+        ("CPU quota", {"quota": 4.0}, "good", "4 of 4 CPUs", ""),
+        ("turbo", {"turbo": True}, "warning", "on", "no_turbo"),
+        ("turbo", {"turbo": None}, "good", "does not tell", ""),
+        ("clock", {"clock_source": "hpet", "clock_cost": 1.4e-6}, "bad", "hpet, 1400 ns", "tsc"),
+        ("clock", {"clock_source": "", "clock_cost": 5e-7}, "warning", "does not tell, 500 ns", "tsc"),
+        ("memory", {"memory_available": 300 << 20}, "warning", "300 MiB", "fewer connections"),
+        ("memory", {"memory_available": 100 << 20}, "bad", "100 MiB", "end what fills it"),
+        ("memory", {"memory_available": None}, "good", "does not tell", ""),
         ("frequency governor", {"governors": ("powersave",)}, "warning", "powersave", "cpupower"),
         ("frequency governor", {"governors": ("performance", "powersave")}, "warning", "powersave", "cpupower"),
         ("frequency governor", {"governors": ()}, "warning", "does not tell", "firmware"),
@@ -232,17 +215,17 @@ def hog() -> Iterator[tuple[int, int]]:
 def test_a_cpu_that_has_to_be_shared_is_seen_and_the_other_process_named(hog: tuple[int, int]) -> None:
     """A loop beside one that computes gets about half of the CPU, and the other at least as much."""
     pid, cpu = hog
-    watch = probes.Watch()
+    watch = watching.Watch()
     assert probes.spin([cpu], 0.5)[0].share < 0.8
     busy = {other.pid: other for other in watch.busy()}
-    assert busy[pid].share >= probes.NOTICED
+    assert busy[pid].share >= watching.NOTICED
     assert busy[pid].name.startswith("python")
     assert os.getpid() not in busy
 
 
 def test_our_own_processes_are_not_others() -> None:
     """A probe computes, and is not blamed for it."""
-    watch = probes.Watch()
+    watch = watching.Watch()
     with probes.probe("spin", -1, 0.2) as process:
         share = probes.figure(process)
         assert share is not None
@@ -308,30 +291,35 @@ def test_too_few_descriptors_for_a_client_are_told_with_its_words() -> None:
 
 # The whole command, on this machine
 
-
-def serverlab_doctor(*arguments: str, cache: Path, before: str = "") -> tuple[int, dict[str, dict[str, Any]], Any]:
-    """Run the command in a process that did `before`, which is Python; return status, checks by name and findings."""
-    code = f"import os, resource, sys; {before}\nos.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "-m", "tools", "doctor", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-        cwd=ROOT,
-        env=os.environ | {"XDG_CACHE_HOME": str(cache)},
-    )
-    assert done.stderr == ""
-    told = json.loads(done.stdout.splitlines()[-1])
-    return done.returncode, {check["name"]: check for check in told["checks"]}, told["findings"]
+CONFINED = """
+import os, resource, sys
+from functools import partial
+from tools.cli import run
+from tools.commands import doctor
+from tools.fitness import looking, probes
+os.sched_setaffinity(0, {int(sys.argv[1])})
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+looking.spin, looking.wakes = partial(probes.spin, seconds=0.3), partial(probes.wakes, 20)
+looking.ceiling = lambda *_, **__: None  # of the clients that need no more descriptors than there are
+sys.exit(run(["doctor", "--json"]))
+"""
 
 
-def test_a_machine_made_bad_on_purpose_is_seen_through(hog: tuple[int, int], tmp_path: Path) -> None:
+def as_told(output: str) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """The checks by name, and the findings, from what --json prints last."""
+    told = json.loads(output.splitlines()[-1])
+    return {check["name"]: check for check in told["checks"]}, told["findings"]
+
+
+def test_a_machine_made_bad_on_purpose_is_seen_through(hog: tuple[int, int]) -> None:
     """One CPU, shared with another process, and 64 descriptors: each is named, and the status is 1."""
     pid, cpu = hog
-    confined = f"os.sched_setaffinity(0, {{{cpu}}}); resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))"
-    status, told, findings = serverlab_doctor("--json", before=confined, cache=tmp_path)
-    assert status == 1
+    done = subprocess.run(
+        [sys.executable, "-c", CONFINED, str(cpu)], capture_output=True, text=True, timeout=50, check=False, cwd=ROOT
+    )
+    assert done.stderr == ""
+    assert done.returncode == 1
+    told, findings = as_told(done.stdout)
     assert told["descriptors"]["verdict"] == "bad"
     assert told["CPU when wanted"]["verdict"] == "bad"
     assert pid in {other["pid"] for other in findings["others"]}
@@ -340,9 +328,17 @@ def test_a_machine_made_bad_on_purpose_is_seen_through(hog: tuple[int, int], tmp
     assert "82 descriptors" in told["client's ceiling, keepalive"]["found"]
 
 
-def test_this_machine_is_described(tmp_path: Path) -> None:
-    """Whatever it is: every point has words, and the status agrees with the verdicts."""
-    status, told, _ = serverlab_doctor("--json", "--again", cache=tmp_path)
+def test_this_machine_is_described(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever it is, and however shortly it is looked at: every point has words, and the status agrees with them."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(looking, "spin", partial(probes.spin, seconds=0.1))
+    monkeypatch.setattr(looking, "wakes", partial(probes.wakes, 20))
+    monkeypatch.setattr(looking, "round_trip", partial(probes.round_trip, seconds=0.05))
+    monkeypatch.setattr(looking, "CEILING_SECONDS", 0.1)
+    status = run(["doctor", "--json", "--again"])
+    told, _ = as_told(capsys.readouterr().out)
     assert status == any(check["verdict"] == "bad" for check in told.values())
     assert told["CPUs"]["found"] == f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} usable"
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -155,8 +155,11 @@ def divided(cpus: Sequence[int], siblings: dict[int, frozenset[int]] | None = No
 
 
 def _siblings(cpu: int, known: dict[int, frozenset[int]] | None) -> frozenset[int]:
-    if known is not None:
-        return known.get(cpu, frozenset({cpu}))
+    return siblings(cpu) if known is None else known.get(cpu, frozenset({cpu}))
+
+
+def siblings(cpu: int) -> frozenset[int]:
+    """The CPUs that are one core with this one, itself among them."""
     text = _line_of(Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"))
     return parsed_cpu_list(text) | {cpu}
 

@@ -17,6 +17,7 @@ from tools.analysis.alike import check_alike
 from tools.analysis.pairing import compared
 from tools.comparison.asked import Asked, AskedError, asked_plan, check_alone, check_both_saved, saved_folder
 from tools.comparison.carrying_out import carried_out, resumed
+from tools.comparison.fitness import amiss, check_possible, in_a_line
 from tools.comparison.planning import MAX_ROUNDS
 from tools.comparison.progress import Watching
 from tools.failure import ResultsError
@@ -181,9 +182,13 @@ def begun(asked: Asked, output: Path | None, watching: Watching, before: Results
     found = asked_plan(asked)
     if before is not None:
         check_alike(found.plan.models, found.plan.workloads, before.header)
+    check_possible(found.plan)
+    unsure = amiss(found.plan)
+    watching.note(in_a_line(unsure))
     command = ("serverlab", *sys.argv[1:])
     folder = output or new_folder()
-    return folder, carried_out(found.plan, folder, command, watching, interpreters=found.interpreters)
+    heard = carried_out(found.plan, folder, command, watching, interpreters=found.interpreters, amiss=unsure)
+    return folder, heard
 
 
 def gone_on(folder: Path, watching: Watching, before: Results | None) -> int:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from tools.fitness.judging import Verdict, judged
+from tools.fitness.checks import Verdict
+from tools.fitness.judging import judged
 from tools.fitness.looking import look
 from tools.tables.tabular import Column, Table
 from tools.tables.terminal import print_tables, standard_console
@@ -17,8 +18,8 @@ from tools.tables.terminal import print_tables, standard_console
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tools.fitness.checks import Check
     from tools.fitness.findings import Findings
-    from tools.fitness.judging import Check
 
 CONCLUSIONS = {
     Verdict.GOOD: "This machine is fit to measure on.",

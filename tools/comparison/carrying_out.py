@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from tools.comparison.comparing import Observer
     from tools.machine import Division, Interpreter
+    from tools.saved.header import Amiss
 
 CEILING_SECONDS = 0.4
 NOWHERE = Address("127.0.0.1", 1)  # a ceiling's plan brings a server of its own
@@ -41,8 +43,11 @@ def carried_out(
     observer: Observer,
     *,
     interpreters: Mapping[str, Python] | None = None,
+    amiss: tuple[Amiss, ...] = (),
 ) -> int:
     """Measure every step of the plan into the folder; return 0, or the signal that broke it off.
+
+    `amiss` is what `tools.comparison.fitness` found, for the header.
 
     Raises:
         ResultsError: The folder holds something already, or cannot be made or written to; nothing has run
@@ -52,7 +57,7 @@ def carried_out(
     with writing(folder) as writer, interruption.listening():
         known = _ceilings(plan, interruption)  # seconds, in which nobody else can take the folder
         # Before this process is confined, which would change what it sees.
-        header = _header(plan, command, interpreters or {}, known)
+        header = replace(_header(plan, command, interpreters or {}, known), amiss=amiss)
         writer.add_header(header)
         with _bench(header, interruption, folder) as bench:
             Comparison(plan, header, bench, writer, observer, interruption).carry_out()

@@ -28,6 +28,7 @@ class Watching:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._notes: list[str] = []
         self._bar: Progress | None = None
         self._task = TaskID(0)
         self._total = self._done = 0
@@ -41,14 +42,17 @@ class Watching:
         if self._bar is not None:
             self._bar.stop()
 
+    def note(self, line: str) -> None:
+        """Have this said, too, when it begins; nothing that is empty."""
+        self._notes.extend([line] if line else [])
+
     def began(self, plan: Plan, division: Division, steps: int) -> None:
         """Say what will be done and how long it will take."""
         self._total = steps
         self._began = self._told = time.monotonic()
         self._expected = plan.seconds * steps / max(1, len(plan.steps()))
-        self._console.print(
-            described(plan, division, steps), markup=False, highlight=False, soft_wrap=not self._console.is_terminal
-        )
+        for line in (described(plan, division, steps), *self._notes):
+            self._console.print(line, markup=False, highlight=False, soft_wrap=not self._console.is_terminal)
         if self._console.is_terminal:
             columns = (
                 TextColumn("{task.description}", markup=False),

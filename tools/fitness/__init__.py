@@ -4,7 +4,9 @@ A server that has to share its CPU, a client that runs out of ports, a hyperviso
 tells nobody: each makes figures that look right. So before anything is measured, `serverlab doctor` looks at what is
 known to mislead, and says what to change.
 
-Modules: `findings` is what was found, `looking` and `probes` find it (`probe` is the processes that probes start),
-`judging` makes of it verdicts with their reasons and fixes, from nothing but the findings. The command is
-`tools.commands.doctor`.
+Modules: `findings` is what was found. `glancing` reads what the system tells, with who is busy meanwhile
+(`watching`), in a twentieth of a second; `looking` does that and starts `probes` (`probe` is their processes), which
+takes seconds. `judging` makes verdicts of it, from nothing but the findings: `checks` says what a verdict is;
+`processors`, `connections` and `time_and_memory` judge. The command is `tools.commands.doctor`; what a comparison makes
+of a glance is in `tools.comparison.fitness`.
 """

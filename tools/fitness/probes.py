@@ -12,21 +12,17 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from tools.accounting.processes import descendants, everyone, read_all, read_file
-from tools.fitness.findings import Busy, Spin, Wakes
+from tools.fitness.findings import Spin, Wakes
 from tools.fitness.probe import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from tools.accounting.processes import Key
 
 MOST_SPINS = 16  # CPUs that are tried, all at the same time: enough to meet any quota
 SPIN_SECONDS = 1.0
 SLEEPS = 150
 SLEEP_SECONDS = 0.001
 TRIP_SECONDS = 0.3
-NOTICED = 0.02  # of a CPU: what uses less is part of every machine
 _CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -90,31 +86,3 @@ def wakes(count: int = SLEEPS) -> Wakes:
         time.sleep(SLEEP_SECONDS)
         late.append(time.monotonic() - began - SLEEP_SECONDS)
     return Wakes(median(late), max(late))
-
-
-class Watch:
-    """What other processes use from now on; ours, and those that we started, are left out."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._used = _used()
-
-    def busy(self) -> tuple[Busy, ...]:
-        """Return those that used more than next to nothing, the busiest first; who came or went is not seen."""
-        passed = time.monotonic() - self._began
-        ours = descendants([relation.key for pid, relation in everyone().items() if pid == os.getpid()])
-        shares = {
-            key.pid: (used - self._used[key]) / passed
-            for key, used in _used().items()
-            if key in self._used and key.pid not in ours
-        }
-        found = [Busy(_name(pid), pid, share) for pid, share in shares.items() if share >= NOTICED]
-        return tuple(sorted(found, key=lambda each: -each.share))
-
-
-def _used() -> dict[Key, float]:
-    return {key: process.own.total for key, process in read_all(everyone()).items()}
-
-
-def _name(pid: int) -> str:
-    return (read_file(f"/proc/{pid}/comm") or b"?").decode(errors="replace").strip()

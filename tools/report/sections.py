@@ -13,6 +13,7 @@ from tools.report.measured_charts import memory_chart, scaling_charts, speed_cha
 from tools.report.telling import disturbances, machine_facts, method_values, run_values
 from tools.tables.advice_of import advice_table
 from tools.tables.belief import belief_table
+from tools.tables.fitness import fitness_table
 from tools.tables.memory import memory_table
 from tools.tables.of_comparison import all_workload_tables
 from tools.tables.scaling import capacity_table, scaling_table
@@ -49,6 +50,7 @@ def sections_of(results: Results) -> tuple[Section, ...]:
         *(_workload(summary, pair) for summary, pair in zip(summaries, pairs, strict=True)),
         *_beside_workloads(results),
         *_belief(results, summaries),
+        *_fitness(results),
         Section("machine", "The machine", "machine.html.j2", machine),
         Section("method", "How it was measured", "method.html.j2", method_values(results)),
     )
@@ -97,6 +99,12 @@ def _belief(results: Results, summaries: Sequence[Summary]) -> Iterator[Section]
     yield _drawn(table.name, table.title, (table,), (speeds,) if speeds else (), disturbances(results))
     if advice := advice_table(results, summaries):
         yield _drawn(advice.name, advice.title, (advice,), ())
+
+
+def _fitness(results: Results) -> Iterator[Section]:
+    """What a glance at the machine found, where that was not good."""
+    if table := fitness_table(results.header):
+        yield _drawn(table.name, table.title, (table,), ())
 
 
 def _drawn(

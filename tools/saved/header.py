@@ -32,6 +32,20 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
+class Amiss:
+    """What made figures less sure: a check of the machine that was not good, as `tools.fitness` has it.
+
+    `verdict` is "bad" where figures would mislead, "warning" where some of them might. `fix` says what to change.
+    """
+
+    name: str
+    verdict: str
+    found: str
+    why: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
     """What was to be run, and on what; `duration` is each cell's window, `warm_up` what comes before it.
 
@@ -41,7 +55,8 @@ class Header:
     done. `held` is the most connections that memory was measured with (0: it was not), in so many `memory_rounds`.
     `objective` is what a capacity was searched for, empty where none was. `ceilings` has the requests per second that
     these clients reach against a server that does nothing, by workload, where that is known. `interpreters` are those
-    that ran servers, by name, and `pythons` are their programs.
+    that ran servers, by name, and `pythons` are their programs. `amiss` is what a glance at the machine found before
+    anything was run, the worst first.
     """
 
     started: str
@@ -66,6 +81,7 @@ class Header:
     ceilings: dict[str, float] = field(default_factory=dict)
     interpreters: dict[str, Interpreter] = field(default_factory=dict)
     pythons: dict[str, str] = field(default_factory=dict)
+    amiss: tuple[Amiss, ...] = ()
 
     @property
     def control(self) -> Variant | None:

@@ -26,11 +26,13 @@ def as_json(record: Any) -> dict[str, Any]:
 def record_from(kind: type[Record], data: object) -> Record:
     """The record of this dataclass that `data`, as `json` read it, stands for.
 
+    A field that is missing has its default, if it has one: older files lack what came later.
+
     Understands the field types int, float, str, bool, Any, None, unions of them, `dict[str, T]`, `tuple[T,
     ...]` and nested dataclasses.
 
     Raises:
-        DamagedError: A field is missing, is not known, or has another type.
+        DamagedError: A field without a default is missing, or one is not known, or has another type.
     """
     return typing.cast("Record", _record(kind, data, kind.__name__))
 
@@ -50,7 +52,7 @@ def with_defaults(kind: Any, data: dict[str, Any]) -> dict[str, Any]:
 def _record(kind: Any, data: object, where: str) -> Any:
     if not isinstance(data, dict):
         raise DamagedError(f"{where} should be an object, not {type(data).__name__}")
-    hints = typing.get_type_hints(kind)
+    hints, data = typing.get_type_hints(kind), with_defaults(kind, data)
     if odd := sorted(hints.keys() ^ data.keys()):
         raise DamagedError(f"{where} has {'no' if odd[0] in hints else 'an unknown'} field {odd[0]!r}")
     return kind(**{name: _value(hint, data[name], f"{where}.{name}") for name, hint in hints.items()})

@@ -92,6 +92,9 @@ def _notes(results: Results, found: Control) -> Iterator[str]:
     )
     if not header.division.disjoint:
         yield f"The server and the clients were not kept on CPUs of their own: {header.division.reason}."
+    if header.amiss:
+        listed = "; ".join(f"{each.name}: {each.found}" for each in header.amiss)
+        yield f"What of the machine makes figures less sure: {listed}. The report says what to change."
     if header.until_width is not None:
         yield _narrowed(results, header.until_width)
     reasons = sorted({cell.disturbed for cell in results.cells if cell.disturbed})

@@ -53,6 +53,7 @@ def summary_of(results: Results) -> dict[str, Any]:
         "cells": len(results.cells),
         "disturbed": sum(bool(cell.disturbed) for cell in results.cells),
         "sound": control.sound,
+        "amiss": [asdict(each) for each in header.amiss],
         "control": {"reason": control.reason, "ratio": interval_object(control.ratio)},
         "workloads": {each.workload.name: _workload(each, advice[each.workload.name]) for each in summaries},
         "process_control": [
