@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from clients.durations import FORMS
 from servers.registry import MODELS
 from tools.analysis.alike import check_alike
 from tools.analysis.pairing import compared
+from tools.commands.durations import seconds_between
 from tools.comparison.asked import Asked, AskedError, asked_plan, check_alone, check_both_saved, saved_folder
 from tools.comparison.carrying_out import carried_out, resumed
 from tools.comparison.planning import MAX_ROUNDS
@@ -61,10 +63,12 @@ def compare(
     ] = False,
     rounds: Annotated[int | None, typer.Option(min=1, max=1000, metavar="N", help="Rounds of fresh servers.")] = None,
     duration: Annotated[
-        float | None, typer.Option(min=0.05, max=3600, metavar="S", help="Seconds of each measurement.")
+        float | None,
+        typer.Option(parser=seconds_between(0.05, 3600), metavar="S", help=f"Length of each measurement: {FORMS}."),
     ] = None,
     warmup: Annotated[
-        float | None, typer.Option(min=0, max=600, metavar="S", help="Seconds before it that do not count.")
+        float | None,
+        typer.Option(parser=seconds_between(0, 600), metavar="S", help="Time before it that does not count."),
     ] = None,
     until_width: Annotated[
         str | None,
