@@ -25,7 +25,7 @@ from tools.machine import Division, usable_cpus
 from tools.saved.cells import Cell
 from tools.saved.header import Variant
 from tools.saved.results import read_results
-from tools.variants.foreign import foreign_variants
+from tools.variants.commands import foreign_variants
 from tools.workloads import WORKLOADS, Workload, chosen_workloads
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from tools.saved.cells import Cell, MemoryProbe
-from tools.variants.foreign import not_told
+from tools.variants.commands import not_told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
