@@ -202,10 +202,13 @@ class Recorder:
         self.done: list[Done] = []
         self._signal_after = signal_after
 
-    def began(self, plan: Plan, division: Division, steps: int) -> None:
+    def began(self, plan: Plan, division: Division, steps: Sequence[Step], done: Sequence[Done]) -> None:
         """Nothing to remember."""
 
     def next(self, step: Step, attempt: int) -> None:
+        """Nothing to remember."""
+
+    def tries(self, rate: float, seconds: float) -> None:
         """Nothing to remember."""
 
     def ended(self, done: Done) -> None:
