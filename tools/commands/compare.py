@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from clients.durations import FORMS
 from servers.registry import MODELS
@@ -27,7 +26,7 @@ from tools.saved.results import read_results
 from tools.tables.against import against_tables, as_object, saved_comparison, set_against
 from tools.tables.of_comparison import tables_of
 from tools.tables.summary_file import summary_of, write_summary
-from tools.tables.terminal import print_tables, standard_console
+from tools.tables.terminal import error_console, print_tables, standard_console
 from tools.variants.choosing import ALL, DEFAULT, NONE
 from tools.workloads import WORKLOADS
 
@@ -159,7 +158,7 @@ def compare(
         if resume is not None:
             check_alone(asked, output)
         before = saved_comparison(against) if against else None
-        with Watching(Console(stderr=True)) as watching:
+        with Watching(error_console()) as watching:
             if resume is not None:
                 folder, broken_off = resume, gone_on(resume, watching, before)
             else:

@@ -11,6 +11,7 @@ from tools.comparison.planning import CAPACITY, FIXED_COST
 from tools.comparison.remaining import Remaining
 from tools.saved.cells import Cell, MemoryProbe
 from tools.tables.tabular import significant
+from tools.tables.terminal import USUAL_WIDTH
 from tools.variants.commands import not_told
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Watching:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._narrow = console.width < USUAL_WIDTH  # no room for a bar, and what is cut off then is the step
         self._bar: Progress | None = None
         self._task = TaskID(0)
         self._remaining: Remaining
@@ -52,11 +54,8 @@ class Watching:
             described(plan, division, remaining), markup=False, highlight=False, soft_wrap=not self._console.is_terminal
         )
         if self._console.is_terminal:
-            columns = (
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                TextColumn("{task.fields[left]}"),
-            )
+            told = TextColumn("{task.description}", markup=False)
+            columns = (told,) if self._narrow else (told, BarColumn(), TextColumn("{task.fields[left]}"))
             # Drawn between windows only: what draws within one takes the clients' CPU.
             self._bar = Progress(*columns, console=self._console, transient=True, auto_refresh=False)
             self._task = self._bar.add_task("", total=remaining.total, left="")
@@ -92,8 +91,9 @@ class Watching:
 
     def _draw(self, what: str) -> None:
         if self._bar is not None:
-            done, total = self._remaining.done, self._remaining.total
-            self._bar.update(self._task, completed=done, total=total, description=f"{what:<34}", left=self._progress())
+            done, total, left = self._remaining.done, self._remaining.total, self._progress()
+            told = f"{left}: {what}" if self._narrow else f"{what:<34}"
+            self._bar.update(self._task, completed=done, total=total, description=told, left=left)
             self._bar.refresh()
 
     def _tell_now_and_then(self, what: str = "") -> None:
