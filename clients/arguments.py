@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from clients.addresses import Address, AddressError, parse_address
+from clients.durations import FORMS, read_duration
 from clients.formats import read_formats
 from clients.guests.hostile import read_hostile
 from clients.pacing import read_rate
@@ -77,14 +77,19 @@ def address_of(options: argparse.Namespace, parser: Parser) -> Address:
 
 
 def seconds(text: str) -> float:
-    """Read a positive, finite number of seconds, at most a day."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    """Read a positive time of at most a day: see `clients.durations`."""
+    value = duration(text)
     if not 0 < value <= 86_400:
-        raise argparse.ArgumentTypeError(f"seconds are a number over 0 and up to 86400, not {text!r}")
+        raise argparse.ArgumentTypeError(f"a time is over 0 and up to 86400 s, as {FORMS}, not {text!r}")
     return value
+
+
+def duration(text: str) -> float:
+    """Read a time, of which a plan says whether it makes sense: see `clients.durations`."""
+    try:
+        return read_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def rate(text: str) -> tuple[float, float | None]:

@@ -9,13 +9,15 @@ from clients.arguments import (
     add_address,
     add_transport,
     cpu_list,
+    duration,
     formats,
     hostile,
     objective,
     rate,
 )
 from clients.conversations import PROTOCOLS
-from clients.distributions import FORMS
+from clients.distributions import FORMS as DISTRIBUTIONS
+from clients.durations import FORMS
 from clients.formats import FORMATS
 from clients.guests.hostile import HOSTILE_KINDS
 from clients.pacing import ARRIVALS
@@ -57,7 +59,7 @@ def _add_load(group: argparse._ArgumentGroup) -> None:
         "--size",
         metavar="B",
         help="bytes of a line with its newline, of a frame with its marks, of a datagram, "
-        f"or of a body that http posts to /echo (default 64), or a distribution: {FORMS}",
+        f"or of a body that http posts to /echo (default 64), or a distribution: {DISTRIBUTIONS}",
     )
     add(
         "--work",
@@ -85,7 +87,9 @@ def _add_discipline(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--connections", type=int, default=10, metavar="N", help="clients at a time (default 10)")
     length = group.add_mutually_exclusive_group()
-    length.add_argument("--duration", type=float, default=5.0, metavar="S", help="seconds (default 5)")
+    length.add_argument(
+        "--duration", type=duration, default=5.0, metavar="S", help=f"seconds, or a time such as {FORMS} (default 5)"
+    )
     length.add_argument("--requests", type=int, metavar="N", help="send exactly N requests instead")
     add(
         "--rate",
@@ -142,13 +146,13 @@ def _add_measuring(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add(
         "--warmup",
-        type=float,
+        type=duration,
         metavar="S",
         help="seconds left out at the start (default: a tenth of the duration, at most 1; 0 with --requests)",
     )
     add(
         "--timeout",
-        type=float,
+        type=duration,
         metavar="S",
         help=f"of each connect and request (default {TIMEOUT:g}; with --udp {DATAGRAM_TIMEOUT:g}, "
         "after which a datagram is lost)",

@@ -40,17 +40,22 @@ class Told:
     steps: list[tuple[str, str, int, int]] = field(default_factory=list)
     done: list[Done] = field(default_factory=list)
     wide: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
+    tried: list[tuple[float, float]] = field(default_factory=list)
     certain: int = 0
     at_end: Callable[[int], None] = lambda _: None
 
-    def began(self, plan: Plan, division: Division, steps: int) -> None:  # noqa: ARG002 - as the protocol names them
+    def began(self, plan: Plan, division: Division, steps: Sequence[Step], done: Sequence[Done]) -> None:  # noqa: ARG002 - as the protocol names them
         """Remember how many steps are certain."""
-        self.certain = steps
+        self.certain = len(steps)
 
     def next(self, step: Step, attempt: int) -> None:
         """Remember the step."""
         workload = step.workload.name if step.workload else step.kind
         self.steps.append((workload, step.model.name, step.round, attempt))
+
+    def tries(self, rate: float, seconds: float) -> None:
+        """Remember the rate."""
+        self.tried.append((rate, seconds))
 
     def ended(self, done: Done) -> None:
         """Remember what it became."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,6 @@ from servers.registry import MODELS
 from tools.cli import run
 from tools.comparison.asked import HELD, MEMORY_ROUNDS_IN_FULL, OBJECTIVE, Asked, AskedError, asked_plan
 from tools.comparison.planning import DEFAULT_TIMING, FULL, MAX_ROUNDS, QUICK
-from tools.failure import Failure
 from tools.machine import divided, usable_cpus
 from tools.variants.choosing import DEFAULT
 
@@ -200,12 +200,47 @@ def test_servers_of_the_users_own_come_beside_the_models() -> None:
     assert names(asked) == ["mine", "other", "mine (again)"]
 
 
-def test_what_cannot_be_had_is_one_line(tmp_path: Path) -> None:
-    """A Python that is none, a command that is none."""
-    for asked in (Asked(pythons=(str(tmp_path / "none"),)), Asked(serve_commands=("mine=",))):
-        with pytest.raises(Failure) as raised:
-            asked_plan(asked)
-        assert "\n" not in str(raised.value)
+@pytest.mark.parametrize(
+    ("option", "text", "words"),
+    [
+        ("--python", "FOLDER/none", "no such file"),
+        ("--python", "FOLDER", "it is a directory"),
+        ("--python", "", "there is no program in ''"),
+        ("--python", "FOLDER/old", "it is Python 3.9.1, and they need 3.11 or later"),
+        ("--python", "/bin/cat", "it is no Python"),
+        ("--serve-command", "", "there is no command in ''"),
+        ("--serve-command", "mine=", "there is no command in 'mine='"),
+        ("--serve-command", "mine='x", "no closing quotation"),
+        (
+            "--serve-command",
+            "no-such-program {port}",
+            "cannot start no-such-program: no-such-program: not found in PATH",
+        ),
+        ("--serve-command", "mine=FOLDER/none {port}", "cannot start mine: FOLDER/none: no such file"),
+        ("--serve-command", "mine=cat {prot}", "there is no {prot} to fill in"),
+        ("--serve-command", "selector=cat {port}", "'selector' is the name of a model"),
+    ],
+)
+def test_a_server_that_cannot_be_had_is_a_mistake_on_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, text: str, words: str
+) -> None:
+    """Status 2 before anything runs, and one line that names the option."""
+    python(tmp_path, "old", version="3.9.1")
+    assert run(["compare", "selector", option, text.replace("FOLDER", str(tmp_path))]) == 2
+    told = capsys.readouterr()
+    assert told.err.startswith(f"serverlab: {option}: ")
+    assert words.replace("FOLDER", str(tmp_path)) in told.err
+    assert told.err.count("\n") == 1
+    assert told.out == ""
+
+
+def test_a_model_that_cannot_run_here_is_refused_as_serve_refuses_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the words that mend it, and status 2."""
+    monkeypatch.setitem(MODELS, "trio", replace(MODELS["trio"], requires="no_such_package"))
+    assert run(["compare", "trio"]) == 2
+    assert "no_such_package" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,30 @@ def test_a_search_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) 
     assert searched(deadline=0.0).rate is None
 
 
+def test_a_rate_is_told_before_it_is_tried() -> None:
+    """With the window of its trial, so that a user knows what is waited for."""
+    heard: list[str] = []
+
+    def run(plan: LoadPlan) -> LoadResult:
+        heard.append(f"run {plan.rate:g}")
+        return exact(plan)
+
+    result = capacity(
+        PLAN,
+        HALF_IN_20_MS,
+        start_rate=100.0,
+        window=60.0,
+        on_try=lambda rate, seconds: heard.append(f"try {rate:g} for {seconds:g} s"),
+        on_trial=lambda trial: heard.append(f"tried {trial.rate:g}"),
+        run=run,
+    )
+    assert heard == [
+        f"{what} {trial.rate:g}{and_more}"
+        for trial in result.trials
+        for what, and_more in (("try", f" for {trial.duration:g} s"), ("run", ""), ("tried", ""))
+    ]
+
+
 def test_an_interrupt_is_not_a_search_that_took_too_long() -> None:
     """The caller can tell them apart."""
     result = capacity(

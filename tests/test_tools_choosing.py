@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from servers.registry import MODELS, Entry
-from tools.failure import Failure
 from tools.variants import choosing
 from tools.variants.choosing import DEFAULT, UnknownModelError, chosen_models
 
@@ -47,7 +46,7 @@ def test_all_are_all_that_can_run_and_the_others_are_named_with_the_reason() -> 
 @pytest.mark.usefixtures("with_two_more")
 def test_a_model_that_was_named_and_cannot_run_is_refused_with_what_mends_it() -> None:
     """Whoever names it wants it."""
-    with pytest.raises(Failure, match="pip install no_such_package"):
+    with pytest.raises(UnknownModelError, match="pip install no_such_package"):
         chosen_models(["iterative", "absent"], {})
 
 

@@ -42,7 +42,7 @@ def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None
 def test_a_comparison_from_beginning_to_end(tmp_path: Path) -> None:
     """Tables on stdout, progress on stderr, files in the folder; and `report` draws the same again."""
     folder = tmp_path / "results"
-    options = ["--workload", "churn", "--rounds", "1", "--duration", "0.3", "--held", "8", "--seed", "5"]
+    options = ["--workload", "churn", "--rounds", "1", "--duration", "300ms", "--held", "8", "--seed", "5"]
     options += ["--output", str(folder)]
     done = subprocess.run(
         command("compare", "selector", "iterative", *options), cwd=CHECKOUT, capture_output=True, text=True, check=False
@@ -55,6 +55,7 @@ def test_a_comparison_from_beginning_to_end(tmp_path: Path) -> None:
     assert [model.name for model in results.header.models] == ["iterative", "selector"]
     assert results.header.seed == 5
     assert "--rounds" in results.header.command
+    assert results.header.duration == 0.3
     assert all(cell.load and cell.load.requests and cell.stopped and not cell.error for cell in results.cells)
     page = (folder / "report.html").read_bytes()
     (folder / "report.html").unlink()
@@ -145,7 +146,10 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(tmp_path: Path) ->
         ),
         (["compare", "--workers", "0"], 2, "--workers"),
         (["compare", "--rounds", "0"], 2, "--rounds"),
-        (["compare", "--duration", "long"], 2, "--duration"),
+        (["compare", "--duration", "long"], 2, "'--duration': give a time from 0.05 to 3600 s, as 5, 5s, 500ms or 2m"),
+        (["compare", "--duration", "-1s"], 2, "--duration"),
+        (["compare", "--duration", "2h"], 2, "--duration"),
+        (["compare", "--warmup", "nan"], 2, "--warmup"),
         (["compare", "--output", "{full}"], 1, "exists and is not an empty folder"),
         (["compare", "--output", "{full}/a-file/deeper"], 1, "cannot write to"),
         (["report", "{full}/nowhere"], 1, "holds no comparison"),

@@ -25,7 +25,7 @@ from tools.machine import Division
 from tools.saved.header import Variant
 from tools.saved.results import read_results
 from tools.tables.of_comparison import tables_of
-from tools.variants.foreign import foreign_variants
+from tools.variants.commands import foreign_variants
 from tools.workloads import Workload
 
 if TYPE_CHECKING:

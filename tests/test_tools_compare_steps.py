@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.comparisons import WORKLOADS
-from tests.made_up_cells import SEED, Comparing
+from tests.made_up_cells import SEED, Comparing, Told
 from tools.comparison import comparing
 from tools.comparison.planning import Plan, Timing
 from tools.saved.cells import Capacity, MemoryProbe
@@ -16,6 +16,7 @@ from tools.saved.header import Variant
 from tools.workloads import chosen_workloads
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tools.comparison.planning import Step
@@ -34,8 +35,17 @@ def probed(_bench: object, step: Step, _protocol: str, _most: int) -> MemoryProb
     return MemoryProbe(step.model.name, step.round, 0, "", 0.0, "", (), (), (), (), "", ())
 
 
-def searched(_bench: object, step: Step, objective: str, _seed: int, closed_rate: float) -> Capacity:
-    """A search that found half of what the closed loop did."""
+def searched(
+    _bench: object,
+    step: Step,
+    objective: str,
+    _seed: int,
+    *,
+    closed_rate: float,
+    on_try: Callable[[float, float], None],
+) -> Capacity:
+    """A search that found half of what the closed loop did, at the first try."""
+    on_try(closed_rate / 2, 0.8)
     assert step.workload is not None
     return Capacity(
         step.workload.name,
@@ -63,8 +73,10 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Comparing:
 def test_searches_and_probes_need_no_window_where_time_is_limited(made: Comparing) -> None:
     """They come when no cell is left whose window could be chosen."""
     asked = replace(plan("selector", "threaded"), objective="p50=200ms", held=8, memory_rounds=2)
-    results = made.carry_out(asked)
+    told = Told()
+    results = made.carry_out(asked, told)
     assert len(results.cells) == 4
+    assert told.tried == [(500, 0.8)] * 2
     assert len(results.memory) == 4
     assert {each.model: each.rate for each in results.capacities} == {"selector": 500, "threaded": 500}
 

@@ -25,7 +25,7 @@ from tools.machine import Division, usable_cpus
 from tools.saved.cells import Cell
 from tools.saved.header import Variant
 from tools.saved.results import read_results
-from tools.variants.foreign import foreign_variants
+from tools.variants.commands import foreign_variants
 from tools.workloads import WORKLOADS, Workload, chosen_workloads
 
 if TYPE_CHECKING:
@@ -202,10 +202,13 @@ class Recorder:
         self.done: list[Done] = []
         self._signal_after = signal_after
 
-    def began(self, plan: Plan, division: Division, steps: int) -> None:
+    def began(self, plan: Plan, division: Division, steps: Sequence[Step], done: Sequence[Done]) -> None:
         """Nothing to remember."""
 
     def next(self, step: Step, attempt: int) -> None:
+        """Nothing to remember."""
+
+    def tries(self, rate: float, seconds: float) -> None:
         """Nothing to remember."""
 
     def ended(self, done: Done) -> None:

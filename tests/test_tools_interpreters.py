@@ -15,7 +15,7 @@ from servers.registry import MODELS
 from tools.failure import Failure
 from tools.machine import SERVE, this_interpreter
 from tools.variants import interpreters
-from tools.variants.choosing import chosen_models
+from tools.variants.choosing import UnknownModelError, chosen_models
 from tools.variants.interpreters import Python, cannot_speak, interpreter_of, named_interpreters, under
 from tools.variants.starting import command_of, environment_of, started
 
@@ -132,7 +132,7 @@ def test_each_model_runs_under_each_interpreter_and_under_no_other() -> None:
 def test_a_model_that_no_interpreter_can_run_is_refused_where_it_was_named() -> None:
     """And left out where all were."""
     pythons = {"3.12": Python("/a", record(version="3.12.1"))}
-    with pytest.raises(Failure, match=r"^trio@3.12 is built on trio, which Python 3.12.1 lacks$"):
+    with pytest.raises(UnknownModelError, match=r"^trio@3.12 is built on trio, which Python 3.12.1 lacks$"):
         chosen_models(["threaded", "trio"], {}, pythons=pythons)
     choice = chosen_models(["all"], {}, pythons=pythons)
     assert set(choice.left_out) == {f"{entry.name}@3.12" for entry in MODELS.values() if entry.requires}

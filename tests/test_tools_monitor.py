@@ -247,7 +247,7 @@ def test_a_running_process_is_watched_for_a_while() -> None:
     """For --duration seconds; what it did before does not count, and it goes on afterwards."""
     with held(holder(f"{BURN}\nburn(0.3)")) as process:
         assert process.line() == "ready"
-        found = monitored(str(process.pid), "--duration", "0.3")
+        found = monitored(str(process.pid), "--duration", "300ms")
         assert not process.child.wait(0)
     assert found["cpu_seconds"] < 0.1
     assert found["cpu_complete"] is True
@@ -356,7 +356,8 @@ def test_on_a_terminal_there_is_a_live_line() -> None:
         (["top"], 2, "'top' is not a PID; a command comes after --"),
         (["--duration", "3", "--", "true"], 2, "--duration is for a PID; a command is monitored until it ends"),
         (["--interval", "0", "--", "true"], 2, "Invalid value for '--interval'"),
-        (["--interval", "inf", "--", "true"], 2, "--interval and --duration are numbers of seconds"),
+        (["--interval", "inf", "--", "true"], 2, "Invalid value for '--interval': give a time from 0.01 to"),
+        (["--duration", "nan", "1"], 2, "Invalid value for '--duration': give a time from 0 to"),
         (["--cpu-method", "guess", "--", "true"], 2, "there is no CPU method 'guess'"),
         (["--cpu-method", "cgroup-v1", "1"], 2, "process-tree only"),
         (["99999999"], 1, "there is no process 99999999"),

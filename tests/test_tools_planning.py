@@ -26,6 +26,7 @@ from tools.comparison.planning import (
     without,
 )
 from tools.comparison.progress import described
+from tools.comparison.remaining import Remaining
 from tools.machine import Division, divided, parsed_cpu_list
 from tools.saved.header import Variant
 from tools.variants.choosing import DEFAULT, chosen_models, with_control
@@ -235,7 +236,7 @@ def test_rounds_that_go_on_have_a_longest_time() -> None:
     going_on = replace(certain, until_width=0.05, max_rounds=10)
     assert certain.seconds_at_most == certain.seconds == going_on.seconds
     assert going_on.seconds_at_most == pytest.approx(plan(rounds=10).seconds)
-    assert "at most about" in described(going_on, SHARED, len(going_on.steps()))
+    assert "at most about" in described(going_on, SHARED, Remaining(going_on, going_on.steps()))
 
 
 def test_a_model_is_started_with_its_own_options() -> None:
@@ -251,16 +252,17 @@ def test_the_plan_says_what_is_left_out_and_which_options_are_passed() -> None:
     pool = replace(
         plan(1, 7, ("iterative",)), models=(note("preforked", workers=15),), left_out={"uvloop": "no uvloop"}
     )
-    told = described(pool, SHARED, len(pool.steps()))
+    told = described(pool, SHARED, Remaining(pool, pool.steps()))
     assert told.startswith("Left out: no uvloop.\nComparing preforked --workers 15 on churn")
 
 
 def test_the_plan_of_what_is_left_says_what_is_done() -> None:
     """And that nothing is left, where nothing is."""
     asked = plan(2, 7, ("selector",), "churn")
-    assert "2 of 2" not in described(asked, SHARED, 2)
-    assert "1 of these are done already" in described(asked, SHARED, 1)
-    assert "All of these are done already: nothing is left to be measured." in described(asked, SHARED, 0)
+    none, one, both = (described(asked, SHARED, Remaining(asked, asked.steps()[done:])) for done in range(3))
+    assert "done already" not in none
+    assert "1 of these are done already" in one
+    assert "All of these are done already: nothing is left to be measured." in both
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,12 @@ import pytest
 
 from servers.runtime.settings import Settings
 from tools.accounting.meters import metering
-from tools.failure import Failure
 from tools.processes.children import LaunchError
 from tools.saved.header import Variant
-from tools.variants import foreign
+from tools.variants import commands
 from tools.variants.choosing import with_control
-from tools.variants.foreign import foreign_variants, listens
+from tools.variants.commands import CommandError, foreign_variants
+from tools.variants.foreign import listens
 from tools.variants.starting import command_of, started
 from tools.workloads import chosen_workloads
 from tools.workloads.reading import SERVER_OPTIONS
@@ -143,20 +143,22 @@ def test_a_server_is_called_by_its_name_or_after_its_program() -> None:
         (["mine='unclosed"], "cannot read the server's command .*: no closing quotation"),
         (["mine="], "there is no command in 'mine='"),
         ([""], "there is no command"),
+        (["mine=run {prot}"], r"there is no \{prot\} to fill in, only \{port\}, \{host\}, .*written .*, as \{ prot\}"),
+        (["mine=run {port}", "other=run --threads={threads} {port}"], r"there is no \{threads\} to fill in"),
     ],
 )
 def test_a_text_that_is_no_server_is_refused(texts: list[str], words: str) -> None:
     """In one line."""
-    with pytest.raises(Failure, match=words):
+    with pytest.raises(CommandError, match=words):
         foreign_variants(texts, {})
 
 
 def test_what_a_command_leaves_open_is_put_in() -> None:
     """Once: what is put in is not looked at again, and other braces stay."""
-    text = 'mine=run --on {host}:{port} "--speak={protocol} {workers}" {other}'
+    text = 'mine=run --on {host}:{port} "--speak={protocol} {workers}" ${other}{ port }{}{0}{"a":1}'
     (variant,) = foreign_variants([text], {"workers": 3})
-    assert foreign.filled_in(variant, "{port}", variant.options, 7) == [
-        *("run", "--on", "127.0.0.1:7", "--speak={port} 3", "{other}"),
+    assert commands.filled_in(variant, "{port}", variant.options, 7) == [
+        *("run", "--on", "127.0.0.1:7", "--speak={port} 3", "${other}{", "port", "}{}{0}{a:1}"),
     ]
     assert command_of(variant, "echo")[3] == "--speak=echo 3"
     assert foreign_variants(["mine=run {workers}"], {})[0].options == {"workers": 15}
@@ -167,7 +169,7 @@ def test_every_option_that_a_workload_may_hold_equal_is_put_in() -> None:
     """As the workload has it, or as our own servers have it where it says nothing."""
     (variant,) = foreign_variants(["mine=run " + " ".join(f"{{{name}}}" for name in SERVER_OPTIONS)], {})
     usual = {name: str(getattr(Settings, name)) for name in SERVER_OPTIONS}
-    assert usual == {name: str(value) for name, value in foreign.USUAL.items()}
+    assert usual == {name: str(value) for name, value in commands.USUAL.items()}
     assert command_of(variant, "echo") == ["run", *usual.values()]
     assert command_of(variant, "echo", {"backlog": 5}) == ["run", *{**usual, "backlog": "5"}.values()]
 
@@ -175,12 +177,12 @@ def test_every_option_that_a_workload_may_hold_equal_is_put_in() -> None:
 def test_a_command_that_does_not_ask_for_what_all_servers_have_equal_is_named() -> None:
     """Once, however many workloads there are; one that asks is not."""
     variants = with_control(foreign_variants(["mine=run {port}", "told=run {port} {backlog} {max_line}"], {}))
-    assert foreign.not_told(variants, chosen_workloads(("burst", "idle"))) == (
+    assert commands.not_told(variants, chosen_workloads(("burst", "idle"))) == (
         "mine is not told the backlog that all others have: its command has no {backlog}.",
     )
-    (both,) = foreign.not_told(variants, chosen_workloads(("burst", "upload")))
+    (both,) = commands.not_told(variants, chosen_workloads(("burst", "upload")))
     assert "has no {backlog}, {max_line}." in both
-    assert foreign.not_told(variants, chosen_workloads(("churn",))) == ()
+    assert commands.not_told(variants, chosen_workloads(("churn",))) == ()
 
 
 @pytest.mark.parametrize("method", [None, "process-tree"])

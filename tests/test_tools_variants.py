@@ -11,7 +11,7 @@ from servers.runtime.settings import Settings
 from tools.processes.launch import running
 from tools.variants import choosing
 from tools.variants.choosing import UnknownModelError, chosen_models, places_of, with_control
-from tools.variants.foreign import foreign_variants
+from tools.variants.commands import foreign_variants
 from tools.variants.starting import command_of, started
 
 

@@ -6,11 +6,11 @@ import math
 import re
 from dataclasses import dataclass
 
+from clients.durations import UNITS
 from clients.percentiles import samples_for
 from clients.words import duration as in_words
 
 NAMES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999, "p999": 0.999}
-UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 LEAST_ACHIEVED = 0.99
 LEAST_REQUESTS = 500  # of a trial: with fewer, what is in flight at the window's edges is more than one percent

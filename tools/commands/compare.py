@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from clients.durations import FORMS
 from servers.registry import MODELS
 from tools.analysis.alike import check_alike
 from tools.analysis.pairing import compared
+from tools.commands.durations import seconds_between
 from tools.comparison.asked import Asked, AskedError, asked_plan, check_alone, check_both_saved, saved_folder
 from tools.comparison.carrying_out import carried_out, resumed
 from tools.comparison.fitness import amiss, check_possible, in_a_line
@@ -26,7 +27,7 @@ from tools.saved.results import read_results
 from tools.tables.against import against_tables, as_object, saved_comparison, set_against
 from tools.tables.of_comparison import tables_of
 from tools.tables.summary_file import summary_of, write_summary
-from tools.tables.terminal import print_tables, standard_console
+from tools.tables.terminal import error_console, print_tables, standard_console
 from tools.variants.choosing import ALL, DEFAULT, NONE
 from tools.workloads import WORKLOADS
 
@@ -62,10 +63,12 @@ def compare(
     ] = False,
     rounds: Annotated[int | None, typer.Option(min=1, max=1000, metavar="N", help="Rounds of fresh servers.")] = None,
     duration: Annotated[
-        float | None, typer.Option(min=0.05, max=3600, metavar="S", help="Seconds of each measurement.")
+        float | None,
+        typer.Option(parser=seconds_between(0.05, 3600), metavar="S", help=f"Length of each measurement: {FORMS}."),
     ] = None,
     warmup: Annotated[
-        float | None, typer.Option(min=0, max=600, metavar="S", help="Seconds before it that do not count.")
+        float | None,
+        typer.Option(parser=seconds_between(0, 600), metavar="S", help="Time before it that does not count."),
     ] = None,
     until_width: Annotated[
         str | None,
@@ -156,7 +159,7 @@ def compare(
         if resume is not None:
             check_alone(asked, output)
         before = saved_comparison(against) if against else None
-        with Watching(Console(stderr=True)) as watching:
+        with Watching(error_console()) as watching:
             if resume is not None:
                 folder, broken_off = resume, gone_on(resume, watching, before)
             else:

@@ -7,13 +7,12 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from tools.fitness.checks import Verdict
 from tools.fitness.judging import judged
 from tools.fitness.looking import look
 from tools.tables.tabular import Column, Table
-from tools.tables.terminal import print_tables, standard_console
+from tools.tables.terminal import error_console, print_tables, standard_console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +46,7 @@ def found(*, again: bool) -> Findings:
     """Look at the machine, and say so on a terminal: it takes some seconds."""
     if not sys.stderr.isatty():
         return look(again=again)
-    with Console(stderr=True).status("Looking at this machine for some 4 seconds; all its CPUs are used meanwhile."):
+    with error_console().status("Looking at this machine for some 4 seconds; all its CPUs are used meanwhile."):
         return look(again=again)
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clients.durations import FORMS
 from tools.accounting.meters import METHODS, metering
 from tools.accounting.sampling import INTERVAL
 from tools.accounting.watching import Watcher, signals
+from tools.commands.durations import seconds_between
 from tools.commands.monitor_output import csv_of_samples, live_line
 from tools.failure import Failure
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tools.accounting.samples import Sample
 
 PID_LIMIT = 2**31
+LONGEST = 31_536_000.0  # seconds of a year: a longer wait is a slip of the pen, and far longer ones no system takes
 PROCESS_TREE = "process-tree"
 
 
@@ -32,8 +34,13 @@ def monitor(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, last.")] = False,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every sample to this file.")] = None,
-    interval: Annotated[float, typer.Option(min=0.01, help="Seconds between two looks.")] = INTERVAL,
-    duration: Annotated[float | None, typer.Option(min=0, help="Seconds to watch a PID for.")] = None,
+    interval: Annotated[
+        float, typer.Option(parser=seconds_between(0.01, LONGEST), metavar="S", help="Time between two looks.")
+    ] = INTERVAL,
+    duration: Annotated[
+        float | None,
+        typer.Option(parser=seconds_between(0, LONGEST), metavar="S", help=f"Time to watch a PID for: {FORMS}."),
+    ] = None,
     cpu_method: Annotated[
         str | None,
         typer.Option(metavar="METHOD", help=f"{', '.join(METHODS)}: the first that works, if not given."),
@@ -50,7 +57,7 @@ def monitor(
     The summary goes to stderr, the JSON to stdout.
     """
     command, pid = what_to_monitor(list(target or []), context.obj)
-    check(command, interval, duration, cpu_method)
+    check(command, duration, cpu_method)
     with csv_of_samples(csv) as write, signals() as arrivals:
         cost = watch(
             command, pid, interval=interval, duration=duration, method=cpu_method, arrivals=arrivals, write=write
@@ -71,10 +78,8 @@ def what_to_monitor(target: list[str], arguments: list[str]) -> tuple[list[str] 
     return None, int(before[0])
 
 
-def check(command: list[str] | None, interval: float, duration: float | None, method: str | None) -> None:
+def check(command: list[str] | None, duration: float | None, method: str | None) -> None:
     """Raise BadParameter where the options do not fit together."""
-    if not (math.isfinite(interval) and math.isfinite(duration or 0.0)):
-        raise typer.BadParameter("--interval and --duration are numbers of seconds")
     if method not in (None, *METHODS):
         raise typer.BadParameter(f"there is no CPU method {method!r}; there are {', '.join(METHODS)}")
     if command and duration is not None:

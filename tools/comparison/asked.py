@@ -14,7 +14,7 @@ from tools.comparison.planning import DEFAULT_TIMING, FULL, MAX_ROUNDS, QUICK, P
 from tools.failure import Failure
 from tools.machine import Division, divided, parsed_cpu_list, usable_cpus
 from tools.variants.choosing import ALL, NONE, UnknownModelError, chosen_models, with_control
-from tools.variants.foreign import check_startable
+from tools.variants.commands import CommandError, check_startable
 from tools.variants.interpreters import cannot_speak, named_interpreters
 from tools.workloads import UnknownWorkloadError, WorkloadError, chosen_workloads
 
@@ -72,15 +72,17 @@ class AskedPlan:
 def asked_plan(asked: Asked) -> AskedPlan:
     """The plan for these options.
 
-    Raises AskedError where they are no plan, and Failure where what they name cannot be had here.
+    Raises AskedError where they are none.
     """
     if asked.quick and asked.full:
         raise AskedError("--quick and --full are two lengths of one thing: give one")
     try:
         workloads = _workloads(asked)
-        pythons = named_interpreters(asked.pythons)
+        pythons = _pythons(asked)
         choice = chosen_models(asked.models, asked.options, pythons=pythons, commands=asked.serve_commands)
         check_startable(choice.models)
+    except CommandError as error:
+        raise AskedError(f"--serve-command: {error}") from error
     except (UnknownWorkloadError, UnknownModelError, WorkloadError) as error:
         raise AskedError(str(error)) from error
     _check_protocols(workloads, pythons)
@@ -142,6 +144,13 @@ def _workloads(asked: Asked) -> tuple[Workload, ...]:
         chosen = tuple(replace(each, weight=1.0) for each in chosen)
     scaled = [each for each in chosen if asked.scaling or (asked.full and each.name in SCALED_IN_FULL)]
     return (*chosen, *(each.at_once(number) for each in scaled for number in scaling_steps(each.connections)))
+
+
+def _pythons(asked: Asked) -> dict[str, Python]:
+    try:
+        return named_interpreters(asked.pythons)
+    except Failure as error:
+        raise AskedError(f"--python: {error}") from error
 
 
 def _check_protocols(workloads: Iterable[Workload], pythons: Mapping[str, Python]) -> None:

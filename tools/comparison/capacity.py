@@ -60,11 +60,13 @@ def capacity(
     start_rate: float,
     window: float = WINDOW,
     deadline: float = DEADLINE,
+    on_try: Callable[[float, float], None] = lambda _rate, _seconds: None,
     on_trial: Callable[[Trial], None] = lambda _trial: None,
     run: Callable[[LoadPlan], LoadResult] = run_load,
 ) -> SearchResult:
     """Search for the highest rate of `plan` that holds `objective`, from `start_rate` on, with `run` for a trial.
 
+    `on_try` hears of each trial's rate and the seconds of its window before it begins, `on_trial` of each as it ends.
     After `deadline` seconds no trial begins; the rate is then the highest that held so far, and not confirmed. So it is
     where an interrupt ends the search, whose limit is then "interrupted". LoadError and PlanError as from `run_load`.
     """
@@ -75,7 +77,10 @@ def capacity(
     def probe(rate: float, seconds: float) -> Findings:
         nonlocal too_late
         too_late = time.monotonic() >= ends
-        return Findings(0.0, None, interrupted=True) if too_late else inner(rate, seconds)
+        if too_late:
+            return Findings(0.0, None, interrupted=True)
+        on_try(rate, seconds)
+        return inner(rate, seconds)
 
     result = search(probe, objective, start_rate=start_rate, window=window, on_trial=on_trial)
     return replace(result, limit=f"the search was ended after {deadline:g} s") if too_late else result

@@ -40,11 +40,14 @@ MOST_ATTEMPTS = 2  # at one cell: a machine that is disturbed for long is flagge
 class Observer(Protocol):
     """What is told of a comparison while it runs."""
 
-    def began(self, plan: Plan, division: Division, steps: int) -> None:
-        """Hear that it begins, with so many steps that are certain."""
+    def began(self, plan: Plan, division: Division, steps: Sequence[Step], done: Sequence[Done]) -> None:
+        """Hear that it begins, with the steps that are certain, and what was done before it was broken off."""
 
     def next(self, step: Step, attempt: int) -> None:
         """Hear that a step begins."""
+
+    def tries(self, rate: float, seconds: float) -> None:
+        """Hear that the search that is under way tries a rate, in a window of so many seconds."""
 
     def ended(self, done: Done) -> None:
         """Hear that a step has ended, and how."""
@@ -76,7 +79,7 @@ class Comparison:
     def carry_out(self) -> None:
         """Go through the plan; it ends early where a signal came."""
         certain = without(self.plan.steps(), self._keys())
-        self.observer.began(self.plan, self.bench.division, len(certain))
+        self.observer.began(self.plan, self.bench.division, certain, (*self.attempts, *self.others))
         self._run([step for step in certain if step.kind != CAPACITY])
         if self.plan.until_width is not None:
             self._run_until_narrow(self.plan.until_width)
@@ -141,7 +144,14 @@ class Comparison:
             return self._cell(step, window, attempt)
         if step.kind == MEMORY:
             return probed(self.bench, step, self._protocol(step), self.plan.held)
-        return searched(self.bench, step, self.plan.objective, self.plan.seed, self._closed_rate(step))
+        return searched(
+            self.bench,
+            step,
+            self.plan.objective,
+            self.plan.seed,
+            closed_rate=self._closed_rate(step),
+            on_try=self.observer.tries,
+        )
 
     def _cell(self, step: Step, window: float, attempt: int) -> Cell:
         workload = step.workload

@@ -21,7 +21,7 @@ from tools.fitness.connections import FULL_QUEUE, MORE_DESCRIPTORS, ONE_EACH, lo
 from tools.fitness.glancing import glance
 from tools.fitness.judging import judged_at_a_glance
 from tools.saved.header import Amiss
-from tools.variants.foreign import USUAL
+from tools.variants.commands import USUAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

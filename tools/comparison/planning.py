@@ -130,10 +130,18 @@ class Plan:
     def seconds(self) -> float:
         """How long the comparison will about take, with no more rounds than are certain."""
         left = self.left(self.steps())
-        each = OVERHEAD + self.timing.warm_up
+        others = MEMORY_SECONDS * left.memory + CAPACITY_SECONDS * left.capacity
+        return FIXED_COST + self.cell_seconds * left.cells + others
+
+    @property
+    def cell_seconds(self) -> float:
+        """How long a cell will about take, on the average of all that are certain."""
+        left = self.left(self.steps())
         windows = sum(max(SHORTEST, self.timing.duration * weight) for weight in left.weights)
-        cells = each * left.cells + windows + MEMORY_SECONDS * left.memory
-        return FIXED_COST + min(cells, self.timing.limit or cells) + CAPACITY_SECONDS * left.capacity
+        cells = (OVERHEAD + self.timing.warm_up) * left.cells + windows
+        if self.timing.limit is not None:  # which is that of the memory probes, too
+            cells = min(cells, self.timing.limit - MEMORY_SECONDS * left.memory)
+        return cells / max(1, left.cells)
 
     @property
     def seconds_at_most(self) -> float:

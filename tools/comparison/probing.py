@@ -18,6 +18,8 @@ from tools.saved.cells import Capacity, MemoryProbe
 from tools.variants.choosing import places_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tools.comparison.measuring import Bench
     from tools.comparison.planning import Step
 
@@ -42,10 +44,18 @@ def probed(bench: Bench, step: Step, protocol: str, most: int) -> MemoryProbe:
     return replace(record, **holding.fields())
 
 
-def searched(bench: Bench, step: Step, objective: str, seed: int, closed_rate: float) -> Capacity:
+def searched(
+    bench: Bench,
+    step: Step,
+    objective: str,
+    seed: int,
+    *,
+    closed_rate: float,
+    on_try: Callable[[float, float], None],
+) -> Capacity:
     """Search for the rate at which a fresh server holds the objective, given what a closed loop got of the model.
 
-    What fails is told in the record.
+    `on_try` hears of each rate before it is tried, with the seconds of its window. What fails is told in the record.
     """
     workload = step.workload
     assert workload is not None
@@ -64,7 +74,7 @@ def searched(bench: Bench, step: Step, objective: str, seed: int, closed_rate: f
             places = places_of(step.model, len(division.server or usable_cpus()))
             plan = open_plan(plan, wanted, closed_rate, most=places or MOST_CONNECTIONS)
             with bench.breakable():
-                result = capacity(plan, wanted, start_rate=max(LEAST_RATE, START_SHARE * closed_rate))
+                result = capacity(plan, wanted, start_rate=max(LEAST_RATE, START_SHARE * closed_rate), on_try=on_try)
             server.stop(STOP_PATIENCE)
     except (Failure, LoadError, PlanError, OSError) as error:
         return replace(record, error=" ".join(str(error).split()))

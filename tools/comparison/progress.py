@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Self
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from tools.comparison.planning import CAPACITY, FIXED_COST
+from tools.comparison.remaining import Remaining
 from tools.saved.cells import Cell, MemoryProbe
-from tools.variants.foreign import not_told
+from tools.tables.tabular import significant
+from tools.tables.terminal import USUAL_WIDTH
+from tools.variants.commands import not_told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,11 +33,12 @@ class Watching:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._notes: list[str] = []
+        self._narrow = console.width < USUAL_WIDTH  # no room for a bar, and what is cut off then is the step
         self._bar: Progress | None = None
         self._task = TaskID(0)
-        self._total = self._done = 0
-        self._began = self._told = 0.0
-        self._expected = 0.0
+        self._remaining: Remaining
+        self._told = 0.0
+        self._step = ""
 
     def __enter__(self) -> Self:
         return self
@@ -46,60 +51,65 @@ class Watching:
         """Have this said, too, when it begins; nothing that is empty."""
         self._notes.extend([line] if line else [])
 
-    def began(self, plan: Plan, division: Division, steps: int) -> None:
+    def began(self, plan: Plan, division: Division, steps: Sequence[Step], done: Sequence[Done]) -> None:
         """Say what will be done and how long it will take."""
-        self._total = steps
-        self._began = self._told = time.monotonic()
-        self._expected = plan.seconds * steps / max(1, len(plan.steps()))
-        for line in (described(plan, division, steps), *self._notes):
+        self._remaining = remaining = Remaining(plan, steps, done)
+        self._told = time.monotonic()
+        for line in (described(plan, division, remaining), *self._notes):
             self._console.print(line, markup=False, highlight=False, soft_wrap=not self._console.is_terminal)
         if self._console.is_terminal:
-            columns = (
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                TextColumn("{task.fields[left]}"),
-            )
-            # Drawn between cells only: what draws within a window takes the clients' CPU.
+            told = TextColumn("{task.description}", markup=False)
+            columns = (told,) if self._narrow else (told, BarColumn(), TextColumn("{task.fields[left]}"))
+            # Drawn between windows only: what draws within one takes the clients' CPU.
             self._bar = Progress(*columns, console=self._console, transient=True, auto_refresh=False)
-            self._task = self._bar.add_task("", total=self._total, left="")
+            self._task = self._bar.add_task("", total=remaining.total, left="")
             self._bar.start()
 
     def next(self, step: Step, attempt: int) -> None:
         """Name the step that runs."""
-        if self._bar is not None:
-            what = f"{step.workload.name if step.workload else 'memory'}: {step.model.name}, round {step.round}"
-            what += " again" if attempt > 1 else ""
-            self._bar.update(self._task, completed=self._done, description=f"{what:<34}", left=self._progress())
-            self._bar.refresh()
+        self._remaining.began(step)
+        self._step = f"{step.workload.name if step.workload else 'memory'}: {step.model.name}"
+        if step.kind != CAPACITY:
+            self._draw(f"{self._step}, round {step.round}{' again' if attempt > 1 else ''}")
+
+    def tries(self, rate: float, seconds: float) -> None:
+        """Name the rate that a search tries next, and for how long where that is long."""
+        tried = f"{self._step}, {significant(rate)}/s" + (f" for {seconds:.0f} s" if seconds >= LINE_INTERVAL else "")
+        self._draw(tried)
+        self._tell_now_and_then(f"{tried}: ")
 
     def ended(self, done: Done) -> None:
         """Count the step; tell at once what failed."""
-        again = isinstance(done, Cell) and done.attempt > 1
-        self._done += not again
-        now = time.monotonic()
+        self._remaining.ended(done)
         if done.error:
             self._console.print(f"{_named(done)} failed: {done.error}", style="red", markup=False, highlight=False)
-        if self._bar is None and now - self._told >= LINE_INTERVAL and self._done < self._total:
-            self._told = now
-            self._console.print(self._progress(), markup=False, highlight=False)
+        if self._remaining.done < self._remaining.total:
+            self._tell_now_and_then()
 
     def goes_on(self, steps: int, wide: Sequence[str]) -> None:
         """Say that another round is needed, and for which workloads."""
-        self._total += steps
+        self._remaining.more(steps)
         self._console.print(
             f"Intervals are still too wide on {', '.join(wide)}: another round.", markup=False, highlight=False
         )
+
+    def _draw(self, what: str) -> None:
         if self._bar is not None:
-            self._bar.update(self._task, total=self._total)
+            done, total, left = self._remaining.done, self._remaining.total, self._progress()
+            told = f"{left}: {what}" if self._narrow else f"{what:<34}"
+            self._bar.update(self._task, completed=done, total=total, description=told, left=left)
+            self._bar.refresh()
+
+    def _tell_now_and_then(self, what: str = "") -> None:
+        """Where there is no bar, a line, unless the last one is not long ago."""
+        now = time.monotonic()
+        if self._bar is None and now - self._told >= LINE_INTERVAL:
+            self._told = now
+            self._console.print(f"{what}{self._progress()}", markup=False, highlight=False)
 
     def _progress(self) -> str:
-        return f"{self._done} of {self._total} cells, about {self._left():.0f} s left"
-
-    def _left(self) -> float:
-        """Seconds for the cells that are left, at the pace of those that are done."""
-        taken = time.monotonic() - self._began
-        pace = taken / self._done if self._done else self._expected / max(1, self._total)
-        return pace * (self._total - self._done)
+        remaining = self._remaining
+        return f"{remaining.done} of {remaining.total} done, about {in_words(remaining.seconds())} left"
 
 
 def _named(done: Done) -> str:
@@ -111,7 +121,7 @@ def _named(done: Done) -> str:
     return f"the capacity of {done.model} on {done.workload}"
 
 
-def described(plan: Plan, division: Division, steps: int) -> str:
+def described(plan: Plan, division: Division, remaining: Remaining) -> str:
     """The plan in a few sentences."""
     timing = plan.timing
     models = ", ".join(map(named, plan.models))
@@ -135,10 +145,11 @@ def described(plan: Plan, division: Division, steps: int) -> str:
         f"{left_out}Comparing {models} on {workloads}: {counted(left.cells, 'cell')} in "
         f"{counted(timing.rounds, 'round')}, {_windows(plan)} each{more}; {apart}.\n{deaf}"
     )
+    steps = remaining.total
     if not steps and plan.until_width is None:
         return f"{compared}All of these are done already: nothing is left to be measured."
     resumed = f"{len(whole) - steps} of these are done already. " if steps < len(whole) else ""
-    took = _duration(plan, steps / max(1, len(whole)))
+    took = _duration(plan, FIXED_COST + remaining.seconds())
     return f"{compared}{resumed}{took} Ctrl-C ends it early and keeps what was measured."
 
 
@@ -149,9 +160,9 @@ def _windows(plan: Plan) -> str:
     return at_most + " to ".join(f"{length:.3g}" for length in dict.fromkeys((lengths[0], lengths[-1]))) + " s"
 
 
-def _duration(plan: Plan, share: float) -> str:
+def _duration(plan: Plan, seconds: float) -> str:
     """How long it will take, and how long at most where that is not certain."""
-    told = f"This takes about {in_words(plan.seconds * share)}"
+    told = f"This takes about {in_words(seconds)}"
     if plan.until_width is None:
         return f"{told}."
     return f"{told}, and at most about {in_words(plan.seconds_at_most)}, until intervals are narrow."

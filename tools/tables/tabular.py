@@ -27,6 +27,11 @@ class Column(NamedTuple):
     words: bool = False
     whole: bool = False
 
+    @property
+    def label(self) -> str:
+        """The heading with its unit, on one line."""
+        return f"{self.heading}, {self.unit}" if self.unit else self.heading
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from servers.registry import CONCURRENCY, MODELS, MORE_CLIENTS_THAN_WORKERS
-from tools.failure import Failure
 from tools.saved.header import Variant
 from tools.tables.published import STEVENS_POOL
-from tools.variants.foreign import foreign_variants
+from tools.variants.commands import foreign_variants
 from tools.variants.interpreters import under
 
 if TYPE_CHECKING:
@@ -36,7 +35,10 @@ CONTROL = "selector"
 
 
 class UnknownModelError(ValueError):
-    """A name that no model has, or an option that none of the chosen models looks at; the message is one line."""
+    """A name that no model has which can run here, or an option that none of the chosen looks at.
+
+    The message is one line.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,8 @@ def chosen_models(
     as Stevens' had where nothing else is asked for: the server's own default, one for each CPU, would serve nobody
     side by side on the one CPU that a server here often has. With `pythons` (see `tools.variants.interpreters`) each
     model runs under each of them, and no longer under ours. `commands` are servers of the user's (see
-    `tools.variants.foreign`), which come beside the models. Raises UnknownModelError; and Failure where a model was
-    named that cannot run here, or a command is none.
+    `tools.variants.commands`), which come beside the models. Raises UnknownModelError, also where a model was
+    named that cannot run here, and CommandError where a command is none.
     """
     _check(names, commands, pythons)
     own = foreign_variants(commands, options)
@@ -79,7 +81,8 @@ def chosen_models(
         variants = tuple(model for model in models if model.name not in left_out)
         able = {model.model for model in variants}
     if names and ALL not in names and (unable := [model.name for model in models if model.model not in able]):
-        raise Failure("; ".join(reason for name, reason in left_out.items() if name.partition("@")[0] in unable))
+        reasons = (reason for name, reason in left_out.items() if name.partition("@")[0] in unable)
+        raise UnknownModelError("; ".join(reasons))
     return Choice((*variants, *own), left_out)
 
 

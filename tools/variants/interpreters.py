@@ -84,6 +84,8 @@ def absolute(path: str) -> str:
 
     Failure where there is none.
     """
+    if not path:
+        raise Failure("there is no program in ''")
     program = shutil.which(path)
     if program is None:
         raise Failure(f"cannot run servers under {path}: {why_not(path)}")

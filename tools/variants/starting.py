@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tools.processes.launch import LISTENING_TIMEOUT, running
-from tools.variants.foreign import filled_in, running_foreign
+from tools.variants.commands import filled_in
+from tools.variants.foreign import running_foreign
 from tools.variants.interpreters import environment_under
 
 if TYPE_CHECKING:
