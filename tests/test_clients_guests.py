@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Told = dict[str, Any]
 
 ENDS = 0.8  # seconds after which a known server ends a connection that it has accepted
-SEEN = 0.2  # of these are seen by a client at the least: a busy machine can show it its connection later than that stood
+SEEN = 0.2  # of these, at the least, a client sees: on a busy machine it hears of its connection later than that stands
 
 
 def loop_of(
@@ -307,7 +307,7 @@ def test_a_burst_comes_at_once_every_second() -> None:
     assert accepted[20] >= start_ns + 1_000_000_000
     assert told["answered"] == told["left"] >= 40
     assert told["connect"]["min"] <= told["connect"]["p50"] <= told["connect"]["max"]
-    assert told["bytes_received"] == told["bytes_sent"]
+    assert 64 * 40 <= told["bytes_received"] <= told["bytes_sent"]  # of the last ones perhaps a part
 
 
 def test_a_line_without_end_ends_with_the_server_s_patience() -> None:

@@ -167,7 +167,7 @@ def test_a_unix_socket_with_a_short_backlog_serves_many(tmp_path: Path) -> None:
     """A full backlog is waited for, as TCP would, and every request is answered."""
     with known_server(path=str(tmp_path / "socket"), concurrent=False) as server:
         result = load(server, requests=600, connections=300, churn=True, timeout=30.0)
-    assert result.ok
+    assert result.ok, (result.errors, result.error_examples)
 
 
 def test_churn_with_resets_is_an_option() -> None:
