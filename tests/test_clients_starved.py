@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -53,19 +54,25 @@ def test_one_process_without_time_is_named_among_several(processes: tuple[Client
     assert words in " ".join(verdict.reasons)
 
 
-def stopped_for(seconds: float, address: Address, **parameters: Any) -> LoadResult:
-    """A run whose one load process is stopped for so long when its window has opened."""
+def stopped_for(seconds: float, address: Address, **parameters: Any) -> tuple[LoadResult, float]:
+    """A run whose one load process is stopped for so long when its window has opened; for how long it really was."""
     timers: list[threading.Timer] = []
+    stopped = 0.0
 
     def stop(event: Event) -> None:
         if isinstance(event, WindowOpened):
             [pid] = [child.pid for child in psutil.Process().children() if "clients.worker" in child.cmdline()]
             os.kill(pid, signal.SIGSTOP)
-            timers.append(threading.Timer(seconds, os.kill, (pid, signal.SIGCONT)))
+            timers.append(threading.Timer(seconds, go_on, (pid, time.monotonic())))
             timers[0].start()
 
+    def go_on(pid: int, since: float) -> None:
+        nonlocal stopped
+        stopped = time.monotonic() - since
+        os.kill(pid, signal.SIGCONT)
+
     try:
-        return load(address, stop, **parameters)
+        return load(address, stop, **parameters), stopped
     finally:
         timers[0].join()
 
@@ -76,8 +83,8 @@ def test_a_closed_loop_whose_process_stood_still_names_it() -> None:
     with serving("selector", "--protocol", "work") as server:
         address = Address(server.listening["host"], server.listening["port"])
         plan: dict[str, Any] = {"protocol": "work", "work": "64 sleep=0.01", "duration": 2.0}
-        result = stopped_for(0.8, address, **plan)
-    assert [process.late for process in result.client_processes] == [pytest.approx(0.75, abs=0.15)]
+        result, seconds = stopped_for(0.8, address, **plan)
+    assert [process.late for process in result.client_processes] == [pytest.approx(seconds - 0.05, abs=0.15)]
     verdict = judge(result)
     assert verdict.limit == "client"
     assert "its loop stood still for " in " ".join(verdict.reasons)
@@ -88,7 +95,7 @@ def test_a_closed_loop_whose_process_stood_still_names_it() -> None:
 def test_lateness_at_a_low_rate_is_judged_by_the_percentile_that_there_is() -> None:
     """150 a second for 2 s are too few for a 99th percentile: the 90th tells of the client that was stopped."""
     with known_server() as server:
-        result = stopped_for(0.6, server.address, rate=150.0, duration=2.0)
+        result, _ = stopped_for(0.6, server.address, rate=150.0, duration=2.0)
     assert result.latency()["p99"] is None
     verdict = judge(result)
     assert verdict.limit == "client"

@@ -60,7 +60,7 @@ def working(cpu: int) -> Iterator[Address]:
 def test_a_client_beside_a_hog_is_the_limit(discipline: dict[str, float]) -> None:
     """It waits for its CPU, the kernel tells for how long, and the verdict names that."""
     mine, other = two_cpus()
-    plan: dict[str, Any] = {"protocol": "work", "work": "64", "duration": 2.0, "cpus": (mine,), **discipline}
+    plan: dict[str, Any] = {"protocol": "work", "work": "64", "duration": 1.0, "cpus": (mine,), **discipline}
     with working(other) as address:
 
         def run() -> None:
@@ -107,7 +107,7 @@ def test_the_loop_sees_as_many_in_flight_as_littles_law_says() -> None:
     with working(other) as address:
 
         def run() -> None:
-            plan: dict[str, Any] = {"connections": 10, "duration": 2.0, "cpus": (mine,)}
+            plan: dict[str, Any] = {"connections": 10, "duration": 1.0, "cpus": (mine,)}
             little = littles_law(load(address, protocol="work", work="64 sleep=0.02", **plan))
             assert little is not None
             assert little["ratio"] == pytest.approx(1, abs=0.02)

@@ -9,10 +9,8 @@ import subprocess
 import time
 from contextlib import ExitStack
 
-import pytest
-
 from servers.registry import CONCURRENCY, LIMIT_ON_CLIENTS, MODELS, MORE_CLIENTS_THAN_WORKERS, ONE_LIMIT_FOR_ALL
-from tests.models import concurrent_models, every_model, models_that, models_that_cannot, serving_many
+from tests.models import concurrent_models, every_model, models_that, models_that_cannot, parametrised, serving_many
 from tests.serving import is_silent, read_all, read_exactly, reset, serving, wait_until
 
 # What is said in each protocol, and a pattern of the whole answer: one request, whatever the protocol.
@@ -28,10 +26,16 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("protocol", SAID)
-@every_model
+# Models that wait and carry out effects in ways of their own; the others have one of these in processes or threads.
+DRIVERS = (
+    "iterative", "forking", "threaded", "selector", "event_mpm", "offloading", "trampoline", "coroutines", "callbacks",
+    "uvloop", "greenlets", "trio", "socketserver_threading", "socketserver_forking",
+)  # fmt: skip
+
+
+@parametrised(MODELS.values(), lambda model: SAID if model in DRIVERS else ("work", "frames"), "protocol")
 def test_every_protocol_is_served(model: str, protocol: str) -> None:
-    """The same handler, whatever the model; `work` waits and computes before it answers."""
+    """The same handler, whatever the model; `work` waits and computes before it answers, `frames` greets."""
     sent, answer = SAID[protocol]
     with serving_many(model, 2, "--protocol", protocol) as server:
         assert (server.listening["model"], server.listening["protocol"]) == (model, protocol)
@@ -123,13 +127,13 @@ def test_an_idle_client_holds_up_nobody(model: str) -> None:
 
 @concurrent_models
 def test_a_client_that_asks_for_many_computations_at_once_takes_turns(model: str) -> None:
-    """Forty computations of 0.1 s in one segment hold up nobody for their 4 s."""
+    """Two hundred computations of 20 ms in one segment hold up nobody for their 4 s."""
     with serving_many(model, 2, "--protocol", "work") as server, server.connect() as greedy:
-        greedy.sendall(b"1 cpu=0.1\n" * 40)
+        greedy.sendall(b"1 cpu=0.02\n" * 200)
         assert read_exactly(greedy, 1) == b"x"
         assert server.ask(b"2\n") == b"xx"
-        answered = 0 if is_silent(greedy, seconds=0) else len(greedy.recv(100))
-        assert answered < 38
+        answered = 0 if is_silent(greedy, seconds=0) else len(greedy.recv(1000))
+        assert answered < 190
 
 
 @concurrent_models
@@ -141,7 +145,7 @@ def test_waiting_requests_wait_together(model: str) -> None:
         for client in clients:
             client.sendall(b"1 sleep=0.3\n")
         assert [read_exactly(client, 1) for client in clients] == [b"x"] * 20
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 5
         for client in clients:
             client.close()
 

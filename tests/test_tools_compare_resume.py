@@ -38,6 +38,7 @@ LOOK_SECONDS = 0.005
 MARK = "SERVERLAB_TEST"
 BRIEF = ("--workload", "keepalive", "--rounds", "2", "--duration", "0.2", "--warmup", "0.05", "--held", "4", "--seed")
 MODELS = ("forking", "selector")
+patient = pytest.mark.timeout(300)  # whole comparisons, one after the other, each with PATIENCE of its own
 
 
 class Running:
@@ -149,6 +150,7 @@ def check_whole(folder: Path) -> None:
     assert not (folder / NOTE).exists()
 
 
+@patient
 def test_a_comparison_that_is_killed_again_and_again_becomes_a_whole_one(tmp_path: Path) -> None:
     """At random moments, then half a line is cut off; what was measured before stays as it was."""
     folder, random = tmp_path / "results", Random(secrets.randbits(32))
@@ -178,6 +180,7 @@ def test_a_comparison_that_is_killed_again_and_again_becomes_a_whole_one(tmp_pat
     assert [group for owner in owners for group in control_groups(owner)] == []
 
 
+@patient
 def test_a_comparison_that_is_told_to_end_leaves_nothing_and_can_be_gone_on_with(tmp_path: Path) -> None:
     """By SIGTERM, and again by the end of its terminal; it says how, and the rest is measured in the same order."""
     folder = tmp_path / "results"

@@ -10,9 +10,9 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import pytest
 
@@ -173,34 +173,52 @@ def test_workers_that_die_at_boot_are_tried_again_more_and_more_slowly_and_then_
 
 
 class Asking:
-    """Clients that ask again and again over connections of their own or over one, and note what went wrong."""
+    """Clients that ask again and again over connections of their own or over one, and note what went wrong.
+
+    They end with the with statement, if not before: whatever a test comes to, its server outlives them.
+    """
 
     def __init__(self, server: Server, clients: int, requests: int) -> None:
         self.answered = 0
         self.failures: list[str] = []
         self._server = server
         self._each = requests // clients
+        self._enough = threading.Event()
         self._threads = [threading.Thread(target=self._ask, args=(number % 2 == 0,)) for number in range(clients)]
+
+    def __enter__(self) -> Self:
+        """Begin to ask."""
         for thread in self._threads:
             thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ask no more."""
+        self._enough.set()
+        for thread in self._threads:
+            thread.join(2 * PATIENCE)
 
     def _ask(self, churn: bool) -> None:
-        connection = self._server.connect()
+        connection = None
         for number in range(self._each):
+            if self._enough.is_set():
+                break
             try:
-                if churn:
+                if churn and connection:
                     connection.close()
-                    connection = self._server.connect()
+                    connection = None
+                connection = connection or self._server.connect()
                 connection.sendall(b"%d\n" % number)
                 if read_exactly(connection, len(b"%d\n" % number)) != b"%d\n" % number:
                     raise ConnectionError("no answer")
                 self.answered += 1
             except OSError as error:
                 self.failures.append(repr(error))
-                with suppress(OSError):
+                if connection:
                     connection.close()
-                connection = self._server.connect()
-        connection.close()
+                connection = None
+        if connection:
+            connection.close()
 
     def going_on(self) -> bool:
         """Tell whether any of them still asks."""
@@ -210,8 +228,10 @@ class Asking:
 @with_workers_that_serve
 def test_no_request_fails_while_workers_are_added_taken_and_replaced(model: str) -> None:
     """But those that a killed worker held: at most one for each client."""
-    with serving(model, "--workers", "8", "--threads", "8") as server:
-        asking = Asking(server, clients=6, requests=3000)
+    with (
+        serving(model, "--workers", "8", "--threads", "8") as server,
+        Asking(server, clients=6, requests=3000) as asking,
+    ):
         steps: list[Callable[[], None]] = [
             lambda: server.signal(signal.SIGHUP),
             lambda: server.signal(signal.SIGTTIN),
@@ -224,11 +244,12 @@ def test_no_request_fails_while_workers_are_added_taken_and_replaced(model: str)
             step()
             wait_until(lambda then=then: asking.answered >= then + 100 or not asking.going_on())  # type: ignore[misc]
         assert asking.failures == []
-        os.kill(server.children()[0], signal.SIGKILL)
+        server.kill_a_child()
         wait_until(lambda: not asking.going_on())
         assert len(asking.failures) <= 6
         server.signal(signal.SIGTERM)
         stopped = server.stopped()
+    assert stopped["errors"]["killed"] == 1
     assert set(stopped["errors"]) <= {"killed", "reset"}
 
 
