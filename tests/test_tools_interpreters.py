@@ -78,9 +78,10 @@ def test_interpreters_are_called_by_their_versions(fake: Callable[..., str]) -> 
         fake("d", version="3.12.1"),
         fake("e", version="3.12.3"),
         fake("f", version="3.12.3"),
+        fake("g", version="3.13.1", free_threaded=True),
     ]
     named = named_interpreters([*paths, paths[0]])
-    assert list(named) == ["3.13", "3.13t", "pypy3.11", "3.12.1", "3.12.3", "3.12.3-2"]
+    assert list(named) == ["3.13", "3.13t", "pypy3.11", "3.12.1", "3.12.3", "3.12.3-2", "3.13t-gil"]
     assert [python.path for python in named.values()] == paths
     assert [python.record.gil for python in named.values()][:2] == [True, False]
 
@@ -107,6 +108,15 @@ def test_an_interpreter_that_is_too_old_is_refused(fake: Callable[..., str], ver
     """It tells how old it is, though it may not have what it is asked about."""
     with pytest.raises(Failure, match=rf"it is Python {version}, and they need 3.11 or later"):
         named_interpreters([fake("old", version=version)])
+
+
+def test_an_interpreter_that_cannot_start_in_our_environment_is_refused_in_its_own_words(tmp_path: Path) -> None:
+    """A build with a lock, where the environment has none (PYTHON_GIL=0): it is a Python all the same."""
+    path = tmp_path / "python"
+    path.write_text("#!/bin/sh\necho 'Fatal Python error: Disabling it is not supported\nmore' >&2\nexit 1\n")
+    path.chmod(0o755)
+    with pytest.raises(Failure, match=rf"^cannot run servers under {path}: Disabling it is not supported$"):
+        named_interpreters([str(path)])
 
 
 def test_the_question_is_one_that_old_interpreters_understand() -> None:

@@ -76,6 +76,12 @@ class Interpreter:
     packages: dict[str, str]
     gil: bool = True
 
+    @property
+    def words(self) -> str:
+        """By its version and by what its global interpreter lock did."""
+        build = "free-threaded build, " if self.free_threaded else ""
+        return f"{self.implementation} {self.version}, {build}GIL {'on' if self.gil else 'off'}"
+
 
 def this_machine() -> Machine:
     """Describe the machine that this process runs on."""

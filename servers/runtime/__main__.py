@@ -94,8 +94,8 @@ def run(serve: Callable[[Any, Service], None], endpoint: Listener | Receiver, se
     finally:
         endpoint.close()
     facts = {"model": settings.model, "protocol": settings.protocol, "pid": os.getpid()}
-    reason = service.lifecycle.reason
-    announce("stopped", **facts, reason=reason, duration=monotonic() - began, **service.tally.totals(), **usage())
+    reason, lasted = service.lifecycle.reason, monotonic() - began
+    announce("stopped", **facts, reason=reason, duration=lasted, **service.tally.totals(), **usage(), gil=has_gil())
     return INTERRUPTED if reason == "SIGINT twice" else status
 
 
@@ -145,6 +145,11 @@ def usage() -> dict[str, Any]:
         },
         "minor_faults": own.ru_minflt + children.ru_minflt,
     }
+
+
+def has_gil() -> bool:
+    """Tell whether this interpreter's lock is on. An extension can have turned it on, in a free-threaded build too."""
+    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from tools.comparison.progress import named
 from tools.memory.kernel_memory import counts_both_ends
 
 if TYPE_CHECKING:
-    from tools.machine import Interpreter
     from tools.saved.results import Results
 
 METHODS = {
@@ -43,8 +42,8 @@ def run_values(results: Results) -> dict[str, object]:
         "left_out": tuple(header.left_out.values()),
         "options": tuple(named(model) for model in header.models if model.options and not model.control_of),
         "commands": tuple((model.name, shlex.join(model.command)) for model in header.models if model.command),
-        "interpreters": tuple((name, python_words(it)) for name, it in header.interpreters.items()),
-        "own": python_words(header.interpreter),
+        "interpreters": tuple((name, it.words) for name, it in header.interpreters.items()),
+        "own": header.interpreter.words,
     }
 
 
@@ -61,18 +60,11 @@ def again(command: tuple[str, ...], seed: int) -> tuple[str, ...]:
     return tuple(words) if seeded else (*words, "--seed", str(seed))
 
 
-def python_words(interpreter: Interpreter) -> str:
-    """A Python by its version and by what its global interpreter lock did."""
-    build = "free-threaded build, " if interpreter.free_threaded else ""
-    lock = "on" if interpreter.gil else "off"
-    return f"{interpreter.implementation} {interpreter.version}, {build}GIL {lock}"
-
-
 def machine_facts(results: Results) -> list[tuple[str, str]]:
     """What can change a figure, by its name."""
     machine, interpreter = results.header.machine, results.header.interpreter
     packages = ", ".join(f"{name} {version}" for name, version in interpreter.packages.items())
-    servers = [(f"Python {name}", python_words(it)) for name, it in results.header.interpreters.items()]
+    servers = [(f"Python {name}", it.words) for name, it in results.header.interpreters.items()]
     return [
         ("System", f"{machine.system} {machine.kernel}, {machine.architecture}"),
         ("Processor", machine.processor or "not told"),
@@ -81,7 +73,7 @@ def machine_facts(results: Results) -> list[tuple[str, str]]:
         ("CPU governor", machine.governor or "not told"),
         ("Load before the start", f"{machine.load_average:.2f}"),
         ("Open files allowed", f"{machine.open_files_limit:,}"),
-        ("Python that measured", f"{python_words(interpreter)}, {interpreter.compiler}"),
+        ("Python that measured", f"{interpreter.words}, {interpreter.compiler}"),
         *servers,
         ("Packages", packages),
     ]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tools.analysis.controls import control_ratio, session_control
 from tools.comparison.narrowing import too_wide
+from tools.tables.pythons import python_notes
 from tools.tables.tabular import NOTHING, Column, Table, between
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def _notes(results: Results, found: Control) -> Iterator[str]:
         "again, within limits, and the last attempt that was not disturbed counts, or else the last. The ceiling is "
         "what these clients reach against a server that does nothing."
     )
+    yield from python_notes(results)
     if not header.division.disjoint:
         yield f"The server and the clients were not kept on CPUs of their own: {header.division.reason}."
     if header.amiss:

@@ -2,8 +2,8 @@
 
 `--python PATH` makes interpreters a dimension of a comparison: each model runs under each interpreter that is named,
 and under no other, as `threaded@3.13`. The Python that measures is among them only where it is named too. A
-free-threaded build is `3.13t`, another implementation `pypy3.11`; two of one version have their whole versions, or
-numbers.
+free-threaded build is `3.13t`, or `3.13t-gil` where its lock is on all the same (PYTHON_GIL=1, or a script that adds
+`-X gil=1`); another implementation is `pypy3.11`; two of one version have their whole versions, or numbers.
 
 An interpreter is asked in the environment in which it would run a server: our own packages are not in it.
 """
@@ -34,6 +34,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent.parent
 OLDEST = (3, 11)
 PATIENCE = 20.0  # seconds for an answer, which takes a tenth of one on an idle machine
 HTTP_NEEDS = "h11"
+REFUSAL = "Fatal Python error: "  # what a Python says that does not start as its environment wants it
 
 # In words that Python 2 understands too, so that an old one can say how old it is.
 QUESTION = """
@@ -120,8 +121,14 @@ def _answer_of(path: str) -> dict[str, Any]:
         facts: dict[str, Any] = json.loads(done.stdout)
         facts["version"], facts["implementation"]
     except (ValueError, KeyError, TypeError):
-        raise Failure(f"cannot run servers under {path}: it is no Python") from None
+        raise Failure(f"cannot run servers under {path}: {_why_silent(done.stderr)}") from None
     return facts
+
+
+def _why_silent(errors: bytes) -> str:
+    """Why nothing came that an interpreter answers: that it is none, or what it says that it could not start for."""
+    lines = errors.decode(errors="replace").splitlines()
+    return next((line.removeprefix(REFUSAL) for line in lines if line.startswith(REFUSAL)), "it is no Python")
 
 
 def _compile_for(path: str) -> None:
@@ -173,4 +180,5 @@ def _title(interpreter: Interpreter) -> str:
 def _name(interpreter: Interpreter, *, whole: bool) -> str:
     implementation = interpreter.implementation.lower()
     version = interpreter.version if whole else ".".join(interpreter.version.split(".")[:2])
-    return f"{'' if implementation == 'cpython' else implementation}{version}{'t' if interpreter.free_threaded else ''}"
+    threads = {(True, False): "t", (True, True): "t-gil"}.get((interpreter.free_threaded, interpreter.gil), "")
+    return f"{'' if implementation == 'cpython' else implementation}{version}{threads}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tools.verdicts.places import Places, places_seen
 
 if TYPE_CHECKING:
+    from tools.machine import Interpreter
     from tools.saved.cells import Cell, Load
     from tools.saved.header import Header, Variant
     from tools.workloads import Workload
@@ -94,15 +95,24 @@ def facts_of(cell: Cell, load: Load, workload: Workload, variant: Variant, heade
         client_cpus=client_cpus,
         clients=load.connections + _held(load),
         places=places_seen(variant, workload, cell, cpus),
-        gil=has_gil(variant, header),
+        gil=has_gil(cell, variant, header),
         asleep=float(asked[1]) if (asked := SLEEP.search(workload.work)) else None,
         estimated=estimate is not None,
     )
 
 
-def has_gil(variant: Variant, header: Header) -> bool:
-    """Whether the interpreter that ran the server has a global lock: taken for granted where nothing is said of it."""
-    return header.interpreters.get(variant.interpreter, header.interpreter).gil
+def has_gil(cell: Cell, variant: Variant, header: Header) -> bool:
+    """Whether a server had a global lock, by its own word, or by what its interpreter said when it was asked.
+
+    What a model imports can turn the lock on. Where nothing is said of it, it is taken for granted.
+    """
+    said = (cell.stopped or {}).get("gil")
+    return said if isinstance(said, bool) else interpreter_of(variant, header).gil
+
+
+def interpreter_of(variant: Variant, header: Header) -> Interpreter:
+    """The interpreter that ran a variant's servers, as far as the header knows."""
+    return header.interpreters.get(variant.interpreter, header.interpreter)
 
 
 def _estimate(cell: Cell, cpus: int, watched: int) -> float | None:
