@@ -181,3 +181,16 @@ def test_on_a_terminal_the_bar_names_the_rate_and_then_the_next_step() -> None:
         watching.tries(77.0, 12.0)
         assert "churn: threaded, 77.0/s for 12 s" in told.getvalue()
         assert "1 of 12 done, about" in told.getvalue()
+
+
+def test_lines_in_a_file_are_not_folded() -> None:
+    """Whoever reads a log, or searches it, has them whole."""
+    told = io.StringIO()
+    with Watching(Console(file=told, force_terminal=False, width=20)) as watching:
+        watching.began(PLAN, APART, SEARCHES, ())
+        watching.next(SEARCHES[0], 1)
+        watching.ended(replace(search("churn", 1.0), error="the server ended with status 3 before it listened"))
+        watching.goes_on(4, ["churn", "waiting"])
+    lines = told.getvalue().splitlines()
+    assert "the capacity of selector on churn failed: the server ended with status 3 before it listened" in lines
+    assert "Intervals are still too wide on churn, waiting: another round." in lines

@@ -120,7 +120,9 @@ def _answer_of(path: str) -> dict[str, Any]:
         facts: dict[str, Any] = json.loads(done.stdout)
         facts["version"], facts["implementation"]
     except (ValueError, KeyError, TypeError):
-        raise Failure(f"cannot run servers under {path}: it is no Python") from None
+        said = done.stderr.decode(errors="replace").strip().partition("\n")[0]
+        why = f", and says: {said}" if said else ""
+        raise Failure(f"cannot run servers under {path}: it is no Python{why}") from None
     return facts
 
 
