@@ -93,6 +93,15 @@ def test_a_search_takes_as_long_as_those_before_it_did() -> None:
     assert left.seconds() == pytest.approx(180.0)
 
 
+def test_a_search_that_failed_is_no_pace() -> None:
+    """A server that did not start is known at once, and the next one may."""
+    left = Remaining(PLAN, SEARCHES)
+    left.began(SEARCHES[0])
+    left.ended(replace(search("churn", 0.1), error="it did not start"))
+    assert left.done == 1
+    assert left.seconds() == pytest.approx(3 * CAPACITY_SECONDS)
+
+
 def test_what_was_done_before_a_comparison_was_broken_off_counts() -> None:
     """For the pace, and not for what is left."""
     left = Remaining(PLAN, SEARCHES[1:], (replace(cell(), took=9.0), search("churn", 20.0), search("churn", 40.0)))
