@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from clients.addresses import Address, AddressError, parse_address
+from clients.cpu_lists import read_cpu_list
 from clients.durations import FORMS, read_duration
 from clients.formats import read_formats
 from clients.guests.hostile import read_hostile
@@ -117,17 +118,11 @@ def formats(text: str) -> tuple[str, ...]:
 
 
 def cpu_list(text: str) -> tuple[int, ...]:
-    """Read a list of CPU numbers as `0`, `0,2` or `0-3`."""
-    cpus: set[int] = set()
+    """Read a list of CPU numbers: see `clients.cpu_lists`."""
     try:
-        for part in text.split(","):
-            first, _, last = part.partition("-")
-            cpus.update(range(int(first), int(last or first) + 1))
-    except ValueError:
-        cpus.clear()
-    if not cpus or min(cpus) < 0:
-        raise argparse.ArgumentTypeError(f"CPUs are given as 0,2 or 0-3, not {text!r}")
-    return tuple(sorted(cpus))
+        return read_cpu_list(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def hostile(text: str) -> tuple[str, int]:

@@ -92,6 +92,7 @@ def test_a_failed_run_says_so_and_has_status_1() -> None:
         (["127.0.0.1:1", "--protocol", "gopher"], "invalid choice"),
         (["127.0.0.1:1", "--cpus", "a-b"], "CPUs are given as"),
         (["127.0.0.1:1", "--cpus", "9999"], "CPU 9999 is not among"),
+        (["127.0.0.1:1", "--cpus", "0-99999999999999"], "CPUs are given as"),
         (["127.0.0.1:1", "--frobnicate"], "unrecognized arguments"),
     ],
 )

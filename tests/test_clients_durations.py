@@ -13,7 +13,7 @@ from clients.durations import read_duration
 from clients.options import build_parser
 from clients.plan_options import plan_of
 from tests.commands import done_here
-from tools.commands.durations import seconds_between
+from tools.commands.options import seconds_between
 
 if TYPE_CHECKING:
     from collections.abc import Callable

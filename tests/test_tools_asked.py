@@ -13,8 +13,12 @@ from servers.registry import MODELS
 from tools.cli import run
 from tools.comparison.asked import HELD, MEMORY_ROUNDS_IN_FULL, OBJECTIVE, Asked, AskedError, asked_plan
 from tools.comparison.planning import DEFAULT_TIMING, FULL, MAX_ROUNDS, QUICK
+from tools.comparison.progress import described
+from tools.comparison.remaining import Remaining
+from tools.comparison.undone import not_scaled, not_searched
 from tools.machine import divided, usable_cpus
 from tools.variants.choosing import DEFAULT
+from tools.workloads import WORKLOADS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,6 +138,28 @@ def test_scaling_has_each_workload_at_other_numbers_of_connections() -> None:
     assert scaled[0].connections == 1
 
 
+def test_what_has_a_rate_of_its_own_is_not_scaled() -> None:
+    """Its requests come as they come, whatever its connections are; nor is what has one connection."""
+    plan = asked_plan(Asked(workloads=("burst", "computing"), scaling=True)).plan
+    assert {workload.scaling_of for workload in plan.workloads} == {"", "computing"}
+    assert not_scaled(replace(WORKLOADS["churn"], connections=1)) == "churn has one connection"
+    assert not_scaled(replace(WORKLOADS["churn"], connections=2)) == ""
+
+
+def test_what_is_not_searched_is_told() -> None:
+    """By workload, with the models that have no place for its clients."""
+    plan = asked_plan(Asked(models=("iterative", "selector"), workloads=("churn", "keepalive", "burst"))).plan
+    assert not_searched(plan) == ()
+    told = not_searched(replace(plan, objective="p95=50ms"))
+    assert told == (
+        "no capacity is searched on keepalive of iterative: not all of its 50 clients would be served at a time",
+        "no capacity is searched on burst, which has a rate of its own",
+    )
+    asked = replace(plan, objective="p95=50ms")
+    said = described(asked, plan.division, Remaining(asked, asked.steps()))
+    assert "\nNo capacity is searched on burst, which has a rate of its own.\n" in said
+
+
 def test_a_seed_is_the_one_that_was_given_or_another_each_time() -> None:
     """So that a second comparison has another order."""
     assert asked_plan(Asked(seed=0)).plan.seed == 0
@@ -207,7 +233,8 @@ def test_servers_of_the_users_own_come_beside_the_models() -> None:
         ("--python", "FOLDER", "it is a directory"),
         ("--python", "", "there is no program in ''"),
         ("--python", "FOLDER/old", "it is Python 3.9.1, and they need 3.11 or later"),
-        ("--python", "/bin/cat", "it is no Python"),
+        ("--python", "FOLDER/silent", "it is no Python\n"),
+        ("--python", "FOLDER/says", "it is no Python, and says: not installed here\n"),
         ("--serve-command", "", "there is no command in ''"),
         ("--serve-command", "mine=", "there is no command in 'mine='"),
         ("--serve-command", "mine='x", "no closing quotation"),
@@ -226,6 +253,9 @@ def test_a_server_that_cannot_be_had_is_a_mistake_on_the_command_line(
 ) -> None:
     """Status 2 before anything runs, and one line that names the option."""
     python(tmp_path, "old", version="3.9.1")
+    for name, script in (("silent", "exit 3"), ("says", "echo 'not installed here' >&2; echo 'and more' >&2")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
     assert run(["compare", "selector", option, text.replace("FOLDER", str(tmp_path))]) == 2
     told = capsys.readouterr()
     assert told.err.startswith(f"serverlab: {option}: ")
@@ -257,7 +287,22 @@ def test_a_model_that_cannot_run_here_is_refused_as_serve_refuses_it(
         (Asked(until_width="nan"), "--until-width is a share"),
         (Asked(until_width="200%"), "--until-width is a share"),
         (Asked(until_width="5"), "--until-width is a share"),
+        (Asked(until_width="5%%"), "--until-width is a share"),
         (Asked(objective="fast"), "--objective: "),
+        (Asked(objective=""), "--objective: an objective is a percentile and a time"),
+        (
+            Asked(workloads=("burst",), objective="p95=50ms"),
+            "--objective would change nothing: no capacity is searched on burst, which has a rate of its own",
+        ),
+        (
+            Asked(models=("iterative",), workloads=("keepalive", "burst"), objective="p95=50ms"),
+            "--objective would change nothing: no capacity is searched on keepalive of iterative: not all of its 50 ",
+        ),
+        (
+            Asked(workloads=("burst",), scaling=True),
+            "--scaling would change nothing: burst has a rate of its own, whatever its connections are",
+        ),
+        (Asked(serve_commands=(f"{'x' * 61}=cat",)), "a name is at most 60 characters long"),
         (Asked(models=("treaded",)), "unknown model 'treaded'"),
         (Asked(models=("iterative",), options={"workers": 3}), "--workers would change nothing"),
         (Asked(workloads=("chrun",)), "unknown workload 'chrun'"),

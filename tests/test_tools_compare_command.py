@@ -155,14 +155,30 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(tmp_path: Path) ->
         (["report", "{full}/nowhere"], 1, "holds no comparison"),
         (["report", "{full}"], 1, "holds no comparison"),
         (["report"], 2, "DIR"),
+        (["report", ""], 2, "give a path, not ''"),
+        (["compare", "--output", ""], 2, "'--output': give a path, not ''"),
+        (["compare", "--resume", ""], 2, "'--resume': give a path, not ''"),
+        (["compare", "--against", ""], 2, "'--against': give a path, not ''"),
+        (["compare", "{full}"], 2, "is a folder and no model"),
+        (["compare", "{full}", "--against", "{full}/../full"], 2, "is the same comparison: give the folder of another"),
+        (["compare", "--resume", "{full}", "--against", "{full}"], 2, "is the same comparison"),
+        (["compare", "{full}/gone", "--against", "{full}"], 2, "full/gone' is neither a model nor a folder"),
+        (["compare", "gone", "--against", "{full}"], 2, "'gone' is neither a model nor a folder"),
+        (["compare", "{full}/gone"], 2, "full/gone' is neither a model nor a folder"),
+        (["compare", "selector", "{full}", "--against", "{full}/a"], 2, "it takes no models and no other options"),
+        (["compare", ""], 2, "unknown model ''"),
+        (["compare", "--seed", str(2**63)], 2, "'--seed': "),
+        (["compare", "--server-cpus", "0-99999999999999"], 2, "CPUs are given as 0,2 or 0-3, not '0-99999999999999'"),
     ],
 )
 def test_a_mistake_is_one_clear_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], status: int, line: str
 ) -> None:
     """Before anything runs, and never a traceback."""
-    (tmp_path / "a-file").write_text("", encoding="utf-8")
-    assert run([argument.format(full=tmp_path) for argument in arguments]) == status
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "a-file").write_text("", encoding="utf-8")
+    assert run([argument.format(full=full) for argument in arguments]) == status
     told = capsys.readouterr()
     assert line in told.err
     assert told.err.count("\n") == 1

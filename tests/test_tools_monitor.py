@@ -355,6 +355,8 @@ def test_on_a_terminal_there_is_a_live_line() -> None:
         (["1", "--", "true"], 2, "give either one PID, or -- and a command"),
         (["top"], 2, "'top' is not a PID; a command comes after --"),
         (["--duration", "3", "--", "true"], 2, "--duration is for a PID; a command is monitored until it ends"),
+        (["--csv", "", "--", "true"], 2, "'--csv': give a path, not ''"),
+        (["--", ""], 2, "there is no program in ''"),
         (["--interval", "0", "--", "true"], 2, "Invalid value for '--interval'"),
         (["--interval", "inf", "--", "true"], 2, "Invalid value for '--interval': give a time from 0.01 to"),
         (["--duration", "nan", "1"], 2, "Invalid value for '--duration': give a time from 0 to"),

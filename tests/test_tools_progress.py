@@ -93,6 +93,15 @@ def test_a_search_takes_as_long_as_those_before_it_did() -> None:
     assert left.seconds() == pytest.approx(180.0)
 
 
+def test_a_search_that_failed_is_no_pace() -> None:
+    """A server that did not start is known at once, and the next one may."""
+    left = Remaining(PLAN, SEARCHES)
+    left.began(SEARCHES[0])
+    left.ended(replace(search("churn", 0.1), error="it did not start"))
+    assert left.done == 1
+    assert left.seconds() == pytest.approx(3 * CAPACITY_SECONDS)
+
+
 def test_what_was_done_before_a_comparison_was_broken_off_counts() -> None:
     """For the pace, and not for what is left."""
     left = Remaining(PLAN, SEARCHES[1:], (replace(cell(), took=9.0), search("churn", 20.0), search("churn", 40.0)))
@@ -181,3 +190,16 @@ def test_on_a_terminal_the_bar_names_the_rate_and_then_the_next_step() -> None:
         watching.tries(77.0, 12.0)
         assert "churn: threaded, 77.0/s for 12 s" in told.getvalue()
         assert "1 of 12 done, about" in told.getvalue()
+
+
+def test_lines_in_a_file_are_not_folded() -> None:
+    """Whoever reads a log, or searches it, has them whole."""
+    told = io.StringIO()
+    with Watching(Console(file=told, force_terminal=False, width=20)) as watching:
+        watching.began(PLAN, APART, SEARCHES, ())
+        watching.next(SEARCHES[0], 1)
+        watching.ended(replace(search("churn", 1.0), error="the server ended with status 3 before it listened"))
+        watching.goes_on(4, ["churn", "waiting"])
+    lines = told.getvalue().splitlines()
+    assert "the capacity of selector on churn failed: the server ended with status 3 before it listened" in lines
+    assert "Intervals are still too wide on churn, waiting: another round." in lines

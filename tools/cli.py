@@ -42,7 +42,7 @@ COMMANDS = {
     "load": Command("tools.cli", "replaced", "Fire concurrent connections at a server: load ADDRESS ..."),
     "compare": Command("tools.commands.compare", "compare", "Measure models side by side, and write a report."),
     "workloads": Command("tools.commands.workloads", "workloads", "List the workloads, or print one to copy."),
-    "report": Command("tools.commands.compare", "report", "Draw a saved comparison again; nothing is run."),
+    "report": Command("tools.commands.report", "report", "Draw a saved comparison again; nothing is run."),
     "doctor": Command(
         "tools.commands.doctor", "doctor", "Tell whether this machine is fit to measure on, and what to change."
     ),

@@ -1,6 +1,6 @@
 """The commands of `serverlab` that belong to tools: each reads its arguments, has something done, and shows it.
 
-`tools.cli` has the table of all commands, and imports only the module of the one that is asked for. `compare` (which
-also has `report`), `workloads`, `doctor`, `monitor`, `resolve` and `tour` are commands; `essays`, `resolving` and
-`monitor_output` is what some of them show, and where.
+`tools.cli` has the table of all commands, and imports only the module of the one that is asked for. `compare`,
+`report`, `workloads`, `doctor`, `monitor`, `resolve` and `tour` are commands; `essays`, `resolving` and
+`monitor_output` is what some of them show, and where; `options` reads what several take.
 """

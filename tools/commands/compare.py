@@ -1,8 +1,7 @@
-"""The commands `serverlab compare` and `serverlab report`: from a command line to tables and a page."""
+"""The command `serverlab compare`: from a command line to a folder, and what it holds."""
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from datetime import datetime
@@ -14,20 +13,18 @@ import typer
 from clients.durations import FORMS
 from servers.registry import MODELS
 from tools.analysis.alike import check_alike
-from tools.analysis.pairing import compared
-from tools.commands.durations import seconds_between
-from tools.comparison.asked import Asked, AskedError, asked_plan, check_alone, check_both_saved, saved_folder
+from tools.commands.options import seconds_between, some_path
+from tools.commands.report import show
+from tools.comparison.asked import Asked, AskedError, asked_plan
 from tools.comparison.carrying_out import carried_out, resumed
 from tools.comparison.fitness import amiss, check_possible, in_a_line
+from tools.comparison.folders import check_alone, check_another, check_both_saved, saved_folder
 from tools.comparison.planning import MAX_ROUNDS
 from tools.comparison.progress import Watching
 from tools.failure import ResultsError
-from tools.report.page import write_report
 from tools.saved.results import read_results
-from tools.tables.against import against_tables, as_object, saved_comparison, set_against
-from tools.tables.of_comparison import tables_of
-from tools.tables.summary_file import summary_of, write_summary
-from tools.tables.terminal import error_console, print_tables, standard_console
+from tools.tables.against import saved_comparison, set_against
+from tools.tables.terminal import error_console
 from tools.variants.choosing import ALL, DEFAULT, NONE
 from tools.workloads import WORKLOADS
 
@@ -36,6 +33,7 @@ if TYPE_CHECKING:
     from tools.saved.results import Results
 
 RESULTS = Path("results")
+LARGEST_SEED = 2**62  # a load run has one of its own in each round, and none beyond 2**63
 
 
 def compare(
@@ -108,7 +106,7 @@ def compare(
     ] = None,
     objective: Annotated[
         str | None,
-        typer.Option(metavar="P=T", help="Search for the rate at which this holds, as p95=50ms: about 25 s each."),
+        typer.Option(metavar="P=T", help="Search for the rate at which this holds, as p95=50ms: about 30 s each."),
     ] = None,
     scaling: Annotated[
         bool, typer.Option("--scaling", help="Fit the Universal Scalability Law over 1, 2, 4, ... connections.")
@@ -118,15 +116,23 @@ def compare(
     ] = None,
     client_cpus: Annotated[str | None, typer.Option(metavar="LIST", help="Where the clients run.")] = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A new or empty folder. [default: results/DATE-TIME]")
+        Path | None,
+        typer.Option(parser=some_path, metavar="DIR", help="A new or empty folder. [default: results/DATE-TIME]"),
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Go on with a comparison that was broken off; nothing else.")
+        Path | None,
+        typer.Option(
+            parser=some_path, metavar="DIR", help="Go on with a comparison that was broken off; nothing else."
+        ),
     ] = None,
     against: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Set the figures beside those of a saved comparison.")
+        Path | None,
+        typer.Option(parser=some_path, metavar="DIR", help="Set the figures beside those of a saved comparison."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="What the order of models follows from.")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=LARGEST_SEED, metavar="N", help="What the order of models follows from."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and no tables.")] = False,
 ) -> int:
     """Measure models side by side, and write a report."""
@@ -153,8 +159,11 @@ def compare(
         seed=seed,
     )
     try:
-        if saved := saved_folder(asked):
+        saved = saved_folder(asked, against)
+        if saved:
             check_both_saved(asked, saved, against, output or resume)
+        check_another(saved or resume, against)
+        if saved:
             return set_against(saved_comparison(saved), saved_comparison(against), as_json=as_json) if against else 0
         if resume is not None:
             check_alone(asked, output)
@@ -200,35 +209,6 @@ def gone_on(folder: Path, watching: Watching, before: Results | None) -> int:
         header = read_results(folder).header
         check_alike(header.models, header.workloads, before.header)
     return resumed(folder, watching)
-
-
-def report(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a comparison.", show_default=False)],
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and no tables.")] = False,
-) -> None:
-    """Draw a saved comparison again; nothing is run."""
-    show(read_results(folder), as_json=as_json)
-
-
-def show(results: Results, before: Results | None = None, *, as_json: bool = False) -> None:
-    """Print the tables and write the report, from the files alone; and what there is beside an earlier comparison."""
-    for notice in results.notices:
-        print(notice, file=sys.stderr)
-    against = compared(results, before) if before else None
-    summary = summary_of(results)
-    if as_json:
-        print(json.dumps({**summary, "against": as_object(against)} if against else summary))
-        write_summary(results, summary)
-        write_report(results)
-        return
-    console = standard_console()
-    print_tables(console, (*tables_of(results), *(against_tables(against) if against else ())))
-    for reason in results.header.left_out.values():
-        console.print(f"\nLeft out: {reason}.", markup=False, highlight=False, soft_wrap=True)
-    write_summary(results, summary)  # after the tables, which a folder that cannot be written to does not keep back
-    path = write_report(results)
-    console.print(f"\nReport: {path}\nFigures: {results.folder}", markup=False, highlight=False, soft_wrap=True)
 
 
 def new_folder() -> Path:

@@ -13,8 +13,8 @@ from clients.durations import FORMS
 from tools.accounting.meters import METHODS, metering
 from tools.accounting.sampling import INTERVAL
 from tools.accounting.watching import Watcher, signals
-from tools.commands.durations import seconds_between
 from tools.commands.monitor_output import csv_of_samples, live_line
+from tools.commands.options import seconds_between, some_path
 from tools.failure import Failure
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ def monitor(
     target: Annotated[list[str] | None, typer.Argument(metavar="PID | -- COMMAND", hidden=True)] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, last.")] = False,
-    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every sample to this file.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(parser=some_path, metavar="FILE", help="Write every sample to this file.")
+    ] = None,
     interval: Annotated[
         float, typer.Option(parser=seconds_between(0.01, LONGEST), metavar="S", help="Time between two looks.")
     ] = INTERVAL,
@@ -70,6 +72,8 @@ def what_to_monitor(target: list[str], arguments: list[str]) -> tuple[list[str] 
     command = arguments[arguments.index("--") + 1 :] if "--" in arguments else None
     before = target[: len(target) - len(command)] if command else target
     if command and not before:
+        if not command[0]:
+            raise typer.BadParameter("there is no program in ''")
         return command, 0
     if command is not None or len(before) != 1:
         raise typer.BadParameter("give either one PID, or -- and a command")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clients.cpu_lists import read_cpu_list
 from clients.searching.objective import read_objective
-from servers.registry import MODELS
 from tools.comparison.capacity import scaling_steps
 from tools.comparison.planning import DEFAULT_TIMING, FULL, MAX_ROUNDS, QUICK, Plan, Timing
+from tools.comparison.undone import not_scaled, not_searched
 from tools.failure import Failure
-from tools.machine import Division, divided, parsed_cpu_list, usable_cpus
-from tools.variants.choosing import ALL, NONE, UnknownModelError, chosen_models, with_control
+from tools.machine import Division, divided, usable_cpus
+from tools.variants.choosing import UnknownModelError, chosen_models, with_control
 from tools.variants.commands import CommandError, check_startable
 from tools.variants.interpreters import cannot_speak, named_interpreters
 from tools.workloads import UnknownWorkloadError, WorkloadError, chosen_workloads
@@ -109,30 +109,9 @@ def asked_plan(asked: Asked) -> AskedPlan:
         objective=_objective(asked),
         division=_division(asked),
     )
+    if asked.objective and not plan.searches():
+        raise AskedError(f"--objective would change nothing: {'; '.join(not_searched(plan))}")
     return AskedPlan(plan, pythons)
-
-
-def saved_folder(asked: Asked) -> Path | None:
-    """The folder that stands in a model's place where two saved comparisons are to be set side by side."""
-    named = [Path(name) for name in asked.models if name not in MODELS and name not in {ALL, NONE}]
-    return next((path for path in named if path.is_dir()), None)
-
-
-def check_both_saved(asked: Asked, saved: Path, against: Path | None, other: Path | None) -> None:
-    """Refuse a folder without another beside it, and options of what would be run."""
-    if against is None:
-        raise AskedError(
-            f"{saved} is a folder and no model: set it beside another comparison with --against DIR, "
-            f"or draw it again with: serverlab report {saved}"
-        )
-    if asked != Asked(models=asked.models) or len(asked.models) > 1 or other is not None:
-        raise AskedError(f"{saved} is set beside {against} and nothing is run: there are no other options than --json")
-
-
-def check_alone(asked: Asked, output: Path | None) -> None:
-    """Refuse to change a plan that is half carried out."""
-    if asked != Asked() or output is not None:
-        raise AskedError("--resume goes on with the plan of that folder: it takes no other options than --json")
 
 
 def _workloads(asked: Asked) -> tuple[Workload, ...]:
@@ -142,7 +121,10 @@ def _workloads(asked: Asked) -> tuple[Workload, ...]:
         chosen = tuple(replace(each, server={**each.server, "backlog": asked.backlog}) for each in chosen)
     if asked.duration is not None:  # which is then that of each window
         chosen = tuple(replace(each, weight=1.0) for each in chosen)
-    scaled = [each for each in chosen if asked.scaling or (asked.full and each.name in SCALED_IN_FULL)]
+    if asked.scaling and all(map(not_scaled, chosen)):
+        raise AskedError(f"--scaling would change nothing: {'; '.join(map(not_scaled, chosen))}")
+    wanted = [each for each in chosen if asked.scaling or (asked.full and each.name in SCALED_IN_FULL)]
+    scaled = [each for each in wanted if not not_scaled(each)]
     return (*chosen, *(each.at_once(number) for each in scaled for number in scaling_steps(each.connections)))
 
 
@@ -178,7 +160,7 @@ def _width(text: str | None) -> float | None:
     if text is None:
         return None
     try:
-        value = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
         value = 0.0
     if not 0.001 <= value <= 1:
@@ -193,13 +175,13 @@ def _held(asked: Asked) -> int:
 
 
 def _objective(asked: Asked) -> str:
-    text = asked.objective or (OBJECTIVE if asked.full else "")
-    if text:
-        try:
-            read_objective(text)
-        except ValueError as error:
-            raise AskedError(f"--objective: {error}") from error
-    return text
+    if asked.objective is None:
+        return OBJECTIVE if asked.full else ""
+    try:
+        read_objective(asked.objective)
+    except ValueError as error:
+        raise AskedError(f"--objective: {error}") from error
+    return asked.objective
 
 
 def _division(asked: Asked) -> Division:
@@ -218,11 +200,9 @@ def _cpus(text: str | None, usable: list[int]) -> tuple[int, ...]:
     if text is None:
         return ()
     try:
-        chosen = parsed_cpu_list(text)
-    except ValueError:
-        chosen = frozenset()
-    if not chosen:
-        raise AskedError(f"CPUs are given as 0,2 or 0-3, not {text!r}")
+        chosen = set(read_cpu_list(text))
+    except ValueError as error:
+        raise AskedError(str(error)) from error
     if missing := sorted(chosen - set(usable)):
         raise AskedError(f"CPU {missing[0]} is none that this process may use: {', '.join(map(str, usable))}")
     return tuple(sorted(chosen))

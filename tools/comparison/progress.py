@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from tools.comparison.planning import CAPACITY, FIXED_COST
 from tools.comparison.remaining import Remaining
+from tools.comparison.undone import not_searched
 from tools.saved.cells import Cell, MemoryProbe
 from tools.tables.tabular import significant
 from tools.tables.terminal import USUAL_WIDTH
@@ -56,7 +57,7 @@ class Watching:
         self._remaining = remaining = Remaining(plan, steps, done)
         self._told = time.monotonic()
         for line in (described(plan, division, remaining), *self._notes):
-            self._console.print(line, markup=False, highlight=False, soft_wrap=not self._console.is_terminal)
+            self._say(line)
         if self._console.is_terminal:
             told = TextColumn("{task.description}", markup=False)
             columns = (told,) if self._narrow else (told, BarColumn(), TextColumn("{task.fields[left]}"))
@@ -82,16 +83,19 @@ class Watching:
         """Count the step; tell at once what failed."""
         self._remaining.ended(done)
         if done.error:
-            self._console.print(f"{_named(done)} failed: {done.error}", style="red", markup=False, highlight=False)
+            self._say(f"{_named(done)} failed: {done.error}", style="red")
         if self._remaining.done < self._remaining.total:
             self._tell_now_and_then()
 
     def goes_on(self, steps: int, wide: Sequence[str]) -> None:
         """Say that another round is needed, and for which workloads."""
         self._remaining.more(steps)
-        self._console.print(
-            f"Intervals are still too wide on {', '.join(wide)}: another round.", markup=False, highlight=False
-        )
+        self._say(f"Intervals are still too wide on {', '.join(wide)}: another round.")
+
+    def _say(self, text: str, style: str = "") -> None:
+        """Print lines, which are folded for a terminal and stay whole in a file."""
+        console = self._console
+        console.print(text, style=style, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
     def _draw(self, what: str) -> None:
         if self._bar is not None:
@@ -105,7 +109,7 @@ class Watching:
         now = time.monotonic()
         if self._bar is None and now - self._told >= LINE_INTERVAL:
             self._told = now
-            self._console.print(f"{what}{self._progress()}", markup=False, highlight=False)
+            self._say(f"{what}{self._progress()}")
 
     def _progress(self) -> str:
         remaining = self._remaining
@@ -141,9 +145,10 @@ def described(plan: Plan, division: Division, remaining: Remaining) -> str:
         for number, noun in ((left.memory, "memory probe"), (left.capacity, "search"))
         if number
     )
+    unsearched = "".join(f"{clause[0].upper()}{clause[1:]}.\n" for clause in not_searched(plan))
     compared = (
         f"{left_out}Comparing {models} on {workloads}: {counted(left.cells, 'cell')} in "
-        f"{counted(timing.rounds, 'round')}, {_windows(plan)} each{more}; {apart}.\n{deaf}"
+        f"{counted(timing.rounds, 'round')}, {_windows(plan)} each{more}; {apart}.\n{deaf}{unsearched}"
     )
     steps = remaining.total
     if not steps and plan.until_width is None:

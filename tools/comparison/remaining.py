@@ -67,6 +67,8 @@ class Remaining:
         return whole - min(time.monotonic() - self._since, self._pace(_kind_of(self._running)))
 
     def _note(self, done: Done) -> None:
+        if done.error and not isinstance(done, Cell):
+            return  # it was over before it had begun, and the next may not be
         took = self._took.setdefault(_kind_of_done(done), [])
         if took and isinstance(done, Cell) and done.attempt > 1:
             took[-1] += done.took

@@ -27,6 +27,7 @@ HOST = "127.0.0.1"
 PORT = "{port}"
 WORKERS = "{workers}"
 NAMED = re.compile(r"(?P<name>[A-Za-z][\w.+-]*)=(?P<command>.*)", re.DOTALL)
+LONGEST_NAME = 60
 UNUSUAL = re.compile(r"[^\w.+-]")
 LEFT_OPEN = re.compile(r"(?<!\$)\{[a-z_]+\}")  # as what is put in is written; ${name} is a shell's own
 
@@ -60,6 +61,8 @@ def _parsed(text: str) -> tuple[str, tuple[str, ...]]:
         words = tuple(shlex.split(command))
     except ValueError as error:
         raise CommandError(f"cannot read the server's command {command!r}: {str(error).lower()}") from error
+    if len(name) > LONGEST_NAME:
+        raise CommandError(f"a name is at most {LONGEST_NAME} characters long, as a workload's is, not {name!r}")
     if not words or not words[0]:
         raise CommandError(f"there is no command in {text!r}")
     _check_left_open(words)

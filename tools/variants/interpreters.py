@@ -127,8 +127,9 @@ def _answer_of(path: str) -> dict[str, Any]:
 
 def _why_silent(errors: bytes) -> str:
     """Why nothing came that an interpreter answers: that it is none, or what it says that it could not start for."""
-    lines = errors.decode(errors="replace").splitlines()
-    return next((line.removeprefix(REFUSAL) for line in lines if line.startswith(REFUSAL)), "it is no Python")
+    lines = errors.decode(errors="replace").strip().splitlines()
+    said = f", and says: {lines[0]}" if lines else ""
+    return next((line.removeprefix(REFUSAL) for line in lines if line.startswith(REFUSAL)), f"it is no Python{said}")
 
 
 def _compile_for(path: str) -> None:

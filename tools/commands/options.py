@@ -1,7 +1,8 @@
-"""Options that are times, read as `serverlab load` reads its own."""
+"""Options that typer would read in another way: times as `serverlab load` has them, and paths that are none."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -25,3 +26,10 @@ def seconds_between(least: float, most: float) -> Callable[[str | float], float]
         return value
 
     return read
+
+
+def some_path(text: str) -> Path:
+    """Read a path, which is not empty: that is what a shell's variable is which was not set, and no folder is meant."""
+    if not text:
+        raise typer.BadParameter("give a path, not ''")
+    return Path(text)
