@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest  # what it compiles is kept, whatever the user likes
 READY := $(VENV)/.ready
 
 .PHONY: compare compare-full test setup lint clean lock readme
@@ -13,8 +14,8 @@ compare-full: setup  # some twenty minutes, which it says beforehand
 	$(BIN)/serverlab compare --full
 
 test: setup
-	$(BIN)/python -m pytest -n 6 --dist worksteal -q -m "not alone"  # most of them wait, for a server or for a time to pass
-	$(BIN)/python -m pytest -q -m alone $$(grep -l 'mark.alone' tests/test_*.py)
+	$(PYTEST) -q -m alone  # first, because it compiles all tests, which the processes of the next would do each for itself
+	$(PYTEST) -n 6 --dist worksteal -q -m "not alone"  # most of them wait, for a server or for a time to pass
 
 setup: $(READY)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import select
 import signal
 import socket
@@ -190,6 +191,29 @@ def serving(
         yield server
     finally:
         server.end()
+
+
+def port_to_come_back_to() -> int:
+    """Return a free port for what is to listen there later, or again.
+
+    It is below those that the kernel gives to whoever asks for any, as other tests do meanwhile.
+    """
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(max(1024, lowest // 2), lowest)
+        if can_be_bound(port):
+            return port
+
+
+def can_be_bound(port: int) -> bool:
+    """Tell whether a port is free for a server."""
+    with socket.socket() as successor:
+        successor.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            successor.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def read_all(client: socket.socket) -> bytes:

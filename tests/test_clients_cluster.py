@@ -29,8 +29,8 @@ from clients.plan import LoadPlan, PlanError
 from clients.process import LoadError
 from clients.swarm import NobodyListensError
 from tests.dask_cluster import DaskCluster, dask_cluster
-from tests.known_servers import KnownServer, known_server
-from tests.serving import PATIENCE, ROOT, wait_until
+from tests.known_servers import KnownServer, known_server, refusing
+from tests.serving import PATIENCE, ROOT, port_to_come_back_to, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -220,8 +220,7 @@ def test_a_worker_killed_in_the_run_is_missing_and_nobody_begins_its_part_again(
 
 def test_a_worker_that_comes_back_at_its_address_does_not_begin_again(alone: DaskCluster) -> None:
     """Its nanny starts it anew, the scheduler gives it its task again, and the task refuses: nobody connects."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = port_to_come_back_to()
     with_nanny = alone.add_worker("--worker-port", str(port), nanny=True)
     other = alone.add_worker()
     alone.await_workers()
@@ -351,19 +350,16 @@ def test_no_load_process_goes_on_for_a_caller_that_is_gone(dask: DaskCluster) ->
 
 def test_nobody_at_the_server_is_told_as_by_one_machine(dask: DaskCluster) -> None:
     """One line, and no load process stays behind."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        address = Address(host="127.0.0.1", port=probe.getsockname()[1])
-    with pytest.raises(NobodyListensError, match="nobody listens at"):
+    with refusing() as address, pytest.raises(NobodyListensError, match="nobody listens at"):
         run_on_cluster(LoadPlan(address, processes=2), dask.scheduler)
     wait_until(lambda: not children_of(dask))
 
 
 def test_nobody_at_the_scheduler_is_one_clear_line() -> None:
     """Status 1 and no traceback."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    status, errors = told("127.0.0.1:1", "--cluster", f"127.0.0.1:{port}")
-    assert (status, errors) == (1, f"serverlab load: no Dask scheduler listens at 127.0.0.1:{port}\n")
+    with refusing() as address:
+        status, errors = told("127.0.0.1:1", "--cluster", str(address))
+    assert (status, errors) == (1, f"serverlab load: no Dask scheduler listens at {address}\n")
 
 
 def test_a_scheduler_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,9 +135,9 @@ def test_a_server_that_goes_away_is_refused_without_a_storm() -> None:
     """After the server's end connects are refused; each client pauses before it tries again."""
     with known_server(known_servers.hang_up_every(50)) as server:
         server.on_hang_up = server.stop_listening
-        result = load(server.address, connections=1, duration=0.5)
+        result = load(server.address, connections=1, duration=1.0)
     assert result.errors["closed"] == 1
-    assert 1 <= result.errors["refused"] <= 12
+    assert 1 <= result.errors["refused"] <= 22
 
 
 def test_a_full_backlog_is_a_connect_timeout() -> None:

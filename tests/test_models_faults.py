@@ -6,7 +6,6 @@ import os
 import resource
 import select
 import signal
-import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -14,7 +13,17 @@ from typing import TYPE_CHECKING, TypeVar
 from servers.registry import CALM_IN_SCARCITY, MODELS, PORT_OF_THE_KILLED
 from servers.runtime.settings import Settings
 from tests.models import every_model, is_concurrent, models_that_can, models_that_cannot, serving_many
-from tests.serving import Server, is_silent, read_all, read_exactly, reset, serving, wait_until
+from tests.serving import (
+    Server,
+    can_be_bound,
+    is_silent,
+    port_to_come_back_to,
+    read_all,
+    read_exactly,
+    reset,
+    serving,
+    wait_until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +104,7 @@ def test_no_child_is_left_unreaped_or_behind(model: str) -> None:
 @models_that_can(PORT_OF_THE_KILLED)
 def test_a_child_holds_no_listener_so_a_new_server_can_take_the_port(model: str) -> None:
     """After kill -9, an orphaned child must not be found listening; old connections do not keep the port."""
-    with serving(model) as server:
+    with serving(model, "--port", str(port_to_come_back_to())) as server:
         client = server.connect()
         client.sendall(b"hello\n")
         assert read_exactly(client, 6) == b"hello\n"
@@ -142,7 +151,7 @@ def entries(folder: Path) -> int:
 @models_that_cannot(PORT_OF_THE_KILLED)
 def test_a_model_whose_children_hold_the_listener_keeps_its_port_when_it_is_killed(model: str) -> None:
     """What its registry entry declares: a new server is refused until the last client of the old one has left."""
-    with serving(model) as server:
+    with serving(model, "--port", str(port_to_come_back_to())) as server:
         client = server.connect()
         client.sendall(b"hello\n")
         assert read_exactly(client, 6) == b"hello\n"
@@ -151,17 +160,6 @@ def test_a_model_whose_children_hold_the_listener_keeps_its_port_when_it_is_kill
         assert not can_be_bound(server.listening["port"])
         client.close()
         wait_until(lambda: can_be_bound(server.listening["port"]))
-
-
-def can_be_bound(port: int) -> bool:
-    """Tell whether a port is free for a server."""
-    with socket.socket() as successor:
-        successor.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            successor.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 @models_that_cannot(CALM_IN_SCARCITY)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import ROOT, read_exactly, serving
+from tests.serving import ROOT, port_to_come_back_to, read_exactly, serving
 
 
 def refused(*arguments: str, user: int | None = None) -> tuple[int, str]:
@@ -34,10 +34,10 @@ def test_port_0_is_reported_as_what_the_kernel_chose() -> None:
 
 def test_an_ipv6_address_serves() -> None:
     """With V6ONLY set, so that the IPv4 port stays free for another."""
-    with serving("threaded", "--host", "::1") as server:
+    port = str(port_to_come_back_to())
+    with serving("threaded", "--host", "::1", "--port", port) as server:
         assert server.ask(b"hello\n") == b"hello\n"
-        port = server.listening["port"]
-        with serving("threaded", "--port", str(port)) as other:
+        with serving("threaded", "--port", port) as other:
             assert other.ask(b"hello\n") == b"hello\n"
 
 
@@ -167,8 +167,7 @@ def refused_as_nobody(*arguments: str) -> tuple[int, str]:
 @pytest.mark.parametrize("udp", [[], ["--udp"]])
 def test_of_two_reuseport_servers_that_start_at_once_one_is_refused(udp: list[str]) -> None:
     """SO_REUSEPORT shares a port between the workers of one server, and never with another server."""
-    with socket.create_server(("127.0.0.1", 0)) as chosen:
-        port = str(chosen.getsockname()[1])
+    port = str(port_to_come_back_to())
     command = [sys.executable, "-m", "servers", "reuseport", "--port", port, "--workers", "2", *udp]
     servers = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(3)
