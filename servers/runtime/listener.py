@@ -111,6 +111,7 @@ class Listener:
         self._opened_by = os.getpid()
         self._unix_identity = identity(unix_path) if unix_path else None
         self._promised = 0  # once the server stops: how many waited in the accept queues then
+        self._counted_again = False
         self.scarcity = Scarcity("accept")
         for listening in sockets:
             # Of several that are polled, one that another process has emptied meanwhile must not hold us.
@@ -143,7 +144,7 @@ class Listener:
         comes later was not, or a busy server would never stop.
         """
         stopping = self._lifecycle.stopping  # before the call: who is taken while the signal comes is not of the queue
-        if stopping and self._promised <= 0:
+        if stopping and self._promised <= 0 and not self._count_again():
             return None
         try:
             connection, _ = listening.accept()
@@ -168,6 +169,17 @@ class Listener:
         if not self.shared:
             for listening in self.sockets:
                 listening.setblocking(False)
+
+    def _count_again(self) -> int:
+        """Count who waits once more, when all who were promised are taken, and return it.
+
+        A client's connect has returned as soon as it has our half of the handshake: its last segment may be on its way
+        while the word to stop comes, and then it is not in the queue yet.
+        """
+        if not self._counted_again:
+            self._counted_again = True
+            self._promised = sum(map(queue_length, self.sockets))
+        return self._promised
 
     def close(self) -> None:
         """Close the sockets, and remove the Unix socket's path; in a forked child the parent keeps that."""
