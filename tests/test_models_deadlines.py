@@ -17,6 +17,7 @@ from tests.serving import Server, is_silent, read_all, read_exactly, serving, wa
 IDLE = 0.6
 PAUSE = 0.35  # two of them are longer than IDLE: what is counted from the connection's beginning ends it in the second
 REQUEST = 0.5
+LEAST = 0.2  # of REQUEST: a loop counts it from when it last looked at the clock, a while ago on a busy machine
 
 
 @every_model
@@ -31,7 +32,7 @@ def test_a_request_must_be_whole_in_time_however_many_pieces_keep_coming(model: 
                 client.send(b"x")
                 assert time.monotonic() - began < 10
             assert client.recv(10) == b""
-            assert time.monotonic() - began > 0.8 * REQUEST
+            assert time.monotonic() - began > LEAST
         assert server.stop()["errors"] == {"request-timeout": 1}
 
 
@@ -116,7 +117,7 @@ def test_an_answer_must_be_taken_in_time_however_slowly_it_is_taken(model: str) 
             client.sendall(b"16000000\n")
             with pytest.raises(ConnectionResetError):
                 read_slowly(client)
-            assert time.monotonic() - began > 0.8 * REQUEST
+            assert time.monotonic() - began > LEAST
         assert server.stop()["errors"] == {"write-timeout": 1}
 
 
