@@ -144,7 +144,7 @@ class Listener:
         comes later was not, or a busy server would never stop.
         """
         stopping = self._lifecycle.stopping  # before the call: who is taken while the signal comes is not of the queue
-        if stopping and self._promised <= 0 and not self._count_again():
+        if stopping and self._promised <= 0 and not self._promised_more():
             return None
         try:
             connection, _ = listening.accept()
@@ -170,8 +170,8 @@ class Listener:
             for listening in self.sockets:
                 listening.setblocking(False)
 
-    def _count_again(self) -> int:
-        """Count who waits once more, when all who were promised are taken, and return it.
+    def _promised_more(self) -> bool:
+        """Count once more who waits, when all who were promised are taken, and tell whether somebody does.
 
         A client's connect has returned as soon as it has our half of the handshake: its last segment may be on its way
         while the word to stop comes, and then it is not in the queue yet.
@@ -179,7 +179,7 @@ class Listener:
         if not self._counted_again:
             self._counted_again = True
             self._promised = sum(map(queue_length, self.sockets))
-        return self._promised
+        return self._promised > 0  # less than none, where threads have taken more at the same time
 
     def close(self) -> None:
         """Close the sockets, and remove the Unix socket's path; in a forked child the parent keeps that."""
