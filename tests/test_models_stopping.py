@@ -170,10 +170,11 @@ def test_a_second_sigint_ends_at_once(model: str) -> None:
     with serving_many(model, 2, "--protocol", "work", "--grace", "30") as server, server.connect() as client:
         client.sendall(b"1\n1 sleep=30\n")
         assert read_exactly(client, 1) == b"x"
-        server.signal(signal.SIGINT)
-        assert is_silent(client)  # two that come together would be one
         began = time.monotonic()
-        server.signal(signal.SIGINT)
+        for _ in range(8):  # two that come together are one, and a busy machine keeps the first waiting
+            if server.process.poll() is None:
+                server.signal(signal.SIGINT)
+                is_silent(client, seconds=0.5)
         stopped = server.stopped()
         assert time.monotonic() - began < 15
         assert stopped["reason"] == "SIGINT twice"

@@ -42,7 +42,7 @@ def services_of_workers(service: Service) -> list[Service]:
     return [service.worker(number) for number in range(1, wanted_threads(service) + 1)]
 
 
-LOOK_AGAIN = 1.0
+LOOK_AGAIN = 0.25
 """Seconds after which a wait for the threads looks whether a signal has come in the moment in which it began."""
 
 
