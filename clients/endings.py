@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import time
 from typing import TYPE_CHECKING
 
 from clients.client import GONE, GREETING, LEAVING, READY, WAITING, Client
@@ -34,13 +33,6 @@ class Endings:
     def fail_with(self, client: Client, error: OSError, now: int) -> None:
         """A system call ended the connection."""
         self.fail(client, outcome_of(error), detail_of(error), now)
-
-    def fail_behind(self, client: Client, error: OSError) -> None:
-        """A request could not be sent behind others: what has been answered before the end is still there to read."""
-        endpoint = client.endpoint
-        self._dialogues.hearing.read(client)
-        if client.endpoint is endpoint:
-            self.fail_with(client, error, time.monotonic_ns())
 
     def hung_up(self, client: Client, now: int) -> None:
         """The server has ended the connection, or its half of it, in an orderly way."""

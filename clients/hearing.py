@@ -29,6 +29,8 @@ class Hearing:
     def __init__(self, dialogues: Dialogues) -> None:
         self._dialogues = dialogues
         self._connections = dialogues.connections
+        self._taking = False
+        self._broken: OSError | None = None  # what was found while answers are taken that came before it
 
     def notice(self, client: Client, event: int, now: int) -> None:
         """Deal with an event that is more, or other, than bytes to read."""
@@ -57,6 +59,19 @@ class Hearing:
                 return
             self.take(client, data, time.monotonic_ns())
 
+    def hear_out(self, client: Client, error: OSError) -> None:
+        """A request could not be sent behind others: hear what was answered before the end, and fail with that.
+
+        It may be an answer that gave room for the request, with more behind it in the same bytes: these come first.
+        """
+        if self._taking:
+            self._broken = error
+            return
+        endpoint = client.endpoint
+        self.read(client)
+        if client.endpoint is endpoint:
+            self._dialogues.endings.fail_with(client, error, time.monotonic_ns())
+
     def take(self, client: Client, data: bytes, now: int) -> None:
         """Compare what arrived with the answers that are due; no bytes are the server's end."""
         if not data:
@@ -65,6 +80,15 @@ class Hearing:
         if client.phase == GREETING:
             self._dialogues.entrance.greeted(client, data, now)
             return
+        endpoint = client.endpoint
+        self._taking = True
+        self._take_all(client, data, now)
+        self._taking = False
+        error, self._broken = self._broken, None
+        if error is not None and client.endpoint is endpoint:
+            self.hear_out(client, error)
+
+    def _take_all(self, client: Client, data: bytes, now: int) -> None:
         endpoint, taken = client.endpoint, 0
         while taken < len(data) and client.endpoint is endpoint:
             if client.phase != WAITING:

@@ -67,7 +67,7 @@ class Sending:
         except BlockingIOError:
             count = 0
         except OSError as error:
-            self._dialogues.endings.fail_behind(client, error)
+            self._dialogues.hearing.hear_out(client, error)
             return
         if count != turn.request_size:
             self._keep_unsent(client, turn.request, count)
