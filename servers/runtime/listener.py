@@ -39,6 +39,9 @@ PENDING_NETWORK_ERRORS = frozenset(
 )
 
 
+ON_ITS_WAY = 0.1  # seconds for which the last segment of a handshake may be held up on a busy machine
+
+
 def nothing() -> None:
     """Do nothing while nobody calls."""
 
@@ -111,7 +114,7 @@ class Listener:
         self._opened_by = os.getpid()
         self._unix_identity = identity(unix_path) if unix_path else None
         self._promised = 0  # once the server stops: how many waited in the accept queues then
-        self._counted_again = False
+        self._stopped_at, self._counted_again = 0.0, False
         self.scarcity = Scarcity("accept")
         for listening in sockets:
             # Of several that are polled, one that another process has emptied meanwhile must not hold us.
@@ -144,7 +147,9 @@ class Listener:
         comes later was not, or a busy server would never stop.
         """
         stopping = self._lifecycle.stopping  # before the call: who is taken while the signal comes is not of the queue
-        if stopping and self._promised <= 0 and not self._promised_more():
+        if stopping and not self._counted_again:
+            self._count_again()
+        if stopping and self._promised <= 0:
             return None
         try:
             connection, _ = listening.accept()
@@ -165,21 +170,21 @@ class Listener:
 
         That of a shared listener ends by itself within ACCEPT_WAIT.
         """
+        self._stopped_at = time.monotonic()
         self._promised = sum(map(queue_length, self.sockets))
         if not self.shared:
             for listening in self.sockets:
                 listening.setblocking(False)
 
-    def _promised_more(self) -> bool:
-        """Count once more who waits, when all who were promised are taken, and tell whether somebody does.
+    def _count_again(self) -> None:
+        """Count once more who waits, at the first look after the word to stop, if that comes soon.
 
-        A client's connect has returned as soon as it has our half of the handshake: its last segment may be on its way
-        while the word to stop comes, and then it is not in the queue yet.
+        A client's connect returns as soon as our half of the handshake is there: its last segment may be on its way
+        while the word comes, and then it is not in the queue yet.
         """
-        if not self._counted_again:
-            self._counted_again = True
-            self._promised = sum(map(queue_length, self.sockets))
-        return self._promised > 0  # less than none, where threads have taken more at the same time
+        self._counted_again = True
+        if time.monotonic() - self._stopped_at < ON_ITS_WAY:
+            self._promised = max(self._promised, sum(map(queue_length, self.sockets)))
 
     def close(self) -> None:
         """Close the sockets, and remove the Unix socket's path; in a forked child the parent keeps that."""
