@@ -19,7 +19,6 @@ import os
 
 from servers.runtime.blocking import Conversation
 from servers.runtime.children import Children
-from servers.runtime.errors import EndNow
 from servers.runtime.rehearsal import rehearse
 
 TYPE_CHECKING = False
@@ -33,19 +32,15 @@ def serve(listener: Listener, service: Service) -> None:
     children = Children(service)
     rehearse(service)
     gc.freeze()  # a collection in a child must not touch, and so copy, what the parent made
-    try:
-        while children.make_room() and (connection := listener.accept(meanwhile=children.reap)):
-            # Made before the fork: what is made after it is made in pages that the child must first copy.
-            conversation = Conversation(connection, service)
-            if row := children.fork():
-                service.tally.use_row(row)
-                listener.close()  # or an orphan would hold the port
-                run_and_exit(conversation)
-            connection.close()
-        children.wait_for_all()
-    except EndNow:
-        children.end_now()
-        raise
+    while children.make_room() and (connection := listener.accept(meanwhile=children.reap)):
+        # Made before the fork: what is made after it is made in pages that the child must first copy.
+        conversation = Conversation(connection, service)
+        if row := children.fork():
+            service.tally.use_row(row)
+            listener.close()  # or an orphan would hold the port
+            run_and_exit(conversation)
+        connection.close()
+    children.wait_for_all()
 
 
 def run_and_exit(conversation: Conversation) -> None:

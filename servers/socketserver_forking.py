@@ -24,7 +24,6 @@ from itertools import count
 from socketserver import ForkingMixIn, TCPServer
 
 from servers.runtime.children import Children
-from servers.runtime.errors import EndNow
 from servers.runtime.socketservers import OnListener
 
 TYPE_CHECKING = False
@@ -37,12 +36,7 @@ if TYPE_CHECKING:
 
 def serve(listener: Listener, service: Service) -> None:
     """Serve each client in a process of its own until the server stops and the last of them has ended."""
-    server = Server(listener, service)
-    try:
-        server.serve_until_stopped()
-    except EndNow:
-        server.children.end_now()
-        raise
+    Server(listener, service).serve_until_stopped()
 
 
 class Server(OnListener, ForkingMixIn, TCPServer):
@@ -59,13 +53,18 @@ class Server(OnListener, ForkingMixIn, TCPServer):
         """Fork, with a row of the tally that no other living child has."""
         taken = set(self.children.row_of.values())
         self._row = next(row for row in count(1) if row not in taken)
-        super().process_request(request, client_address)
-        assert self.active_children is not None
-        for pid in self.active_children - self.children.row_of.keys():
-            self.children.row_of[pid] = self._row
+        self.service.lifecycle.hold()  # a child that we did not know of could not be ended
+        try:
+            super().process_request(request, client_address)
+            assert self.active_children is not None
+            for pid in self.active_children - self.children.row_of.keys():
+                self.children.row_of[pid] = self._row
+        finally:
+            self.service.lifecycle.release()
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Be the child: serve the client."""
+        self.service.lifecycle.release()
         self.service.tally.use_row(self._row)
         super().finish_request(request, client_address)
 

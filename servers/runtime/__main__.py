@@ -84,16 +84,21 @@ def open_endpoint(settings: Settings, lifecycle: Lifecycle) -> Listener | Receiv
 def run(serve: Callable[[Any, Service], None], endpoint: Listener | Receiver, service: Service) -> int:
     """Run the model to its end and say what it did."""
     began, status, settings = monotonic(), 0, service.settings
+    server = os.getpid()
     try:
         serve(endpoint, service)
+        service.lifecycle.hear_no_more()
     except EndNow:
         service.cut_off()
     except CannotServe as error:
         service.lifecycle.reason = str(error)
         status = refuse(error)
     finally:
+        service.lifecycle.clean_up()
         endpoint.close()
-    facts = {"model": settings.model, "protocol": settings.protocol, "pid": os.getpid()}
+    if os.getpid() != server:
+        return status  # a child that was ended before it could begin
+    facts = {"model": settings.model, "protocol": settings.protocol, "pid": server}
     reason, lasted = service.lifecycle.reason, monotonic() - began
     announce("stopped", **facts, reason=reason, duration=lasted, **service.tally.totals(), **usage(), gil=has_gil())
     return INTERRUPTED if reason == "SIGINT twice" else status

@@ -38,6 +38,7 @@ class Children:
         self._parent = os.getpid()
         self._lifecycle = service.lifecycle
         service.lifecycle.when_stopping(self._tell_to_stop)
+        service.lifecycle.when_over(self.end_now)
 
     def make_room(self) -> bool:
         """Reap who has ended, and wait for one where there are as many as there may be; always true."""
@@ -90,7 +91,7 @@ class Children:
             self._reap_one(0)
 
     def end_now(self) -> None:
-        """End the children at once: they count what they did as cut off, or are killed."""
+        """End at once what children are left: they count what they did as cut off, or are killed."""
         if os.getpid() != self._parent:
             return  # a child that was ended before it could begin
         for _ in range(round(LAST_WORDS / LAST_RETELL)):

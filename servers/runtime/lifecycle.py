@@ -48,6 +48,7 @@ class Lifecycle:
         self.reason = "done"
         self._grace = grace
         self._when_stopping: list[Callable[[], None]] = []
+        self._when_over: list[Callable[[], None]] = []
         self._server = os.getpid()
         self._held = False
         self._breaks_off = False
@@ -58,6 +59,15 @@ class Lifecycle:
         Forked children inherit it with everything else, and are stopped by a signal of their own.
         """
         self._when_stopping.append(tell)
+
+    def when_over(self, clean_up: Callable[[], None]) -> None:
+        """Have `clean_up` called at the very end: a model that is ended at once may be so between any two steps."""
+        self._when_over.append(clean_up)
+
+    def clean_up(self) -> None:
+        """Do what is to be done when the model has ended, however it did."""
+        for clean_up in self._when_over:
+            clean_up()
 
     def install(self) -> None:
         """Take over the signals of the server, and let in those that had to wait while it started."""
@@ -110,9 +120,10 @@ class Lifecycle:
     def _stop(self, number: int) -> None:
         if number == signal.SIGINT and os.getpid() != self._server:
             return  # ctrl-C reaches every process of the terminal; a child waits for its parent's word
+        name = signal.Signals(number).name  # first: no other signal is heard between the next three lines
         if not self.stopping:
-            self.reason = signal.Signals(number).name  # first, for a second SIGINT may come already, and says the last
             self.stopping = True
+            self.reason = name
             # A timer of zero would be none at all; and one that rings but once may ring just before a system call.
             signal.setitimer(signal.ITIMER_REAL, max(self._grace, 0.001), RING_AGAIN)
             for tell in self._when_stopping:
@@ -120,11 +131,15 @@ class Lifecycle:
         elif number == signal.SIGINT:
             self._end_now("SIGINT twice")
 
-    def _end_now(self, reason: str) -> None:
-        """Raise EndNow, once: another signal must not break into the clean-up that it leads to."""
+    def hear_no_more(self) -> None:
+        """Ignore all signals from now on: the server is at its end."""
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number in self.signals():
             signal.signal(number, ignore)
+
+    def _end_now(self, reason: str) -> None:
+        """Raise EndNow, once: another signal must not break into the clean-up that it leads to."""
+        self.hear_no_more()
         self.reason = reason
         self.ending = True
         if not self._held:

@@ -24,7 +24,6 @@ from mmap import mmap
 
 from servers.runtime.bell import Bell
 from servers.runtime.children import Children
-from servers.runtime.errors import EndNow
 from servers.runtime.lifecycle import WORKER_SIGNALS, ignore
 from servers.runtime.messages import warn
 from servers.runtime.restarts import Restarts
@@ -115,23 +114,12 @@ class Workers:
     def __enter__(self) -> None:
         """Fork the first workers."""
         gc.freeze()  # a collection in a worker must not touch, and so copy, what the parent made
-        try:
-            self._fill_slots()
-        except BaseException:
-            self._children.end_now()
-            raise
+        self._fill_slots()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Wait until the last worker has ended of itself; end them at once where the parent is ended."""
-        try:
-            if not kind:
-                self._children.wait_for_all()
-        except EndNow:
-            kind = EndNow
-            raise
-        finally:
-            if kind:
-                self._children.end_now()
+        """Wait until the last worker has ended of itself, unless the parent is ended: then all are, at its end."""
+        if not kind:
+            self._children.wait_for_all()
 
     def renew(self, slots: list[int]) -> None:
         """Have a new worker take each of these slots, one after the other."""
