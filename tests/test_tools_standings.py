@@ -12,7 +12,7 @@ from tools.analysis.controls import control_ratio, session_control
 from tools.analysis.measures import measure_of, percentile_for
 from tools.analysis.one_speed import at_one_speed, cpu_at_one_speed, verdict_on
 from tools.analysis.standings import AT_THE_END, standing
-from tools.verdicts.verdict import CLIENT, SERVER_CPU
+from tools.verdicts.verdict import CLIENT, HOST_NOISE, SERVER_CPU
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,6 +163,24 @@ def test_a_figure_is_adjusted_for_the_cpus_that_limited_it(tmp_path: Path, limit
     assert spread(dict(raw["selector"])) > 0.3
     assert spread(found.figures["selector"]) < 0.01
     assert standing(results, CHURN).exponents == found.exponents
+
+
+def test_rows_that_noise_limited_are_adjusted_by_what_they_used(tmp_path: Path) -> None:
+    """A server that used all of its CPU goes with the CPU's speed, though nothing tells what it would have done."""
+    cells: list[Cell] = []
+    for place, model in enumerate(("iterative", "threaded", "selector")):
+        moving = turned(SPEEDS, place)
+        made = at_speeds(model, moving, (9.0,) * 5, moving)
+        cells += [
+            replace(each, host=replace(each.host, server_others=0.4, steal=0.3), cpu=replace(each.cpu, total=0.95))
+            for each in by_clients(made, 0.5, 0.3)
+            if each.host and each.cpu
+        ]
+    results = saved(tmp_path / "r", cells, replace(FIVE, workloads=(CHURN,)))
+    assert {verdict_on(results, CHURN, model).limit for model in FIVE.models[::3]} == {HOST_NOISE}
+    found = at_one_speed(results, CHURN, measure_of(results, CHURN).by_model, rises=True)
+    assert found.exponents["selector"].server == pytest.approx(1, abs=0.05)
+    assert spread(found.figures["selector"]) < 0.05
 
 
 def test_cpu_for_a_request_is_adjusted_for_the_servers_cpus(tmp_path: Path) -> None:

@@ -104,6 +104,32 @@ def test_a_model_that_is_not_told_from_two_others_is_in_the_tiers_of_both(tmp_pa
     assert tiers(figure) == {"iterative": "1", "passing": "2", "preforked": "2-3", "threaded": "3", "selector": "-"}
 
 
+def test_under_several_interpreters_each_model_is_beside_its_own_baseline(tmp_path: Path) -> None:
+    """100 us beyond one of 100 us, and 100 us beyond one of 300; a server of the user's is beside the first."""
+    models = tuple(
+        replace(note(name), name=f"{name}@{python}", model=name, interpreter=python)
+        for name in ("iterative", "threaded")
+        for python in ("3.11", "3.13")
+    )
+    mine = replace(note("selector"), name="mine", model="", command=("mine",))
+    costs = {
+        "iterative@3.11": (0.1, 0.1),
+        "iterative@3.13": (0.3, 0.3),
+        "threaded@3.11": (0.2, 0.2),
+        "threaded@3.13": (0.4, 0.4),
+        "mine": (0.12, 0.12),
+    }
+    told = table(compared(tmp_path / "r", *four_rounds(**costs), models=(*models, mine)), "process-control")
+    assert {row[0]: row[2] for row in told.rows} == {
+        "iterative@3.11": "baseline",
+        "iterative@3.13": "baseline",
+        "threaded@3.11": "100",
+        "threaded@3.13": "100",
+        "mine": "20.0",
+    }
+    assert "Each model is beside the iterative one under its own interpreter." in told.notes
+
+
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_a_few_rounds_tell_no_tiers_apart(tmp_path: Path, number: int) -> None:
     """However far apart they lie: all share the first; and the note says why."""

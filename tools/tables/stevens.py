@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from tools.analysis.process_control import BASELINE, STEVENS_CONNECTIONS, ProcessControl, process_control
+from tools.analysis.process_control import STEVENS_CONNECTIONS, ProcessControl, process_control
 from tools.analysis.workers import pools
 from tools.inference.ranking import words
 from tools.tables.published import STEVENS_POOL, design_of
@@ -67,6 +67,8 @@ def stevens_table(control: tuple[ProcessControl, ...]) -> Table:
 
 
 def _control_remarks(control: tuple[ProcessControl, ...]) -> Iterator[str]:
+    if len({row.baseline for row in control}) > 1:
+        yield "Each model is beside the iterative one under its own interpreter."
     for row in control:
         if row.reason:
             yield f"{row.model}: CPU not compared, because {row.reason}."
@@ -80,7 +82,7 @@ def _control_remarks(control: tuple[ProcessControl, ...]) -> Iterator[str]:
 
 def _stevens_row(row: ProcessControl) -> tuple[Content, ...]:
     own = with_interval(row.cpu, 1e6)
-    if row.model == BASELINE and row.cpu:
+    if row.is_baseline and row.cpu:
         return row.model, own, "baseline", NOTHING, "0"
     if not row.difference:
         return row.model, own, NOTHING, NOTHING, NOTHING
@@ -128,7 +130,7 @@ def _in_his_order(control: Iterable[ProcessControl], numbers: Mapping[str, int |
 
 
 def _figure_row(row: ProcessControl, number: int | None) -> tuple[str, ...]:
-    seconds = "0" if row.model == BASELINE else NOTHING
+    seconds = "0" if row.is_baseline else NOTHING
     if row.difference:
         extra = row.difference.scaled(STEVENS_CONNECTIONS)
         seconds = f"{extra.estimate:.2f}"
@@ -159,8 +161,8 @@ def _pool_sizes(shared: Sequence[Pool], models: Sequence[Variant]) -> Iterator[s
 
 RESOLVED = (
     "Tier 1 is the cheapest. Models that have a tier in common are not told apart: the interval of the ratio of what a "
-    "connection costs them, within rounds, reaches to less than 5 %. Fewer than four rounds have no intervals and "
-    "tell nothing apart."
+    "connection costs them, at one speed of the CPUs, reaches to less than 5 %. Fewer than four rounds have no "
+    "intervals and tell nothing apart."
 )
 
 

@@ -60,6 +60,7 @@ def summary_of(results: Results) -> dict[str, Any]:
             {
                 "model": each.model,
                 "cpu_per_connection": interval_object(each.cpu),
+                "baseline": each.baseline,
                 "beyond_iterative": interval_object(each.difference),
                 "tiers": each.tiers,
                 "reason": each.reason,
