@@ -179,7 +179,7 @@ def test_rows_that_noise_limited_are_adjusted_by_what_they_used(tmp_path: Path) 
     results = saved(tmp_path / "r", cells, replace(FIVE, workloads=(CHURN,)))
     assert {verdict_on(results, CHURN, model).limit for model in FIVE.models[::3]} == {HOST_NOISE}
     found = at_one_speed(results, CHURN, measure_of(results, CHURN).by_model, rises=True)
-    assert found.exponents["selector"].server == pytest.approx(1, abs=0.05)
+    assert found.exponents["selector"].server == pytest.approx(1, abs=0.1)
     assert spread(found.figures["selector"]) < 0.05
 
 
