@@ -26,7 +26,7 @@ import numpy as np
 
 from tools.failure import ResultsError
 from tools.saved.cells import Capacity, Cell, MemoryProbe
-from tools.saved.lines import FORMAT, KINDS, VERSION, header_of, record_of
+from tools.saved.lines import FORMAT, KINDS, VERSION, check_newest, header_of, record_of
 from tools.saved.records import as_json
 
 if TYPE_CHECKING:
@@ -173,8 +173,8 @@ def _is_empty(folder: Path) -> bool:
 def resuming(folder: Path) -> Iterator[tuple[Results, Writer]]:
     """Read a comparison that was broken off, and yield it with a writer that goes on where it ends.
 
-    A line that was cut short is removed from the file. Raises ResultsError: as `read_results`, or the folder cannot be
-    written to, or another comparison is writing to it.
+    A line that was cut short is removed from the file. Raises ResultsError: as `read_results`, or it is of an older
+    version, or the folder cannot be written to, or another comparison is writing to it.
     """
     path = folder / CELLS
     if not path.exists():
@@ -184,6 +184,7 @@ def resuming(folder: Path) -> Iterator[tuple[Results, Writer]]:
     with stream:
         _lock(folder, stream)
         results = read_results(folder)
+        check_newest(path, path.read_bytes().partition(b"\n")[0])
         with _writable(folder):
             stream.truncate(path.read_bytes().rfind(b"\n") + 1)
             stream.seek(0, os.SEEK_END)
