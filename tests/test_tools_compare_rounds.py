@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from clients.ceiling import Ceiling
 from tests.made_up_cells import SEED, Comparing, Told
 from tools.analysis.summary import summarized
+from tools.comparison import carrying_out
 from tools.comparison.planning import FEWEST_REPEATS, REPEATS, Plan, Timing
 from tools.saved.cells import Host
 from tools.saved.header import Variant
@@ -19,6 +21,8 @@ from tools.workloads import chosen_workloads
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from clients.plan import LoadPlan
 
 QUIET = Host(0.5, 0.5, 0.0, 0.0, 0.0, 1.0, 1.0, 30.0, 30.0)
 NOISY = replace(QUIET, server_others=0.5)
@@ -147,6 +151,27 @@ def test_rounds_until_narrow_go_on_where_they_were_broken_off(made: Comparing, b
     assert [(cell.model, cell.round, cell.position) for cell in results.cells] == [
         (cell.model, cell.round, cell.position) for cell in whole.cells
     ]
+
+
+def test_ceilings_whose_measuring_was_broken_off_are_measured_when_it_is_gone_on_with(
+    made: Comparing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the clients would never be found to have been the limit; what was known already stays."""
+    asked = replace(plan(2, "selector"), workloads=chosen_workloads(("churn", "keepalive", "waiting")))
+
+    def broken_off_at_the_second(of: LoadPlan, **_: float) -> Ceiling:
+        if not of.churn:
+            os.kill(os.getpid(), signal.SIGINT)
+        return Ceiling(1000.0, 0.0, limited_by_client=True, measured_at="")
+
+    monkeypatch.setattr(carrying_out, "ceiling", broken_off_at_the_second)
+    begun = made.carry_out(asked)
+    assert (begun.header.ceilings, begun.cells) == ({"churn": 1000.0}, ())
+    monkeypatch.setattr(carrying_out, "ceiling", lambda *_, **__: Ceiling(2000.0, 0.0, True, ""))
+    results = made.resume()
+    assert results.header.ceilings == dict.fromkeys(("churn", "keepalive", "waiting"), 2000.0)
+    assert replace(results.header, ceilings={}) == replace(begun.header, ceilings={})
+    assert len(results.cells) == 6
 
 
 def test_a_comparison_that_has_all_it_needs_measures_no_more(made: Comparing) -> None:

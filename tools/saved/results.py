@@ -111,6 +111,13 @@ class Writer:
         """Write the first line; to be called once and before any record."""
         self._line({"format": FORMAT, "version": VERSION, **as_json(header)})
 
+    def replace_header(self, header: Header) -> None:
+        """Write the first line anew; to be called before any record."""
+        with _writable(self._folder):
+            self._stream.seek(0)
+            self._stream.truncate()
+        self.add_header(header)
+
     def add(self, record: Cell | MemoryProbe | Capacity) -> None:
         """Write a record's line, at once; a cell's samples must have been written before."""
         kind = next(name for name, known in KINDS.items() if isinstance(record, known))
