@@ -193,7 +193,7 @@ def test_what_was_run_has_the_pythons_the_commands_and_how_to_do_it_again(page: 
     assert "socketserver_threading is a server of the user's: mine --port '{port}' 'two words'" in text
     assert "selector (again) selector once more, to see whether it differs from itself." in text
     assert "serverlab compare --scaling --seed 7 " in text
-    assert "until every interval was at most 5 % wide, or there were 30" in text
+    assert "until the interval of what ranks the models was at most 5 % wide for each of them, or there were 30" in text
 
 
 @pytest.mark.parametrize(

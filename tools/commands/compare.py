@@ -13,6 +13,7 @@ import typer
 from clients.durations import FORMS
 from servers.registry import MODELS
 from tools.analysis.alike import check_alike
+from tools.analysis.narrowing import cells_wanted
 from tools.commands.options import seconds_between, some_path
 from tools.commands.report import show
 from tools.comparison.asked import Asked, AskedError, asked_plan
@@ -70,7 +71,7 @@ def compare(
     ] = None,
     until_width: Annotated[
         str | None,
-        typer.Option(metavar="P%", help="Add rounds until each interval is at most so wide, a share of its figure."),
+        typer.Option(metavar="P%", help="Add rounds until the interval of what ranks the models is at most so wide."),
     ] = None,
     max_rounds: Annotated[
         int | None, typer.Option(min=1, max=1000, metavar="N", help=f"But at most so many. [default: {MAX_ROUNDS}]")
@@ -179,9 +180,8 @@ def compare(
     show(results, before, as_json=as_json)
     if broken_off:
         name = signal.Signals(broken_off).name
-        planned = results.header.planned
         print(
-            f"{name}: {len(results.cells)} of {planned} cells were measured; "
+            f"{name}: {len(results.cells)} of {cells_wanted(results)} cells were measured; "
             f"go on with: serverlab compare --resume {folder}",
             file=sys.stderr,
         )

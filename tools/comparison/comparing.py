@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from clients.ceiling import Ceiling
+from tools.analysis.narrowing import too_wide
 from tools.comparison.measuring import cell_of, measured
-from tools.comparison.narrowing import too_wide
 from tools.comparison.planning import CAPACITY, CELL, FEWEST_REPEATS, MEMORY, OVERHEAD, REPEATS, without
 from tools.comparison.probing import PROTOCOL, probed, searched
 from tools.saved.cells import Capacity, Cell, MemoryProbe

@@ -109,9 +109,10 @@ class Step:
 class Plan:
     """What is to be compared, in which order: equal plans give equal orders. `left_out` is what cannot be, and why.
 
-    With `until_width`, rounds are added until no interval is wider than that, or there are `max_rounds`. Memory is
-    probed with up to `held` connections in the first `memory_rounds`, and a capacity is searched for the `objective`
-    after all rounds. `division` tells the CPUs of servers, of which some models have a worker each.
+    With `until_width`, rounds are added until no interval of what ranks the models is wider than that, or there are
+    `max_rounds`. Memory is probed with up to `held` connections in the first `memory_rounds`, and a capacity is
+    searched for the `objective` after all rounds. `division` tells the CPUs of servers, of which some models have a
+    worker each.
     """
 
     models: tuple[Variant, ...]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tools.analysis.controls import session_control
 from tools.analysis.figures import NOTICEABLE_APART, counted_apart, measuring_share
+from tools.analysis.narrowing import cells_wanted
 from tools.analysis.standings import LEAST_DIFFERENCE
 from tools.analysis.statistics import BEHIND_A_PERCENTILE
 from tools.comparison.progress import named
@@ -37,6 +38,7 @@ def run_values(results: Results) -> dict[str, object]:
         "workloads": [workload for workload in header.workloads if not workload.scaling_of],
         "rounds": max((cell.round for cell in results.cells), default=0),
         "cells": len(results.cells),
+        "wanted": cells_wanted(results),
         "failed": sum(1 for cell in results.cells if cell.error),
         "notices": results.notices,
         "left_out": tuple(header.left_out.values()),
