@@ -196,6 +196,8 @@ def begun(asked: Asked, output: Path | None, watching: Watching, before: Results
         check_alike(found.plan.models, found.plan.workloads, before.header)
     check_possible(found.plan)
     unsure = amiss(found.plan)
+    for clause in found.unscaled:
+        watching.note(f"{clause[0].upper()}{clause[1:]}.")
     watching.note(in_a_line(unsure))
     command = ("serverlab", *sys.argv[1:])
     folder = output or new_folder()

@@ -82,6 +82,7 @@ DEFAULT_TIMING = Timing(rounds=5, warm_up=0.12, duration=0.8, limit=86)
 QUICK = Timing(rounds=2, warm_up=0.1, duration=0.2, limit=21)  # one turn; what 25 s allow with imports and report
 FULL = Timing(rounds=6, warm_up=0.3, duration=3.0)
 MAX_ROUNDS = 30
+SCALED_IN_FULL = ("waiting", "computing")  # one workload that is all waiting, and one that is all computing
 
 
 @dataclass(frozen=True, slots=True)
