@@ -46,8 +46,10 @@ def _lead(found: Control, model: str) -> str:
         return "No model was entered twice, so that nothing tells whether equal servers would have come out equal."
     if found.sound is None:
         return f"{model} was entered twice, but {found.reason}."
+    if found.slight:
+        return f"{model} was entered twice and differs from itself by less than would mislead: {found.reason}."
     if found.sound:
-        return f"{model} was entered twice and does not differ from itself, by more than chance explains."
+        return f"{model} was entered twice and does not differ from itself by more than chance explains."
     return (
         f"UNSOUND: {model} was entered twice and differs from itself ({found.reason}). What differs by as much "
         "elsewhere may be the machine, too: run the comparison again, on a quieter machine."
@@ -83,8 +85,9 @@ def _notes(results: Results, found: Control) -> Iterator[str]:
     header = results.header
     if found.ratio is not None:
         yield (
-            f"In one sentence: {found.reason}. It is judged by all workloads together, so that chance seldom raises an "
-            "alarm; an interval of the table is that of one workload alone, and one in twenty misses 1 by chance."
+            f"In one sentence: {found.reason}. Each figure is judged on all workloads together and on each alone, by "
+            "limits so strict that chance seldom raises an alarm; an interval of the table is that of one workload, "
+            "and one in twenty misses 1 by chance."
         )
     yield (
         "A cell is disturbed where something else used its CPUs, or these were slow or lost time to others; it is run "
