@@ -353,7 +353,7 @@ def test_options_that_are_no_plan_are_refused_in_one_line(asked: Asked, words: s
         (["--held", "20001"], "--held"),
         (["--objective", "p99"], "--objective"),
         (["--server-cpus", UNUSABLE], f"CPU {UNUSABLE} is none"),
-        (["--resume", ".", "--rounds", "3"], "--resume goes on with the plan of that folder"),
+        (["--resume", ".", "--rounds", "3"], "it takes only --against and --json beside it"),
         (["--resume", ".", "--output", "x"], "--resume goes on with the plan of that folder"),
         (["threaded", "--resume", "."], "--resume goes on with the plan of that folder"),
         (["--resume", ".", "--no-control"], "--resume goes on with the plan of that folder"),

@@ -123,7 +123,9 @@ def compare(
     resume: Annotated[
         Path | None,
         typer.Option(
-            parser=some_path, metavar="DIR", help="Go on with a comparison that was broken off; nothing else."
+            parser=some_path,
+            metavar="DIR",
+            help="Go on with a comparison that was broken off; beside it only --against and --json.",
         ),
     ] = None,
     against: Annotated[
