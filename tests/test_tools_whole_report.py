@@ -219,6 +219,14 @@ def test_the_method_tells_of_the_control_and_of_the_cpus(page: str) -> None:
     assert "up to 40, each answered once" in text
 
 
+def test_the_method_tells_with_which_powers_of_the_speeds_figures_go(page: str) -> None:
+    """Each of those that are expected, whatever the limit was."""
+    text = words(page)
+    assert "to a power of about 1, and with the other side's to about 0.2. " in text
+    assert "Where a pool's places were the limit, the power of the server's speed is about 0.5, since" in text
+    assert "of what anything else limited, or nothing, both are about 0, since" in text
+
+
 def test_noise_that_was_the_limit_of_every_row_is_told_once(tmp_path: Path) -> None:
     """And not where one row has another limit."""
     noisy = replace(QUIET, server_others=0.9, server_busy=1.0)

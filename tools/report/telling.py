@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from tools.analysis.controls import session_control
 from tools.analysis.figures import NOTICEABLE_APART, counted_apart, measuring_share
 from tools.analysis.narrowing import cells_wanted
+from tools.analysis.one_speed import EXPECTED
 from tools.analysis.standings import LEAST_DIFFERENCE
 from tools.analysis.statistics import BEHIND_A_PERCENTILE
 from tools.comparison.progress import named
 from tools.memory.kernel_memory import counts_both_ends
+from tools.verdicts.verdict import POOL, SERVER_CPU
 
 if TYPE_CHECKING:
     from tools.saved.results import Results
@@ -90,6 +92,11 @@ def method_values(results: Results) -> dict[str, object]:
         "division": header.division,
         "cpu_methods": sorted({METHODS.get(cell.cpu.method, cell.cpu.method) for cell in results.cells if cell.cpu}),
         "apart": counted_apart(results.cells),
+        "powers": {
+            "limit": EXPECTED[SERVER_CPU].server,
+            "other": EXPECTED[SERVER_CPU].client,
+            "pool": EXPECTED[POOL].server,
+        },
         "noticeable": NOTICEABLE_APART,
         "least": LEAST_DIFFERENCE,
         "shortest": min(windows, default=header.duration),
