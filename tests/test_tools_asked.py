@@ -328,10 +328,10 @@ def test_a_model_that_cannot_run_here_is_refused_as_serve_refuses_it(
         (Asked(models=("iterative",), options={"workers": 3}), "--workers would change nothing"),
         (Asked(workloads=("chrun",)), "unknown workload 'chrun'"),
         (Asked(workloads=("nowhere.toml",)), "nowhere.toml"),
-        (Asked(server_cpus="some"), "CPUs are given as 0,2 or 0-3, not 'some'"),
-        (Asked(client_cpus=""), "CPUs are given as 0,2 or 0-3, not ''"),
-        (Asked(client_cpus="3-1"), "CPUs are given as 0,2 or 0-3, not '3-1'"),
-        (Asked(server_cpus=UNUSABLE), f"CPU {UNUSABLE} is none that this process may use"),
+        (Asked(server_cpus="some"), "--server-cpus: CPUs are given as 0,2 or 0-3, not 'some'"),
+        (Asked(client_cpus=""), "--client-cpus: CPUs are given as 0,2 or 0-3, not ''"),
+        (Asked(client_cpus="3-1"), "--client-cpus: CPUs are given as 0,2 or 0-3, not '3-1'"),
+        (Asked(server_cpus=UNUSABLE), f"--server-cpus: CPU {UNUSABLE} is none that this process may use"),
     ],
 )
 def test_options_that_are_no_plan_are_refused_in_one_line(asked: Asked, words: str) -> None:

@@ -188,7 +188,8 @@ def _objective(asked: Asked) -> str:
 def _division(asked: Asked) -> Division:
     """Which CPUs serve and which ask: half of the cores each, or as asked; a side left open has what is left."""
     cpus = usable_cpus()
-    server, client = _cpus(asked.server_cpus, cpus), _cpus(asked.client_cpus, cpus)
+    server = _cpus("--server-cpus", asked.server_cpus, cpus)
+    client = _cpus("--client-cpus", asked.client_cpus, cpus)
     if not server and not client:
         return divided(cpus)
     left = tuple(cpu for cpu in cpus if cpu not in {*server, *client})
@@ -197,13 +198,13 @@ def _division(asked: Asked) -> Division:
     return Division(server or left or given, client or left or given, reason)
 
 
-def _cpus(text: str | None, usable: list[int]) -> tuple[int, ...]:
+def _cpus(option: str, text: str | None, usable: list[int]) -> tuple[int, ...]:
     if text is None:
         return ()
     try:
         chosen = set(read_cpu_list(text))
     except ValueError as error:
-        raise AskedError(str(error)) from error
+        raise AskedError(f"{option}: {error}") from error
     if missing := sorted(chosen - set(usable)):
-        raise AskedError(f"CPU {missing[0]} is none that this process may use: {', '.join(map(str, usable))}")
+        raise AskedError(f"{option}: CPU {missing[0]} is none that this process may use: {', '.join(map(str, usable))}")
     return tuple(sorted(chosen))

@@ -1,6 +1,6 @@
 """Carry out a comparison, step by step; how one cell is measured is told in `tools.comparison.measuring`.
 
-plan      every model on every workload, in rounds:  A B C D  D C B A  A B C D  D C B A ...
+plan      every model on every workload, in rounds:  A B C D  D C B A  B D A C  C A D B ...
 steps     one after the other, each written to the results folder when it has ended
 repeats   a cell from which the machine took CPU is kept, flagged, and run once more, within limits
 interrupt the step that is under way is given up, its server stopped, and what was measured stays
