@@ -11,9 +11,9 @@ from tools.analysis.narrowing import cells_wanted
 from tools.analysis.one_speed import EXPECTED
 from tools.analysis.standings import LEAST_DIFFERENCE
 from tools.analysis.statistics import BEHIND_A_PERCENTILE
-from tools.comparison.progress import named
 from tools.memory.kernel_memory import counts_both_ends
 from tools.verdicts.verdict import POOL, SERVER_CPU
+from tools.words import named
 
 if TYPE_CHECKING:
     from tools.saved.results import Results
