@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import clients
@@ -54,6 +55,16 @@ def test_dependencies_point_one_way() -> None:
     assert importing("clients", "servers", "tools", "tests") == []
     assert importing("tools", "tests") == []
     assert [line for line in importing("tools", "servers") if " imports servers.registry" not in line] == []
+
+
+def test_packages_of_tools_import_one_another_in_one_direction() -> None:
+    """What is imported for its types alone included, but for the command line's own start."""
+    tools_of = {path: path.relative_to(ROOT / "tools").parts[0].removesuffix(".py") for path in modules("tools")}
+    graph: dict[str, set[str]] = {}
+    for path, package in tools_of.items():
+        others = {name.split(".")[1] for name in imports(path) if name.startswith("tools.")}
+        graph.setdefault(package, set()).update(others - {package, "__main__"})
+    TopologicalSorter(graph).prepare()  # which raises where there is a circle
 
 
 def test_inside_servers_models_use_the_runtime_and_the_runtime_the_protocols() -> None:
