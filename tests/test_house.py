@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -104,6 +105,17 @@ def test_the_packages_tested_are_those_of_this_checkout() -> None:
     for package in (servers, clients, tools):
         assert package.__file__
         assert Path(package.__file__).resolve().parent.parent == ROOT
+
+
+def test_every_module_is_named_by_its_package() -> None:
+    """In the prose of its __init__, so that whoever opens a folder is told what each file is."""
+    lacking = []
+    for path in (path for package in PACKAGES for path in modules(package) if not path.stem.startswith("__")):
+        prose = ast.get_docstring(ast.parse((path.parent / "__init__.py").read_text())) or ""
+        # The models are a picture, in which their names stand plain.
+        named = set(re.findall(r"\w+" if path.parent.name == "servers" else r"(?<=`)\w+(?=`)", prose))
+        lacking += [str(path.relative_to(ROOT))] if path.stem not in named else []
+    assert lacking == []
 
 
 def test_every_folder_of_modules_is_a_package() -> None:
