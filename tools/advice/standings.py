@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from tools.analysis.measures import THROUGHPUT
 from tools.words import significant
 
 if TYPE_CHECKING:
@@ -12,9 +13,6 @@ if TYPE_CHECKING:
 
     from tools.verdicts.places import Places
     from tools.verdicts.verdict import Verdict
-
-THROUGHPUT = "throughput"
-"""What a closed loop is ranked by: more is better, and of times less."""
 
 
 class Figure(NamedTuple):

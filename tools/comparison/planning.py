@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from tools.machine import Division, divided, usable_cpus
 from tools.variants.choosing import DEFAULT, places_of
-from tools.workloads.workload import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -223,7 +222,7 @@ def serves_all(model: Variant, workload: Workload, division: Division) -> bool:
     """Whether a model has places for all clients of a workload at a time, as far as the registry tells."""
     if workload.churn:
         return True
-    cpus = division.serving(everywhere=workload.cpus == ALL) or usable_cpus()
+    cpus = division.serving(everywhere=workload.everywhere) or usable_cpus()
     places = places_of(model, len(cpus))
     return places is None or places >= workload.connections + workload.hold
 

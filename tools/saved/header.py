@@ -90,5 +90,5 @@ class Header:
 
     def server_cpus(self, workload: Workload) -> int:
         """How many CPUs the servers of a workload may use."""
-        serving = self.division.serving(everywhere=workload.cpus == "all")
+        serving = self.division.serving(everywhere=workload.everywhere)
         return len(serving) or max(1, self.machine.usable_cpus)
