@@ -13,12 +13,26 @@ look at the answers, or it is slower than what it measures. So here
   closed is counted too. Nothing is dropped because it is awkward. A datagram that is lost is in the distribution,
   too, and has a count of its own, because it is nobody's error.
 
-Reading order: `plan` (what is asked), `pacing` and `demand` with `closed_loop` and `open_loop` (when, and by whom),
-`conversations` and `scripts` (what is sent and what a right answer is; `mixes` and `distributions` where requests
-differ), `answers` and `http_answers` (who says so), `loop` with `coming_in`, `entrance`, `dialogues`, `sending`,
-`hearing` and `endings` (how, over streams; `trust` and `secure` are TLS under them), `datagram_loop` and `datagrams`
-(how, over UDP), `course` (from the start to the end), `swarm` (together), `gathering`, `population`, `connection_rows`
-and `result` (what it means), `verdict` and `ceiling` (was it the client?), `options`, `command`, `summary`,
-`summary_json` and `progress` (the words on the terminal), `talk` (the interactive client). Folders of their own:
-`guests` (who else is there), `cluster` (from many machines), `searching` (how much can the server take?).
+Reading order:
+
+    what is asked           `plan`, which `plan_options` reads and `plan_checks` and `ports` find possible
+    when, and by whom       `pacing`, `demand` and its `askers`; `closed_loop`, `open_loop`
+    what is sent            `conversations` and `scripts`; `mixes` and `distributions` where requests differ
+    what is right           `answers`, `http_answers`
+    how, over streams       `loop`, `client`, `connections`, `coming_in`, `entrance`, `dialogues`, `sending`, `hearing`,
+                            `endings`; `trust` and `secure` are TLS under them
+    how, over UDP           `datagram_loop`, `caller`, `datagrams`, `datagram_lines`, `datagram_sockets`
+    from start to end       `course` and `window`, with `polling`; `ledger`, `failures` and `evidence` keep the books
+    a load process          `worker` is what it runs, `spec` what it is told, `process` what its parent sees of it
+    all together            `swarm`, and the `events` that it tells its caller
+    what it means           `records`, `gathering`, `population`, `connection_rows`, `percentiles`, `breakdown`,
+                            `littles_law`, `result`
+    was it the client?      `verdict`, and `ceiling` with `ceiling_cache`, `null_server` and `null_answers`
+    on the command line     `options`, `arguments`, `addresses`, `cpu_lists`, `durations`, `command`
+    in words                `summary`, `summary_json`, `progress`, `readings`, `histogram`, `words`, `standard_output`
+    in files                `folder`, `formats`, `export`, `hgrm`
+    the interactive client  `talk`, `talk_datagrams`, `terminal`
+
+Folders of their own: `guests` (who else is there), `cluster` (from many machines), `searching` (how much can the server
+take?).
 """

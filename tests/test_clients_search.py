@@ -22,7 +22,7 @@ from clients.searching.objective import Findings, Objective, read_objective, rea
 from clients.searching.probing import findings_of, probe_with
 from clients.searching.search import LONGEST_WINDOW, search
 from clients.searching.steadiness import in_flight, in_flight_grew
-from clients.searching.trials import Trial, describe_search
+from clients.searching.trials import Trial, describe_found, describe_trial
 from tests.commands import done_here
 from tests.known_servers import known_server
 from tests.serving import wait_until
@@ -154,7 +154,7 @@ def test_a_server_that_never_holds_ends_the_search() -> None:
     assert result.limit == "p99 60 ms, above 50 ms"
     assert result.trials[-1].rate == P99_50MS.requests / LONGEST_WINDOW
     assert len(result.trials) <= MOST_TRIALS
-    assert describe_search(result)[-1] == "  no rate holds p99 within 50 ms: p99 60 ms, above 50 ms"
+    assert describe_found(result)[-1] == "  no rate holds p99 within 50 ms: p99 60 ms, above 50 ms"
 
 
 def test_a_server_that_always_holds_ends_the_search() -> None:
@@ -241,7 +241,7 @@ def test_what_is_never_confirmed_is_told_as_that() -> None:
     assert result.rate is not None
     assert not result.confirmed
     assert result.limit.startswith("no rate held in 3 runs")
-    assert "but not in three runs" in describe_search(result)[-2]
+    assert "but not in three runs" in describe_found(result)[-2]
 
 
 @pytest.mark.parametrize(("start", "least_window"), [(1000, 1.5), (100, 15), (25, 60)])
@@ -307,8 +307,7 @@ def test_the_whole_way_is_in_the_result() -> None:
     assert [trial["rate"] for trial in told["trials"]] == [trial.rate for trial in heard]
     phases = [trial["phase"] for trial in told["trials"]]
     assert phases == sorted(phases, key=["doubling", "bisection", "confirming"].index)
-    lines = describe_search(result)
-    assert len(lines) == len(heard) + 2
+    lines = [*map(describe_trial, heard), *describe_found(result)]
     assert lines[-2].endswith("per second hold p99 within 50 ms in 3 runs")
     assert max(map(len, lines)) <= 140
 

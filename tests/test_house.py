@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import clients
@@ -56,6 +58,16 @@ def test_dependencies_point_one_way() -> None:
     assert [line for line in importing("tools", "servers") if " imports servers.registry" not in line] == []
 
 
+def test_packages_of_tools_import_one_another_in_one_direction() -> None:
+    """What is imported for its types alone included, but for the command line's own start."""
+    tools_of = {path: path.relative_to(ROOT / "tools").parts[0].removesuffix(".py") for path in modules("tools")}
+    graph: dict[str, set[str]] = {}
+    for path, package in tools_of.items():
+        others = {name.split(".")[1] for name in imports(path) if name.startswith("tools.")}
+        graph.setdefault(package, set()).update(others - {package, "__main__"})
+    TopologicalSorter(graph).prepare()  # which raises where there is a circle
+
+
 def test_inside_servers_models_use_the_runtime_and_the_runtime_the_protocols() -> None:
     """Never the other way round; protocols know nothing of sockets, clocks and threads."""
     assert importing("servers/protocols", "servers.runtime", "servers.registry", *model_modules()) == []
@@ -93,6 +105,17 @@ def test_the_packages_tested_are_those_of_this_checkout() -> None:
     for package in (servers, clients, tools):
         assert package.__file__
         assert Path(package.__file__).resolve().parent.parent == ROOT
+
+
+def test_every_module_is_named_by_its_package() -> None:
+    """In the prose of its __init__, so that whoever opens a folder is told what each file is."""
+    lacking = []
+    for path in (path for package in PACKAGES for path in modules(package) if not path.stem.startswith("__")):
+        prose = ast.get_docstring(ast.parse((path.parent / "__init__.py").read_text())) or ""
+        # The models are a picture, in which their names stand plain.
+        named = set(re.findall(r"\w+" if path.parent.name == "servers" else r"(?<=`)\w+(?=`)", prose))
+        lacking += [str(path.relative_to(ROOT))] if path.stem not in named else []
+    assert lacking == []
 
 
 def test_every_folder_of_modules_is_a_package() -> None:

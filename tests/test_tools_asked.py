@@ -142,8 +142,29 @@ def test_what_has_a_rate_of_its_own_is_not_scaled() -> None:
     """Its requests come as they come, whatever its connections are; nor is what has one connection."""
     plan = asked_plan(Asked(workloads=("burst", "computing"), scaling=True)).plan
     assert {workload.scaling_of for workload in plan.workloads} == {"", "computing"}
-    assert not_scaled(replace(WORKLOADS["churn"], connections=1)) == "churn has one connection"
+    assert not_scaled(replace(WORKLOADS["churn"], connections=1)) == "it has one connection"
     assert not_scaled(replace(WORKLOADS["churn"], connections=2)) == ""
+
+
+def test_what_is_not_scaled_is_told() -> None:
+    """Workloads that have no other number of connections, and models that have no place for the higher ones."""
+    asked = Asked(models=("pooled", "selector"), workloads=("mixed", "computing", "keepalive"), scaling=True)
+    found = asked_plan(asked)
+    dropped = [step.workload for step in found.plan.steps() if step.workload and step.workload.scaling_of]
+    assert {workload.scaling_of for workload in dropped} == {"computing", "keepalive"}
+    assert set(found.unscaled) == {
+        "no scaling is measured on mixed: it has a rate of its own, whatever its connections are",
+        "scaling is measured on keepalive of pooled only with as many connections as would be served at a time",
+    }
+    assert asked_plan(replace(asked, scaling=False)).unscaled == ()
+
+
+def test_what_full_does_not_scale_is_told() -> None:
+    """It is said which option would."""
+    for workloads, named in (((), "churn, keepalive"), (("churn",), "churn")):
+        (clause,) = asked_plan(Asked(models=("selector",), workloads=workloads, full=True)).unscaled
+        assert clause.startswith(f"no scaling is measured on {named}: --full has it on waiting and computing alone")
+    assert asked_plan(Asked(models=("selector",), full=True, scaling=True)).unscaled == ()
 
 
 def test_what_is_not_searched_is_told() -> None:
@@ -300,17 +321,17 @@ def test_a_model_that_cannot_run_here_is_refused_as_serve_refuses_it(
         ),
         (
             Asked(workloads=("burst",), scaling=True),
-            "--scaling would change nothing: burst has a rate of its own, whatever its connections are",
+            "--scaling would change nothing: burst: it has a rate of its own, whatever its connections are",
         ),
         (Asked(serve_commands=(f"{'x' * 61}=cat",)), "a name is at most 60 characters long"),
         (Asked(models=("treaded",)), "unknown model 'treaded'"),
         (Asked(models=("iterative",), options={"workers": 3}), "--workers would change nothing"),
         (Asked(workloads=("chrun",)), "unknown workload 'chrun'"),
         (Asked(workloads=("nowhere.toml",)), "nowhere.toml"),
-        (Asked(server_cpus="some"), "CPUs are given as 0,2 or 0-3, not 'some'"),
-        (Asked(client_cpus=""), "CPUs are given as 0,2 or 0-3, not ''"),
-        (Asked(client_cpus="3-1"), "CPUs are given as 0,2 or 0-3, not '3-1'"),
-        (Asked(server_cpus=UNUSABLE), f"CPU {UNUSABLE} is none that this process may use"),
+        (Asked(server_cpus="some"), "--server-cpus: CPUs are given as 0,2 or 0-3, not 'some'"),
+        (Asked(client_cpus=""), "--client-cpus: CPUs are given as 0,2 or 0-3, not ''"),
+        (Asked(client_cpus="3-1"), "--client-cpus: CPUs are given as 0,2 or 0-3, not '3-1'"),
+        (Asked(server_cpus=UNUSABLE), f"--server-cpus: CPU {UNUSABLE} is none that this process may use"),
     ],
 )
 def test_options_that_are_no_plan_are_refused_in_one_line(asked: Asked, words: str) -> None:
@@ -332,7 +353,7 @@ def test_options_that_are_no_plan_are_refused_in_one_line(asked: Asked, words: s
         (["--held", "20001"], "--held"),
         (["--objective", "p99"], "--objective"),
         (["--server-cpus", UNUSABLE], f"CPU {UNUSABLE} is none"),
-        (["--resume", ".", "--rounds", "3"], "--resume goes on with the plan of that folder"),
+        (["--resume", ".", "--rounds", "3"], "it takes only --against and --json beside it"),
         (["--resume", ".", "--output", "x"], "--resume goes on with the plan of that folder"),
         (["threaded", "--resume", "."], "--resume goes on with the plan of that folder"),
         (["--resume", ".", "--no-control"], "--resume goes on with the plan of that folder"),

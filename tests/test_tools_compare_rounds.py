@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from clients.ceiling import Ceiling
 from tests.made_up_cells import SEED, Comparing, Told
+from tools.analysis.narrowing import cells_wanted
 from tools.analysis.summary import summarized
+from tools.comparison import carrying_out
 from tools.comparison.planning import FEWEST_REPEATS, REPEATS, Plan, Timing
 from tools.saved.cells import Host
 from tools.saved.header import Variant
@@ -19,6 +22,8 @@ from tools.workloads import chosen_workloads
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from clients.plan import LoadPlan
 
 QUIET = Host(0.5, 0.5, 0.0, 0.0, 0.0, 1.0, 1.0, 30.0, 30.0)
 NOISY = replace(QUIET, server_others=0.5)
@@ -52,7 +57,7 @@ def test_rounds_go_on_until_all_intervals_are_narrow(made: Comparing) -> None:
     assert len(results.cells) == 2 * rounds
     assert told.wide == [(2, ("keepalive",))] * (rounds - 5)
     told_of_it = belief_table(results, summarized(results)).notes
-    assert any(f"at most 5.0% wide, which it was after {rounds}" in note for note in told_of_it)
+    assert any(f"at most 5.0% wide for each of them, which it was after {rounds}." in note for note in told_of_it)
 
 
 def test_rounds_that_are_narrow_at_once_are_no_more(made: Comparing) -> None:
@@ -69,7 +74,9 @@ def test_rounds_end_where_there_are_as_many_as_allowed_and_say_so(made: Comparin
     results = made.carry_out(plan(4, "selector", width=0.05, most=7))
     assert sorted(cell.round for cell in results.cells) == [1, 2, 3, 4, 5, 6, 7]
     notes = belief_table(results, summarized(results)).notes
-    assert any(note.startswith("NOT REACHED: on keepalive some interval is wider than 5.0% after 7") for note in notes)
+    assert cells_wanted(results) == 7
+    not_reached = "NOT REACHED: on keepalive the interval of what ranks the models is wider than 5.0% for some"
+    assert any(note.startswith(not_reached) and "after 7 rounds" in note for note in notes)
 
 
 def test_a_model_that_serves_only_some_clients_asks_for_no_more_rounds(made: Comparing) -> None:
@@ -134,19 +141,47 @@ def test_a_repeat_that_was_due_when_all_was_broken_off_comes_first(made: Compari
     assert not results.cells[1].disturbed
 
 
-@pytest.mark.parametrize("broken_off_after", [1, 4, 5, 9, 11, 12])
-def test_rounds_until_narrow_go_on_where_they_were_broken_off(made: Comparing, broken_off_after: int) -> None:
-    """The cells and their order are those of a comparison that was not."""
+@pytest.mark.parametrize(("broken_off_after", "wanted"), [(1, 10), (4, 10), (5, 10), (9, 10), (11, 12), (12, 14)])
+def test_rounds_until_narrow_go_on_where_they_were_broken_off(
+    made: Comparing, broken_off_after: int, wanted: int
+) -> None:
+    """The cells and their order are those of a comparison that was not; and how many are needed, as known by then."""
     made.requests = settling
     told = Told(at_end=lambda count: os.kill(os.getpid(), signal.SIGTERM) if count == broken_off_after else None)
     asked = plan(5, "selector", "threaded", width=0.05)
-    assert len(made.carry_out(asked, told).cells) == broken_off_after
+    begun = made.carry_out(asked, told)
+    assert len(begun.cells) == broken_off_after
+    assert cells_wanted(begun) == wanted
+    told_of_it = f"{broken_off_after} of {wanted} cells were measured: the comparison was broken off."
+    assert told_of_it in belief_table(begun, summarized(begun)).notes
     results = made.resume()
+    assert cells_wanted(results) == len(results.cells)
     made.folder = made.folder.with_name("another")
     whole = made.carry_out(asked)
     assert [(cell.model, cell.round, cell.position) for cell in results.cells] == [
         (cell.model, cell.round, cell.position) for cell in whole.cells
     ]
+
+
+def test_ceilings_whose_measuring_was_broken_off_are_measured_when_it_is_gone_on_with(
+    made: Comparing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the clients would never be found to have been the limit; what was known already stays."""
+    asked = replace(plan(2, "selector"), workloads=chosen_workloads(("churn", "keepalive", "waiting")))
+
+    def broken_off_at_the_second(of: LoadPlan, **_: float) -> Ceiling:
+        if not of.churn:
+            os.kill(os.getpid(), signal.SIGINT)
+        return Ceiling(1000.0, 0.0, limited_by_client=True, measured_at="")
+
+    monkeypatch.setattr(carrying_out, "ceiling", broken_off_at_the_second)
+    begun = made.carry_out(asked)
+    assert (begun.header.ceilings, begun.cells) == ({"churn": 1000.0}, ())
+    monkeypatch.setattr(carrying_out, "ceiling", lambda *_, **__: Ceiling(2000.0, 0.0, True, ""))
+    results = made.resume()
+    assert results.header.ceilings == dict.fromkeys(("churn", "keepalive", "waiting"), 2000.0)
+    assert replace(results.header, ceilings={}) == replace(begun.header, ceilings={})
+    assert len(results.cells) == 6
 
 
 def test_a_comparison_that_has_all_it_needs_measures_no_more(made: Comparing) -> None:

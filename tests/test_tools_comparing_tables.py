@@ -12,8 +12,8 @@ from rich.console import Console
 from tests.comparisons import cell, header, made_up
 from tools.saved.results import read_results, writing
 from tools.tables.of_comparison import tables_of
-from tools.tables.tabular import significant
 from tools.tables.terminal import print_tables
+from tools.words import significant
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -132,6 +132,7 @@ def test_a_control_that_does_not_differ_is_sound_and_says_so() -> None:
     """With the ratio all the same."""
     found = control({("churn", "throughput"): [0.02, -0.03, 0.01, 0.0, -0.01]})
     assert found.sound
+    assert not found.slight
     assert found.ratio is not None
     assert not excludes(found.ratio, 1)
     assert found.reason.startswith("the control differs from itself by no more than chance explains: ")
@@ -141,6 +142,7 @@ def test_a_difference_below_one_percent_marks_nothing_unsound() -> None:
     """However sure it is: nobody takes it for one."""
     found = control({("churn", "throughput"): [0.005, 0.0051, 0.0049, 0.005, 0.005]})
     assert found.sound
+    assert found.slight
     assert "less than 1 %" in found.reason
     beside = control({("churn", "a"): [0.005] * 5, ("churn", "b"): [0.3, 0.31, 0.29, 0.3, 0.32]})
     assert beside.sound is False

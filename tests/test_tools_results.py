@@ -202,6 +202,24 @@ def test_a_folder_of_an_older_version_is_read_and_drawn(
     assert "Workload churn" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("older", [as_version_1, as_version_2])
+def test_a_folder_of_an_older_version_is_not_gone_on_with_and_stays_readable(
+    tmp_path: Path, older: Callable[[dict[str, Any]], dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lines of this version after its own would make all of it unreadable."""
+    folder = made_up(tmp_path / "results")
+    rewrite(folder, older)
+    before = (folder / CELLS).read_bytes()
+    assert run(["compare", "--resume", str(folder)]) == 1
+    told = capsys.readouterr().err
+    assert "which can be read and not gone on with: begin a new comparison" in told
+    assert told.count("\n") == 1
+    with pytest.raises(ResultsError, match="not gone on with"), resuming(folder):
+        pass
+    assert (folder / CELLS).read_bytes() == before
+    assert read_results(folder).cells
+
+
 def as_then(workload: Workload) -> Workload:
     """A workload with what it had before it could have a weight."""
     return replace(workload, weight=1.0)

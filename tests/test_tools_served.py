@@ -10,9 +10,9 @@ import pytest
 
 from tests.comparisons import FIVE, WORKLOADS, cell, rounds_of, saved
 from tools.analysis.measures import measure_of
+from tools.analysis.narrowing import too_wide, widths
 from tools.analysis.served import is_whole, whole
 from tools.analysis.summary import summarized
-from tools.comparison.narrowing import too_wide, widths
 from tools.saved.results import read_results, writing
 from tools.tables.of_comparison import tables_of
 from tools.tables.summary_file import summary_of

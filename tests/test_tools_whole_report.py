@@ -193,7 +193,7 @@ def test_what_was_run_has_the_pythons_the_commands_and_how_to_do_it_again(page: 
     assert "socketserver_threading is a server of the user's: mine --port '{port}' 'two words'" in text
     assert "selector (again) selector once more, to see whether it differs from itself." in text
     assert "serverlab compare --scaling --seed 7 " in text
-    assert "until every interval was at most 5 % wide, or there were 30" in text
+    assert "until the interval of what ranks the models was at most 5 % wide for each of them, or there were 30" in text
 
 
 @pytest.mark.parametrize(
@@ -217,6 +217,14 @@ def test_the_method_tells_of_the_control_and_of_the_cpus(page: str) -> None:
     assert "selector was entered twice. What it differs from itself by is the machine's doing: the control" in text
     assert "The server ran on CPU 1; the clients and everything that measures ran on CPU 0." in text
     assert "up to 40, each answered once" in text
+
+
+def test_the_method_tells_with_which_powers_of_the_speeds_figures_go(page: str) -> None:
+    """Each of those that are expected, whatever the limit was."""
+    text = words(page)
+    assert "to a power of about 1, and with the other side's to about 0.2. " in text
+    assert "Where a pool's places were the limit, the power of the server's speed is about 0.5, since" in text
+    assert "of what anything else limited, or nothing, both are about 0, since" in text
 
 
 def test_noise_that_was_the_limit_of_every_row_is_told_once(tmp_path: Path) -> None:

@@ -86,11 +86,6 @@ def describe_trial(trial: Trial) -> str:
     )
 
 
-def describe_search(result: SearchResult) -> list[str]:
-    """Tell the whole way and what came of it."""
-    return [f"  {describe_trial(trial)}" for trial in result.trials] + describe_found(result)
-
-
 def describe_found(result: SearchResult) -> list[str]:
     """Tell what came of a search."""
     objective = f"{result.objective.name} within {in_words(result.objective.seconds)}"

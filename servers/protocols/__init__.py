@@ -1,6 +1,7 @@
 """What is said: sans-I/O sessions, bytes in, effects out (no socket, no clock, no thread).
 
-`session` tells the seam, `effects` what a session may ask of a server; each other module is a protocol.
+`session` tells the seam, `effects` what a session may ask of a server, `lines` cuts a stream. The protocols: `echo`,
+`upper`, `work`, `frames`, and `http` with `http_framing`, `http_routes`, `http_answers` and `http_date`.
 """
 
 from __future__ import annotations

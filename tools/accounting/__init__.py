@@ -17,6 +17,5 @@ split of a few milliseconds is not.
 
 Modules: `processes` reads /proc, `cgroups` makes and removes a cgroup, `ledger` keeps the books of the tree,
 `meters` puts them behind one face, `readings` is what a meter tells. `resources` has what a process holds rather than
-uses up, `samples` and `sampling` look at both again and again, and `watching` and `cost` are what `serverlab monitor`
-makes of that for one command.
+uses up, `samples` and `sampling` look at both again and again, and `cost` is what `serverlab monitor` makes of that.
 """

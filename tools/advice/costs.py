@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from clients.words import duration
 from tools.advice.standings import Figure, listed
-from tools.tables.tabular import significant
+from tools.words import significant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

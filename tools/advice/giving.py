@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from tools.advice.changes import changes
 from tools.advice.costs import costs
-from tools.advice.standings import THROUGHPUT, listed, names_of, ranked
+from tools.advice.standings import listed, names_of, ranked
+from tools.analysis.measures import THROUGHPUT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from tools.tables.tabular import significant
+from tools.analysis.measures import THROUGHPUT
+from tools.words import significant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tools.verdicts.places import Places
     from tools.verdicts.verdict import Verdict
-
-THROUGHPUT = "throughput"
-"""What a closed loop is ranked by: more is better, and of times less."""
 
 
 class Figure(NamedTuple):

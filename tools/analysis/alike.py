@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tools.analysis import figures
 from tools.analysis.controls import session_control
+from tools.analysis.narrowing import cells_wanted
 from tools.analysis.standings import LEAST_DIFFERENCE
 from tools.failure import Failure
 
@@ -190,8 +191,8 @@ def _of_session(when: str, results: Results) -> Iterator[Mark]:
     disturbed = sum(bool(cell.disturbed) for cell in cells)
     if disturbed:
         yield Mark(f"Disturbed {when}: {disturbed} of {len(cells)} cells lost CPU to something else.")
-    if len(cells) < results.header.planned:
-        yield Mark(f"Broken off {when}: {len(cells)} of {results.header.planned} cells were measured.")
+    if len(cells) < (wanted := cells_wanted(results)):
+        yield Mark(f"Broken off {when}: {len(cells)} of {wanted} cells were measured.")
 
 
 def _each_different(of_what: str, now: Mapping[str, str], before: Mapping[str, str]) -> Iterator[Mark]:

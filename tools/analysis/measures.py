@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tools.workloads import Workload
 
 THROUGHPUT = "throughput"
+"""What a closed loop is ranked by: more is better, and of times less."""
+
 PERCENTILES = {"p99": 0.99, "p95": 0.95, "p90": 0.9, "p50": 0.5}
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tools.analysis import figures
 from tools.analysis.alike import entered, least_difference, marks
-from tools.analysis.measures import percentile_for
+from tools.analysis.measures import THROUGHPUT, percentile_for
 from tools.analysis.served import whole
 from tools.analysis.summary import summarized
 from tools.inference.ratios import told_apart, unpaired_ratio
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tools.saved.results import Results
     from tools.workloads import Workload
 
-THROUGHPUT = "throughput"
 FASTER, SLOWER, LESS, MORE = "faster", "slower", "less", "more"
 ALIKE, TOO_FEW, NOT_COMPARABLE, NO_FIGURES = "not told apart", "too few rounds", "not comparable", "no figures"
 CLIENTS_LIMIT, HOST_NOISE = "clients' limit", "host noise"

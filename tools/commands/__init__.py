@@ -2,5 +2,6 @@
 
 `tools.cli` has the table of all commands, and imports only the module of the one that is asked for. `compare`,
 `report`, `workloads`, `doctor`, `monitor`, `resolve` and `tour` are commands; `essays`, `resolving` and
-`monitor_output` is what some of them show, and where; `options` reads what several take.
+`monitor_output` are what some of them show, and where; `watching` is what `monitor` does; `options` reads what several
+take.
 """

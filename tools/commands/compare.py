@@ -13,6 +13,7 @@ import typer
 from clients.durations import FORMS
 from servers.registry import MODELS
 from tools.analysis.alike import check_alike
+from tools.analysis.narrowing import cells_wanted
 from tools.commands.options import seconds_between, some_path
 from tools.commands.report import show
 from tools.comparison.asked import Asked, AskedError, asked_plan
@@ -70,7 +71,7 @@ def compare(
     ] = None,
     until_width: Annotated[
         str | None,
-        typer.Option(metavar="P%", help="Add rounds until each interval is at most so wide, a share of its figure."),
+        typer.Option(metavar="P%", help="Add rounds until the interval of what ranks the models is at most so wide."),
     ] = None,
     max_rounds: Annotated[
         int | None, typer.Option(min=1, max=1000, metavar="N", help=f"But at most so many. [default: {MAX_ROUNDS}]")
@@ -122,7 +123,9 @@ def compare(
     resume: Annotated[
         Path | None,
         typer.Option(
-            parser=some_path, metavar="DIR", help="Go on with a comparison that was broken off; nothing else."
+            parser=some_path,
+            metavar="DIR",
+            help="Go on with a comparison that was broken off; beside it only --against and --json.",
         ),
     ] = None,
     against: Annotated[
@@ -179,9 +182,8 @@ def compare(
     show(results, before, as_json=as_json)
     if broken_off:
         name = signal.Signals(broken_off).name
-        planned = results.header.planned
         print(
-            f"{name}: {len(results.cells)} of {planned} cells were measured; "
+            f"{name}: {len(results.cells)} of {cells_wanted(results)} cells were measured; "
             f"go on with: serverlab compare --resume {folder}",
             file=sys.stderr,
         )
@@ -196,6 +198,8 @@ def begun(asked: Asked, output: Path | None, watching: Watching, before: Results
         check_alike(found.plan.models, found.plan.workloads, before.header)
     check_possible(found.plan)
     unsure = amiss(found.plan)
+    for clause in found.unscaled:
+        watching.note(f"{clause[0].upper()}{clause[1:]}.")
     watching.note(in_a_line(unsure))
     command = ("serverlab", *sys.argv[1:])
     folder = output or new_folder()

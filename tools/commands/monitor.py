@@ -12,9 +12,9 @@ import typer
 from clients.durations import FORMS
 from tools.accounting.meters import METHODS, metering
 from tools.accounting.sampling import INTERVAL
-from tools.accounting.watching import Watcher, signals
 from tools.commands.monitor_output import csv_of_samples, live_line
 from tools.commands.options import seconds_between, some_path
+from tools.commands.watching import Watcher, signals
 from tools.failure import Failure
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from clients.cpu_lists import read_cpu_list
 from clients.searching.objective import read_objective
 from tools.comparison.capacity import scaling_steps
-from tools.comparison.planning import DEFAULT_TIMING, FULL, MAX_ROUNDS, QUICK, Plan, Timing
-from tools.comparison.undone import not_scaled, not_searched
+from tools.comparison.planning import DEFAULT_TIMING, FULL, MAX_ROUNDS, QUICK, SCALED_IN_FULL, Plan, Timing
+from tools.comparison.undone import not_scaled, not_searched, scaling_undone
 from tools.failure import Failure
 from tools.machine import Division, divided, usable_cpus
 from tools.variants.choosing import UnknownModelError, chosen_models, with_control
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 HELD = 200  # connections: with fewer, a loop's few bytes for each are three pages in all; 1.3 s with a process for each
 MEMORY_ROUNDS, MEMORY_ROUNDS_IN_FULL = 1, 4
 OBJECTIVE = "p95=50ms"  # what --full searches for: a p99 takes minutes at low rates, and one stall spoils it
-SCALED_IN_FULL = ("waiting", "computing")
 FEWEST_FOR_CONTROL = 4  # rounds: with fewer, a difference from itself means nothing
 
 
@@ -63,10 +62,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class AskedPlan:
-    """A plan, and the interpreters that it names."""
+    """A plan, the interpreters that it names, and a clause for what it leaves out of the scaling that was asked for."""
 
     plan: Plan
     interpreters: dict[str, Python]
+    unscaled: tuple[str, ...] = ()
 
 
 def asked_plan(asked: Asked) -> AskedPlan:
@@ -111,7 +111,7 @@ def asked_plan(asked: Asked) -> AskedPlan:
     )
     if asked.objective and not plan.searches():
         raise AskedError(f"--objective would change nothing: {'; '.join(not_searched(plan))}")
-    return AskedPlan(plan, pythons)
+    return AskedPlan(plan, pythons, scaling_undone(plan) if asked.scaling or asked.full else ())
 
 
 def _workloads(asked: Asked) -> tuple[Workload, ...]:
@@ -122,7 +122,8 @@ def _workloads(asked: Asked) -> tuple[Workload, ...]:
     if asked.duration is not None:  # which is then that of each window
         chosen = tuple(replace(each, weight=1.0) for each in chosen)
     if asked.scaling and all(map(not_scaled, chosen)):
-        raise AskedError(f"--scaling would change nothing: {'; '.join(map(not_scaled, chosen))}")
+        reasons = "; ".join(f"{each.name}: {not_scaled(each)}" for each in chosen)
+        raise AskedError(f"--scaling would change nothing: {reasons}")
     wanted = [each for each in chosen if asked.scaling or (asked.full and each.name in SCALED_IN_FULL)]
     scaled = [each for each in wanted if not not_scaled(each)]
     return (*chosen, *(each.at_once(number) for each in scaled for number in scaling_steps(each.connections)))
@@ -187,7 +188,8 @@ def _objective(asked: Asked) -> str:
 def _division(asked: Asked) -> Division:
     """Which CPUs serve and which ask: half of the cores each, or as asked; a side left open has what is left."""
     cpus = usable_cpus()
-    server, client = _cpus(asked.server_cpus, cpus), _cpus(asked.client_cpus, cpus)
+    server = _cpus("--server-cpus", asked.server_cpus, cpus)
+    client = _cpus("--client-cpus", asked.client_cpus, cpus)
     if not server and not client:
         return divided(cpus)
     left = tuple(cpu for cpu in cpus if cpu not in {*server, *client})
@@ -196,13 +198,13 @@ def _division(asked: Asked) -> Division:
     return Division(server or left or given, client or left or given, reason)
 
 
-def _cpus(text: str | None, usable: list[int]) -> tuple[int, ...]:
+def _cpus(option: str, text: str | None, usable: list[int]) -> tuple[int, ...]:
     if text is None:
         return ()
     try:
         chosen = set(read_cpu_list(text))
     except ValueError as error:
-        raise AskedError(str(error)) from error
+        raise AskedError(f"{option}: {error}") from error
     if missing := sorted(chosen - set(usable)):
-        raise AskedError(f"CPU {missing[0]} is none that this process may use: {', '.join(map(str, usable))}")
+        raise AskedError(f"{option}: CPU {missing[0]} is none that this process may use: {', '.join(map(str, usable))}")
     return tuple(sorted(chosen))

@@ -75,6 +75,10 @@ def resumed(folder: Path, observer: Observer) -> int:
         header = results.header
         check_same(header)
         end_leftover(folder)
+        if not (results.attempts or results.memory):  # it may have been broken off while ceilings were measured
+            known = _ceilings(plan_of(header), interruption)
+            header = replace(header, ceilings={**header.ceilings, **known})
+            writer.replace_header(header)
         with _bench(header, interruption, folder) as bench:
             comparison = Comparison(plan_of(header), header, bench, writer, observer, interruption)
             comparison.take_over(results)

@@ -1,6 +1,6 @@
 """Carry out a comparison, step by step; how one cell is measured is told in `tools.comparison.measuring`.
 
-plan      every model on every workload, in rounds:  A B C D  D C B A  A B C D  D C B A ...
+plan      every model on every workload, in rounds:  A B C D  D C B A  B D A C  C A D B ...
 steps     one after the other, each written to the results folder when it has ended
 repeats   a cell from which the machine took CPU is kept, flagged, and run once more, within limits
 interrupt the step that is under way is given up, its server stopped, and what was measured stays
@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from clients.ceiling import Ceiling
+from tools.analysis.narrowing import too_wide
 from tools.comparison.measuring import cell_of, measured
-from tools.comparison.narrowing import too_wide
 from tools.comparison.planning import CAPACITY, CELL, FEWEST_REPEATS, MEMORY, OVERHEAD, REPEATS, without
 from tools.comparison.probing import PROTOCOL, probed, searched
 from tools.saved.cells import Capacity, Cell, MemoryProbe

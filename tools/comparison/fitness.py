@@ -15,13 +15,13 @@ from clients.plan import PlanError
 from clients.plan_checks import SPARE_DESCRIPTORS
 from clients.ports import sources_for
 from tools.comparison.asked import AskedError
-from tools.comparison.progress import counted
 from tools.fitness.checks import Check, Verdict, check
 from tools.fitness.connections import FULL_QUEUE, MORE_DESCRIPTORS, ONE_EACH, longer_queue, ports
 from tools.fitness.glancing import glance
 from tools.fitness.judging import judged_at_a_glance
 from tools.saved.header import Amiss
 from tools.variants.commands import USUAL
+from tools.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -43,4 +43,4 @@ def check_both_saved(asked: Asked, saved: Path, against: Path | None, other: Pat
 def check_alone(asked: Asked, output: Path | None) -> None:
     """Refuse to change a plan that is half carried out."""
     if asked != Asked() or output is not None:
-        raise AskedError("--resume goes on with the plan of that folder: it takes no other options than --json")
+        raise AskedError("--resume goes on with the plan of that folder: it takes only --against and --json beside it")

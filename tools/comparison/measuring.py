@@ -78,7 +78,7 @@ class Bench:
 
     def division_of(self, workload: Workload | None) -> Division:
         """Where the server and the clients of a workload run."""
-        if workload is None or workload.cpus == "apart" or not self.division.disjoint:
+        if workload is None or not workload.everywhere or not self.division.disjoint:
             return self.division
         return Division(self.cpus, self.division.client, f"{workload.name} lets the server use every CPU")
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from tools.machine import Division, divided, usable_cpus
 from tools.variants.choosing import DEFAULT, places_of
-from tools.workloads.workload import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -82,6 +81,7 @@ DEFAULT_TIMING = Timing(rounds=5, warm_up=0.12, duration=0.8, limit=86)
 QUICK = Timing(rounds=2, warm_up=0.1, duration=0.2, limit=21)  # one turn; what 25 s allow with imports and report
 FULL = Timing(rounds=6, warm_up=0.3, duration=3.0)
 MAX_ROUNDS = 30
+SCALED_IN_FULL = ("waiting", "computing")  # one workload that is all waiting, and one that is all computing
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +109,10 @@ class Step:
 class Plan:
     """What is to be compared, in which order: equal plans give equal orders. `left_out` is what cannot be, and why.
 
-    With `until_width`, rounds are added until no interval is wider than that, or there are `max_rounds`. Memory is
-    probed with up to `held` connections in the first `memory_rounds`, and a capacity is searched for the `objective`
-    after all rounds. `division` tells the CPUs of servers, of which some models have a worker each.
+    With `until_width`, rounds are added until no interval of what ranks the models is wider than that, or there are
+    `max_rounds`. Memory is probed with up to `held` connections in the first `memory_rounds`, and a capacity is
+    searched for the `objective` after all rounds. `division` tells the CPUs of servers, of which some models have a
+    worker each.
     """
 
     models: tuple[Variant, ...]
@@ -221,7 +222,7 @@ def serves_all(model: Variant, workload: Workload, division: Division) -> bool:
     """Whether a model has places for all clients of a workload at a time, as far as the registry tells."""
     if workload.churn:
         return True
-    cpus = division.serving(everywhere=workload.cpus == ALL) or usable_cpus()
+    cpus = division.serving(everywhere=workload.everywhere) or usable_cpus()
     places = places_of(model, len(cpus))
     return places is None or places >= workload.connections + workload.hold
 

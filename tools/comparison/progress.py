@@ -11,9 +11,9 @@ from tools.comparison.planning import CAPACITY, FIXED_COST
 from tools.comparison.remaining import Remaining
 from tools.comparison.undone import not_searched
 from tools.saved.cells import Cell, MemoryProbe
-from tools.tables.tabular import significant
 from tools.tables.terminal import USUAL_WIDTH
 from tools.variants.commands import not_told
+from tools.words import counted, named, significant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from tools.comparison.comparing import Done
     from tools.comparison.planning import Plan, Step
     from tools.machine import Division
-    from tools.saved.header import Variant
 
 LINE_INTERVAL = 5.0  # seconds between plain lines: enough to see life, few enough for a log
 
@@ -176,17 +175,6 @@ def _duration(plan: Plan, seconds: float) -> str:
 def in_words(seconds: float) -> str:
     """A time for a reader: 94 s, 12 min."""
     return f"{seconds:.0f} s" if seconds < 180 else f"{seconds / 60:.0f} min"
-
-
-def named(model: Variant) -> str:
-    """A model with the options that it is started with, as they stand on a command line."""
-    return " ".join([model.name, *(f"--{option} {value}" for option, value in model.options.items())])
-
-
-def counted(number: int, noun: str) -> str:
-    """A number and its noun, in the plural where it is not one."""
-    plural = "es" if noun.endswith("ch") else "s"
-    return f"{number} {noun}{'' if number == 1 else plural}"
 
 
 def listed(cpus: tuple[int, ...]) -> str:

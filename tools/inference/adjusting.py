@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     Rounds = Mapping[str, Mapping[int, float]]
 
 FEWEST_CELLS = 12  # of a workload: with fewer, what is expected would be all there is
-LEVEL = (
-    0.001  # how readily speeds that went with the models by chance are taken for their doing: slow spells last rounds
-)
+LEVEL = 0.001  # a slow spell lasts for several cells, and so goes with models by chance more often than the F test says
 MOST = 1.6  # the largest exponent to believe: a busy sibling harms the kernel's work more than a loop that computes
 FAST = 0.95  # the share of cells that were slower than the reference, which has to be one that was seen
 SURE_WITHIN = 0.1  # what is expected: models of the same limit were seen to differ by about as much

@@ -32,12 +32,14 @@ class Control:
     """What the control says of the session.
 
     `sound` is None where there were too few pairs to say. `ratio` is that of the second entry to the first, of the
-    figure in which they differ most surely, with its interval of 99 %; `reason` is a sentence for the reader.
+    figure in which they differ most surely, with its interval of 99 %; `reason` is a sentence for the reader. A session
+    that is sound although they surely differ is `slight`: they do by less than `NEGLIGIBLE`.
     """
 
     sound: bool | None
     ratio: Interval | None
     reason: str
+    slight: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +78,14 @@ def control(pairs: Mapping[tuple[str, str], Sequence[float]]) -> Control:
     if found is None:
         return Control(None, None, f"the control ran in fewer than {FEWEST} rounds")
     second = f"the second entry reached {math.exp(statistics.fmean(found.logs)):.3f} of the first in {found.where}"
+    slight = found.chance <= FALSE_ALARMS and not found.alarming
     if found.alarming:
         says = "the control differs from itself"
-    elif found.chance <= FALSE_ALARMS:
+    elif slight:
         says = "the control differs from itself by less than 1 %"
     else:
         says = "the control differs from itself by no more than chance explains"
-    return Control(not found.alarming, of_logarithms(found.logs, confidence=0.99), f"{says}: {second}")
+    return Control(not found.alarming, of_logarithms(found.logs, confidence=0.99), f"{says}: {second}", slight)
 
 
 def strongest(pairs: Mapping[tuple[str, str], Sequence[float]]) -> Finding | None:

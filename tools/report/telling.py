@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from tools.analysis.controls import session_control
 from tools.analysis.figures import NOTICEABLE_APART, counted_apart, measuring_share
+from tools.analysis.narrowing import cells_wanted
+from tools.analysis.one_speed import EXPECTED
 from tools.analysis.standings import LEAST_DIFFERENCE
 from tools.analysis.statistics import BEHIND_A_PERCENTILE
-from tools.comparison.progress import named
 from tools.memory.kernel_memory import counts_both_ends
+from tools.verdicts.verdict import POOL, SERVER_CPU
+from tools.words import named
 
 if TYPE_CHECKING:
     from tools.saved.results import Results
@@ -37,6 +40,7 @@ def run_values(results: Results) -> dict[str, object]:
         "workloads": [workload for workload in header.workloads if not workload.scaling_of],
         "rounds": max((cell.round for cell in results.cells), default=0),
         "cells": len(results.cells),
+        "wanted": cells_wanted(results),
         "failed": sum(1 for cell in results.cells if cell.error),
         "notices": results.notices,
         "left_out": tuple(header.left_out.values()),
@@ -88,6 +92,11 @@ def method_values(results: Results) -> dict[str, object]:
         "division": header.division,
         "cpu_methods": sorted({METHODS.get(cell.cpu.method, cell.cpu.method) for cell in results.cells if cell.cpu}),
         "apart": counted_apart(results.cells),
+        "powers": {
+            "limit": EXPECTED[SERVER_CPU].server,
+            "other": EXPECTED[SERVER_CPU].client,
+            "pool": EXPECTED[POOL].server,
+        },
         "noticeable": NOTICEABLE_APART,
         "least": LEAST_DIFFERENCE,
         "shortest": min(windows, default=header.duration),

@@ -51,12 +51,12 @@ class Header:
 
     `left_out` has a reason for each model that was asked for with all others and cannot run here. `planned` is how many
     cells are certain to be run. Windows became shorter where all would have taken longer than `limit` seconds. With
-    `until_width`, rounds go on until each interval is at most so wide, as a share of its figure, or `max_rounds` are
-    done. `held` is the most connections that memory was measured with (0: it was not), in so many `memory_rounds`.
-    `objective` is what a capacity was searched for, empty where none was. `ceilings` has the requests per second that
-    these clients reach against a server that does nothing, by workload, where that is known. `interpreters` are those
-    that ran servers, by name, and `pythons` are their programs. `amiss` is what a glance at the machine found before
-    anything was run, the worst first.
+    `until_width`, rounds go on until the interval of what ranks the models is at most so wide, as a share of the
+    figure, for each of them, or `max_rounds` are done. `held` is the most connections that memory was measured with (0:
+    it was not), in so many `memory_rounds`. `objective` is what a capacity was searched for, empty where none was.
+    `ceilings` has the requests per second that these clients reach against a server that does nothing, by workload,
+    where that is known. `interpreters` are those that ran servers, by name, and `pythons` are their programs. `amiss`
+    is what a glance at the machine found before anything was run, the worst first.
     """
 
     started: str
@@ -90,5 +90,5 @@ class Header:
 
     def server_cpus(self, workload: Workload) -> int:
         """How many CPUs the servers of a workload may use."""
-        serving = self.division.serving(everywhere=workload.cpus == "all")
+        serving = self.division.serving(everywhere=workload.everywhere)
         return len(serving) or max(1, self.machine.usable_cpus)

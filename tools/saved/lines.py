@@ -31,6 +31,15 @@ def header_of(path: Path, line: bytes) -> tuple[Header, int]:
     return _record(path, 1, Header, data if version == VERSION else upgraded_header(data, version)), version
 
 
+def check_newest(path: Path, line: bytes) -> None:
+    """Refuse a first line of an older version: with lines of this one after it no version could read the file."""
+    _, version = header_of(path, line)
+    if version != VERSION:
+        raise ResultsError(
+            f"{path} has format version {version}, which can be read and not gone on with: begin a new comparison"
+        )
+
+
 def record_of(path: Path, number: int, line: bytes, version: int) -> Any:
     """A line after the first, as one of `KINDS`; ResultsError where it is damaged."""
     data = _parsed(path, number, line)

@@ -26,7 +26,7 @@ import numpy as np
 
 from tools.failure import ResultsError
 from tools.saved.cells import Capacity, Cell, MemoryProbe
-from tools.saved.lines import FORMAT, KINDS, VERSION, header_of, record_of
+from tools.saved.lines import FORMAT, KINDS, VERSION, check_newest, header_of, record_of
 from tools.saved.records import as_json
 
 if TYPE_CHECKING:
@@ -111,6 +111,13 @@ class Writer:
         """Write the first line; to be called once and before any record."""
         self._line({"format": FORMAT, "version": VERSION, **as_json(header)})
 
+    def replace_header(self, header: Header) -> None:
+        """Write the first line anew; to be called before any record."""
+        with _writable(self._folder):
+            self._stream.seek(0)
+            self._stream.truncate()
+        self.add_header(header)
+
     def add(self, record: Cell | MemoryProbe | Capacity) -> None:
         """Write a record's line, at once; a cell's samples must have been written before."""
         kind = next(name for name, known in KINDS.items() if isinstance(record, known))
@@ -173,8 +180,8 @@ def _is_empty(folder: Path) -> bool:
 def resuming(folder: Path) -> Iterator[tuple[Results, Writer]]:
     """Read a comparison that was broken off, and yield it with a writer that goes on where it ends.
 
-    A line that was cut short is removed from the file. Raises ResultsError: as `read_results`, or the folder cannot be
-    written to, or another comparison is writing to it.
+    A line that was cut short is removed from the file. Raises ResultsError: as `read_results`, or it is of an older
+    version, or the folder cannot be written to, or another comparison is writing to it.
     """
     path = folder / CELLS
     if not path.exists():
@@ -184,6 +191,7 @@ def resuming(folder: Path) -> Iterator[tuple[Results, Writer]]:
     with stream:
         _lock(folder, stream)
         results = read_results(folder)
+        check_newest(path, path.read_bytes().partition(b"\n")[0])
         with _writable(folder):
             stream.truncate(path.read_bytes().rfind(b"\n") + 1)
             stream.seek(0, os.SEEK_END)

@@ -10,7 +10,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tools.analysis.alike import check_alike, entered
-from tools.analysis.pairing import CLIENTS_LIMIT, FASTER, HOST_NOISE, SLOWER, THROUGHPUT, compared
+from tools.analysis.measures import THROUGHPUT
+from tools.analysis.pairing import CLIENTS_LIMIT, FASTER, HOST_NOISE, SLOWER, compared
 from tools.failure import Failure
 from tools.saved.results import read_results
 from tools.tables.summary_file import interval_object

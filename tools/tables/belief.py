@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tools.analysis.controls import control_ratio, session_control
-from tools.comparison.narrowing import too_wide
+from tools.analysis.narrowing import cells_wanted, too_wide
 from tools.tables.pythons import python_notes
 from tools.tables.tabular import NOTHING, Column, Table, between
 
@@ -46,8 +46,10 @@ def _lead(found: Control, model: str) -> str:
         return "No model was entered twice, so that nothing tells whether equal servers would have come out equal."
     if found.sound is None:
         return f"{model} was entered twice, but {found.reason}."
+    if found.slight:
+        return f"{model} was entered twice and differs from itself by less than would mislead: {found.reason}."
     if found.sound:
-        return f"{model} was entered twice and does not differ from itself, by more than chance explains."
+        return f"{model} was entered twice and does not differ from itself by more than chance explains."
     return (
         f"UNSOUND: {model} was entered twice and differs from itself ({found.reason}). What differs by as much "
         "elsewhere may be the machine, too: run the comparison again, on a quieter machine."
@@ -83,8 +85,9 @@ def _notes(results: Results, found: Control) -> Iterator[str]:
     header = results.header
     if found.ratio is not None:
         yield (
-            f"In one sentence: {found.reason}. It is judged by all workloads together, so that chance seldom raises an "
-            "alarm; an interval of the table is that of one workload alone, and one in twenty misses 1 by chance."
+            f"In one sentence: {found.reason}. Each figure is judged on all workloads together and on each alone, by "
+            "limits so strict that chance seldom raises an alarm; an interval of the table is that of one workload, "
+            "and one in twenty misses 1 by chance."
         )
     yield (
         "A cell is disturbed where something else used its CPUs, or these were slow or lost time to others; it is run "
@@ -102,13 +105,19 @@ def _notes(results: Results, found: Control) -> Iterator[str]:
     reasons = sorted({cell.disturbed for cell in results.cells if cell.disturbed})
     if reasons:
         yield f"What disturbed cells that count, for example: {reasons[0]}."
-    if len(results.cells) < header.planned:
-        yield f"{len(results.cells)} of {header.planned} cells were measured: the comparison was broken off."
+    if len(results.cells) < (wanted := cells_wanted(results)):
+        yield f"{len(results.cells)} of {wanted} cells were measured: the comparison was broken off."
 
 
 def _narrowed(results: Results, width: float) -> str:
     wide = too_wide(results, width)
     rounds = max((cell.round for cell in results.cells), default=0)
     if not wide:
-        return f"Rounds went on until every interval was at most {width:.1%} wide, which it was after {rounds}."
-    return f"NOT REACHED: on {', '.join(wide)} some interval is wider than {width:.1%} after {rounds} rounds."
+        return (
+            f"Rounds went on until the interval of what ranks the models was at most {width:.1%} wide for each of "
+            f"them, which it was after {rounds}."
+        )
+    return (
+        f"NOT REACHED: on {', '.join(wide)} the interval of what ranks the models is wider than {width:.1%} for some "
+        f"of them after {rounds} rounds."
+    )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from tools.inference.slopes import intercept, slope
 from tools.memory.kernel_memory import counts_both_ends
-from tools.tables.tabular import NOTHING, Column, Table, between, significant, with_interval
+from tools.tables.tabular import NOTHING, Column, Table, between, with_interval
+from tools.words import significant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,8 @@ from tools.tables.memory import MEBIBYTE, memory_table
 from tools.tables.remarks import cost_remarks, ranked_by, remarks
 from tools.tables.scaling import capacity_table, scaling_table
 from tools.tables.stevens import stevens_tables
-from tools.tables.tabular import NOTHING, Column, Table, milliseconds, two_digits, with_interval
+from tools.tables.tabular import NOTHING, Column, Table, milliseconds, with_interval
+from tools.words import two_digits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,8 +11,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 NOT_RUN = "-"
-STEVENS_POOL = 15
-"""Children or threads of his pools."""
 
 
 @dataclass(frozen=True, slots=True)

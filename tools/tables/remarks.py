@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from clients.verdict import BUSY
 from tools.analysis.figures import NOTICEABLE_APART
+from tools.analysis.measures import THROUGHPUT
 from tools.analysis.statistics import samples_needed
 from tools.inference.adjusting import UNADJUSTED
 from tools.inference.intervals import FEWEST
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def ranked_by(summary: Summary) -> Iterator[str]:
     """What the tiers are by, where that is not the throughput as it stands."""
     standing = summary.standing
-    if standing.measure != "throughput":
+    if standing.measure != THROUGHPUT:
         yield f"Requests are due at a given rate, so tiers go by the time of an answer ({standing.measure})."
     alike: dict[Exponents, list[str]] = {}
     for name in standing.order:

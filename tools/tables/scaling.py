@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 from tools.analysis import figures
 from tools.inference.intervals import Interval
 from tools.inference.scaling import LARGEST_MISFIT, usl
-from tools.tables.tabular import NOTHING, Column, Table, between, significant, two_digits
+from tools.tables.tabular import NOTHING, Column, Table, between
 from tools.verdicts.judging import judge
 from tools.verdicts.rows import of_row
 from tools.verdicts.verdict import HOST_NOISE
+from tools.words import significant, two_digits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence

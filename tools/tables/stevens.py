@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from tools.analysis.process_control import STEVENS_CONNECTIONS, ProcessControl, process_control
 from tools.analysis.workers import pools
 from tools.inference.ranking import words
-from tools.tables.published import STEVENS_POOL, design_of
-from tools.tables.tabular import NOTHING, Column, Table, between, significant, with_interval
+from tools.tables.published import design_of
+from tools.tables.tabular import NOTHING, Column, Table, between, with_interval
+from tools.variants.commands import STEVENS_POOL
+from tools.words import significant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

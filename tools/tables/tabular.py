@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from tools.words import significant
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -70,19 +72,6 @@ class Table:
     notes: tuple[str, ...]
 
 
-def significant(value: float, digits: int = 3) -> str:
-    """The value to so many significant digits, never in powers of ten, with a comma between thousands."""
-    if value == 0:
-        return "0"
-    decimals = max(0, digits - len(str(int(abs(value)))) if abs(value) >= 1 else _leading_zeros(value) + digits)
-    return f"{value:,.{decimals}f}"
-
-
-def two_digits(value: float) -> str:
-    """The value to two significant digits."""
-    return significant(value, 2)
-
-
 def with_interval(figure: Interval | None, scale: float = 1.0, words: Callable[[float], str] = significant) -> Content:
     """The estimate in another unit and in such words, with half of its interval as a share of it where there is one."""
     if figure is None:
@@ -107,9 +96,3 @@ def between(figure: Interval | None, scale: float = 1.0, words: Callable[[float]
     if figure is None or figure.low is None or figure.high is None:
         return NOTHING
     return f"{words(figure.low * scale)} to {words(figure.high * scale)}"
-
-
-def _leading_zeros(value: float) -> int:
-    """Zeros between the decimal point and the first digit: 1 for 0.05."""
-    mantissa_exponent = f"{abs(value):e}".partition("e")[2]
-    return -int(mantissa_exponent) - 1

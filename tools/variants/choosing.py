@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from servers.registry import CONCURRENCY, MODELS, MORE_CLIENTS_THAN_WORKERS
 from tools.saved.header import Variant
-from tools.tables.published import STEVENS_POOL
-from tools.variants.commands import foreign_variants
+from tools.variants.commands import STEVENS_POOL, foreign_variants
 from tools.variants.interpreters import under
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ from servers.registry import MODELS
 from tools.failure import Failure
 from tools.processes.children import why_not
 from tools.saved.header import Variant
-from tools.tables.published import STEVENS_POOL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -27,6 +26,7 @@ HOST = "127.0.0.1"
 PORT = "{port}"
 WORKERS = "{workers}"
 NAMED = re.compile(r"(?P<name>[A-Za-z][\w.+-]*)=(?P<command>.*)", re.DOTALL)
+STEVENS_POOL = 15  # children or threads in the pools of Figure 30.1: what a pool has where nothing is asked for
 LONGEST_NAME = 60
 UNUSUAL = re.compile(r"[^\w.+-]")
 LEFT_OPEN = re.compile(r"(?<!\$)\{[a-z_]+\}")  # as what is put in is written; ${name} is a shell's own

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 HOLD = "hold"  # the load's name for guests that hold a connection and say nothing
 SLEEP = re.compile(r"sleep=([0-9.]+)$")  # the one request of a workload that has no others
-EVERY_CPU = "all"  # of a workload: the server is pinned to no part of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class Facts:
 def facts_of(cell: Cell, load: Load, workload: Workload, variant: Variant, header: Header) -> Facts:
     """Bring together what is known; `load` is the cell's."""
     division = header.division
-    everywhere = not division.server or workload.cpus == EVERY_CPU
+    everywhere = not division.server or workload.everywhere
     shared = everywhere or bool({*division.server} & {*division.client})
     cpus = header.server_cpus(workload)
     server = cell.cpu.total / cell.cpu.interval if cell.cpu and cell.cpu.interval > 0 else None

@@ -8,7 +8,7 @@ the load that follows from it), `reading` (a file, checked), `choosing` (which t
 
 from __future__ import annotations
 
-from tools.workloads.choosing import DEFAULT, WORKLOADS, UnknownWorkloadError, chosen_workloads, file_of, listing
+from tools.workloads.choosing import DEFAULT, WORKLOADS, UnknownWorkloadError, chosen_workloads, file_of
 from tools.workloads.reading import WorkloadError, read_workload
 from tools.workloads.workload import Workload, upgraded
 
@@ -20,7 +20,6 @@ __all__ = [
     "WorkloadError",
     "chosen_workloads",
     "file_of",
-    "listing",
     "read_workload",
     "upgraded",
 ]

@@ -86,11 +86,6 @@ def _refuse_double(file: str, workload: Workload, known: Mapping[str, Workload])
         raise WorkloadError(f"{file}: name: {workload.name} is {other}: give this one a name of its own")
 
 
-def listing() -> tuple[str, ...]:
-    """A line for each built-in workload: its name, what it asks, and the file to copy."""
-    return tuple(f"{name}: {workload.asks} ({file_of(name)})" for name, workload in WORKLOADS.items())
-
-
 def file_of(name: str) -> Path:
     """The file of the built-in workload of this name."""
     return FOLDER / f"{name}{SUFFIX}"

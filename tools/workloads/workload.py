@@ -57,6 +57,11 @@ class Workload:
         """The bytes of a request where all have the same, 0 where they have not or `work` says it."""
         return int(self.size) if self.size.isdecimal() else 0
 
+    @property
+    def everywhere(self) -> bool:
+        """Whether its servers may use every CPU, those of the clients too."""
+        return self.cpus == ALL
+
     def load_plan(
         self, address: Address, *, warm_up: float, duration: float, cpus: tuple[int, ...] = (), seed: int = 1
     ) -> LoadPlan:
