@@ -82,6 +82,7 @@ def _advised(results: Results, summaries: Sequence[Summary], unsound: str) -> di
             unsound=unsound,
             connections=summary.workload.connections,
             server_cpus=results.header.server_cpus(summary.workload),
+            rate=summary.workload.rate,
         )
         for summary in summaries
     }
