@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.comparisons import FIVE
+from tools.report.page import report_page
 from tools.saved.cells import MemoryProbe
 from tools.saved.results import read_results, writing
 from tools.tables.memory import holdings, memory_table
 from tools.tables.summary_file import summary_of
+from tools.tables.tabular import Measured
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,3 +65,16 @@ def test_where_no_round_answered_all_there_is_no_slope_anywhere(tmp_path: Path) 
     assert table.rows[0][1:5] == ("-",) * 4
     assert (found.per_connection, found.kernel, found.base) == (None, None, None)
     assert "left out" not in " ".join(table.notes)
+
+
+@pytest.mark.parametrize("rounds", [1, 3, 4])
+def test_the_interval_is_said_to_be_over_rounds_where_it_is(tmp_path: Path, rounds: int) -> None:
+    """With one round, as by default, it is of the looks at one server; in the note, where one points, in the method."""
+    results = probed(tmp_path / "r", *(probe(number, (3 + number) * KIBIBYTE) for number in range(1, rounds + 1)))
+    table, page = table_of(results), " ".join(report_page(results).split())
+    kernel, notes = table.rows[0][3], " ".join(table.notes)
+    assert isinstance(kernel, Measured)
+    assert kernel.ends == f"{table.rows[0][2]}{' over 4 rounds' if rounds == 4 else ''}"
+    assert ("by Student's t over the looks at a server" in notes) is (rounds < 4)
+    assert ("the interval is over rounds (bootstrap)" in notes) is (rounds == 4)
+    assert f"(here {rounds}) its interval is by Student's t over the looks" in page.replace("&#39;", "'")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tools.inference.intervals import FEWEST
 from tools.inference.slopes import intercept, slope
 from tools.memory.kernel_memory import counts_both_ends
 from tools.tables.tabular import NOTHING, Column, Table, between, significant, with_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tools.inference.intervals import Interval
     from tools.saved.cells import MemoryProbe
@@ -104,6 +105,18 @@ def _row(each: Holding) -> tuple[Content, ...]:
     )
 
 
+def _of_intervals(found: Sequence[Holding]) -> Iterator[str]:
+    """What the intervals are of."""
+    over_rounds = {each.per_connection.is_over_rounds for each in found if each.per_connection}
+    if False in over_rounds:
+        yield (
+            f"With fewer than {FEWEST} rounds the interval is that of the line, by Student's t over the looks at a "
+            "server: how far they lie from the line, and not how far another start of the server would."
+        )
+    if True in over_rounds:
+        yield f"From {FEWEST} rounds on, the interval is over rounds (bootstrap)."
+
+
 def _notes(found: Sequence[Holding]) -> list[str]:
     methods = sorted({each.kernel_method for each in found if each.kernel_method})
     notes = [
@@ -124,6 +137,7 @@ def _notes(found: Sequence[Holding]) -> list[str]:
             "the clients' ends of connections in it, too. A server whose clients are elsewhere takes less, of sockets "
             "about half."
         )
+    notes += _of_intervals(found)
     for each in found:
         if each.left_out and each.per_connection:
             notes.append(f"{each.model} did not answer all connections in {', '.join(each.left_out)}: left out.")
