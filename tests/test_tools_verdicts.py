@@ -251,8 +251,10 @@ def test_a_client_that_says_so_is_the_limit() -> None:
     ("used", "busy", "limit"),
     [(0.97, 0.85, SERVER_CPU), (0.94, 0.85, CLIENT), (0.97, 0.98, CLIENT), (0.99, 0.98, SERVER_CPU)],
 )
-def test_where_both_are_near_their_end_it_is_the_nearer_one(used: float, busy: float, limit: str) -> None:
-    """And the sentence names both."""
+def test_where_both_are_near_their_end_it_is_the_busier_server_or_else_the_client(
+    used: float, busy: float, limit: str
+) -> None:
+    """A server that used 95 % of its CPU, and more of it than the client; the sentence names both."""
     verdict = Scene(used=used, load={**CLIENT_BUSY, "client_busy": busy}).verdict()
     assert verdict.limit == limit
     assert f"the server used {used} of 1 CPU" in verdict.sentence

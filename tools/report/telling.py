@@ -11,6 +11,7 @@ from tools.analysis.standings import LEAST_DIFFERENCE
 from tools.analysis.statistics import BEHIND_A_PERCENTILE
 from tools.comparison.progress import named
 from tools.memory.kernel_memory import counts_both_ends
+from tools.verdicts.exhaustion import ALL_BUT_ALL
 
 if TYPE_CHECKING:
     from tools.saved.results import Results
@@ -89,6 +90,7 @@ def method_values(results: Results) -> dict[str, object]:
         "cpu_methods": sorted({METHODS.get(cell.cpu.method, cell.cpu.method) for cell in results.cells if cell.cpu}),
         "apart": counted_apart(results.cells),
         "noticeable": NOTICEABLE_APART,
+        "all_but_all": ALL_BUT_ALL,
         "least": LEAST_DIFFERENCE,
         "shortest": min(windows, default=header.duration),
         "measuring": _measuring_shares(results),
