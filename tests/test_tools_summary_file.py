@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.comparisons import FIVE, header, made_up, rounds_of, saved
+from tools.analysis.controls import session_control
+from tools.analysis.summary import summarized
 from tools.cli import run
 from tools.commands import compare as commands_compare
 from tools.failure import ResultsError
@@ -77,3 +79,13 @@ def test_the_first_by_itself_is_exactly_one(tmp_path: Path) -> None:
     assert workload["order"][0] == "selector"
     assert models["selector"]["by_the_first"] == {"estimate": 1.0, "low": 1.0, "high": 1.0, "rounds": 5}
     assert models["threaded"]["by_the_first"]["low"] < models["threaded"]["by_the_first"]["high"] < 1
+
+
+def test_what_a_report_asks_for_again_and_again_is_concluded_once(tmp_path: Path) -> None:
+    """From one reading of a folder; another reading, which may find more in it, has conclusions of its own."""
+    folder = made_up(tmp_path / "r")
+    results, another = read_results(folder), read_results(folder)
+    assert results.of("churn", "selector") is results.of("churn", "selector")
+    for concluded in (summarized, session_control):
+        assert concluded(results) is concluded(results)
+        assert concluded(results) is not concluded(another)

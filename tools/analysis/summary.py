@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tools.analysis import figures
@@ -106,6 +107,7 @@ class Summary:
     standing: Standing
 
 
+@lru_cache(maxsize=2)  # the tables, the report and the summary ask for the same ones; --against for two
 def summarized(results: Results) -> tuple[Summary, ...]:
     """One summary for each workload that has at least one cell; those at other numbers of connections are left out.
 
