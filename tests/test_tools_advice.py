@@ -272,6 +272,15 @@ def test_a_verdict_says_when_the_answer_would_change(limit: str, expected: str) 
     assert expected not in whole(first(), second())
 
 
+def test_where_a_rate_asks_it_is_a_higher_one_that_would_change_the_order() -> None:
+    """More connections would wait for the same requests."""
+    idle = second(verdict=Verdict(UNSATURATED, ""))
+    assert "with more than 50 connections the order may change" in whole(first(), idle, connections=50)
+    told = whole(first(), idle, measure="p99", connections=50, rate=100.0)
+    assert "threaded had nothing used up: at a higher rate than 100 requests a second the order may change." in told
+    assert "connections" not in told
+
+
 def test_models_with_the_same_limit_share_a_sentence() -> None:
     """Named in their order."""
     hidden = Verdict(CLIENT, "")

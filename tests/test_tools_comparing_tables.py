@@ -111,6 +111,17 @@ def test_clients_that_were_the_limit_are_named(tmp_path: Path) -> None:
     assert told[0].startswith("The clients and the sampling used most of their CPU (selector 80%)")
 
 
+def test_two_load_processes_that_used_half_of_their_cpus_are_not_taken_for_one_that_used_all(tmp_path: Path) -> None:
+    """Their share is that of both CPUs, to which sampling, which has none of its own, adds a hundredth."""
+    both = cell("churn", "selector")
+    assert both.load is not None
+    for share, told in ((0.4, False), (0.79, True)):
+        one = replace(both, load=replace(both.load, client_cpu=2 * share, client_busy=share))
+        notes = tables_with(tmp_path / str(share), cell("churn", "iterative"), one)["churn"].notes
+        assert any("most of their CPU (selector 80%)" in note for note in notes) is told
+        assert any("may have been the limit" in note for note in notes) is told
+
+
 def test_requests_that_a_window_cut_off_are_told_where_there_are_figures(tmp_path: Path) -> None:
     """In one sentence; not for a model that served only a few, which has no figures."""
     cut, partial = cell("keepalive", "selector"), serving(10)

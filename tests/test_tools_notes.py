@@ -69,3 +69,4 @@ def test_the_reading_and_the_method_tell_what_an_interval_holds_and_what_pairs_d
     assert "lowest priority" not in page
     assert "the most that its own CPU would have allowed" in page
     assert "have none.</li>" in page
+    assert "unless the server had used 95 % of what it can use" in page

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,6 +24,7 @@ from tools.comparison.planning import (
     Plan,
     Step,
     Timing,
+    serves_all,
     without,
 )
 from tools.comparison.progress import described
@@ -32,6 +34,9 @@ from tools.saved.header import Variant
 from tools.variants.choosing import DEFAULT, chosen_models, with_control
 from tools.variants.starting import command_of
 from tools.workloads import WORKLOADS, chosen_workloads
+
+if TYPE_CHECKING:
+    from tools.workloads import Workload
 
 BRIEF = Timing(rounds=1, warm_up=0.1, duration=0.2)
 SHARED = Division((), (), "a test does not need them apart")
@@ -158,6 +163,21 @@ def test_a_pool_with_room_for_all_is_measured_in_every_round() -> None:
     for workers, rounds in ((7, 1), (8, 5)):
         pool = Plan((note("preforked", workers=workers),), workloads, replace(BRIEF, rounds=5, limit=60.0), 7)
         assert len(pool.steps()) == rounds
+
+
+@pytest.mark.parametrize(
+    ("workload", "threads", "all_served"),
+    [
+        (WORKLOADS["slow-clients"], 29, False),  # twenty ordinary ones, and ten that stay
+        (WORKLOADS["slow-clients"], 30, True),
+        (WORKLOADS["burst"], 1, True),  # who comes and goes takes turns
+        (replace(WORKLOADS["churn"], hold=4), 4, False),  # all places are kept, and none is left to take turns in
+        (replace(WORKLOADS["churn"], hold=4), 5, True),
+    ],
+)
+def test_guests_that_stay_need_places_of_their_own(workload: Workload, threads: int, all_served: bool) -> None:
+    """Those that hold, and hostile ones that only the server ends."""
+    assert serves_all(note("pooled", threads=threads), workload, divided([0, 1])) is all_served
 
 
 def test_a_pool_of_a_worker_for_each_cpu_has_places_by_the_plans_division_whatever_is_free_now() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.comparisons import header, made_up
+from tests.comparisons import FIVE, header, made_up, rounds_of, saved
+from tools.analysis.controls import session_control
+from tools.analysis.summary import summarized
 from tools.cli import run
 from tools.commands import compare as commands_compare
 from tools.failure import ResultsError
@@ -61,3 +64,28 @@ def test_a_probe_or_a_search_that_failed_is_a_failure_of_the_command(
 
     monkeypatch.setattr(commands_compare, "begun", begun)
     assert run(["compare", "threaded", "--output", str(folder)]) == status
+
+
+def test_the_first_by_itself_is_exactly_one(tmp_path: Path) -> None:
+    """With ends, as it has rounds enough; however much others differ from each other by the round."""
+    noisy = [
+        replace(each, load=replace(each.load, requests=each.load.requests + 100 * (each.round % 3)))
+        for each in rounds_of("threaded", 1000)
+        if each.load
+    ]
+    cells = [*rounds_of("selector", 3000), *noisy, *rounds_of("forking", 500)]
+    workload = summary_of(saved(tmp_path / "r", cells, FIVE))["workloads"]["churn"]
+    models = workload["models"]
+    assert workload["order"][0] == "selector"
+    assert models["selector"]["by_the_first"] == {"estimate": 1.0, "low": 1.0, "high": 1.0, "rounds": 5}
+    assert models["threaded"]["by_the_first"]["low"] < models["threaded"]["by_the_first"]["high"] < 1
+
+
+def test_what_a_report_asks_for_again_and_again_is_concluded_once(tmp_path: Path) -> None:
+    """From one reading of a folder; another reading, which may find more in it, has conclusions of its own."""
+    folder = made_up(tmp_path / "r")
+    results, another = read_results(folder), read_results(folder)
+    assert results.of("churn", "selector") is results.of("churn", "selector")
+    for concluded in (summarized, session_control):
+        assert concluded(results) is concluded(results)
+        assert concluded(results) is not concluded(another)

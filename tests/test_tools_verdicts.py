@@ -251,8 +251,10 @@ def test_a_client_that_says_so_is_the_limit() -> None:
     ("used", "busy", "limit"),
     [(0.97, 0.85, SERVER_CPU), (0.94, 0.85, CLIENT), (0.97, 0.98, CLIENT), (0.99, 0.98, SERVER_CPU)],
 )
-def test_where_both_are_near_their_end_it_is_the_nearer_one(used: float, busy: float, limit: str) -> None:
-    """And the sentence names both."""
+def test_where_both_are_near_their_end_it_is_the_busier_server_or_else_the_client(
+    used: float, busy: float, limit: str
+) -> None:
+    """A server that used 95 % of its CPU, and more of it than the client; the sentence names both."""
     verdict = Scene(used=used, load={**CLIENT_BUSY, "client_busy": busy}).verdict()
     assert verdict.limit == limit
     assert f"the server used {used} of 1 CPU" in verdict.sentence
@@ -383,13 +385,29 @@ def test_guests_that_hold_a_connection_take_places_from_those_who_ask() -> None:
     guests = {"requests": 0, "connections": 10, "served": 0, "guests": {"hold": {"connections": 100}}}
     scene = Scene(variant("pooled"), load=guests, cell=failed)
     assert scene.verdict().limit == POOL
-    assert "100 more only held a connection" in scene.verdict().evidence
+    assert "100 more stayed connected, idle or hostile" in scene.verdict().evidence
     assert replace(scene, load={**guests, "guests": {}}).verdict().limit == UNKNOWN
     left_behind: Mapping[str, Any] = {"error": "the server left 2 of its processes behind"}
     assert Scene(POOLED, load={"served": 4}, cell=left_behind).verdict().limit == UNKNOWN
     crashed = replace(scene, cell={**failed, "stopped": None})
     assert crashed.verdict().limit == UNKNOWN
     assert crashed.verdict().sentence == failed["error"]
+
+
+HOSTILE: Mapping[str, Any] = {"never-reading": {"clients": 4, "connections": 9}, "drip": {"clients": 6}}
+
+
+def test_hostile_guests_that_stay_take_places_too_and_those_that_come_and_go_do_not() -> None:
+    """Twenty ordinary clients and ten that never leave are more than 25 threads serve; nothing else is used up."""
+    left = {"connections": 20, "served": 15, "in_flight": 15.0, "guests": HOSTILE}
+    scene = Scene(variant("pooled", threads=25), load=left)
+    assert scene.verdict().limit == POOL
+    assert "15 of 20 clients were served" in scene.verdict().sentence
+    assert "10 more stayed connected, idle or hostile" in scene.verdict().evidence
+    all_served = {**left, "served": 20, "in_flight": 20.0}
+    assert replace(scene, load=all_served, admission=queue(5.0)).verdict().limit == POOL
+    going = {"burst": {"clients": 100}, "garbage": {"clients": 9}, "reset-in-request": {"clients": 9}}
+    assert replace(scene, load={**all_served, "guests": going}).verdict().limit == UNSATURATED
 
 
 @pytest.mark.parametrize(

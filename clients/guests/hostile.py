@@ -204,22 +204,24 @@ def burst(wire: Wire, number: int, _visit: int) -> Script:
 class Kind:
     """A kind of guest: `help` is one line for the user, `script` what a visit does.
 
-    `comes_again` says whether another visit follows when one has ended, as an attack does that goes on; `every` that
-    visits begin together, so many seconds apart, and otherwise each after a short pause.
+    `stays` says that only the server ends a visit. `comes_again` says whether another visit follows when one has ended,
+    as an attack does that goes on; `every` that visits begin together, so many seconds apart, and otherwise each after
+    a short pause.
     """
 
     help: str
     script: Callable[[Wire, int, int], Script]
+    stays: bool = False
     comes_again: bool = True
     every: float | None = None
 
 
 HOLD = "hold"
 KINDS = {
-    HOLD: Kind("an idle connection, kept to the end", say_nothing, comes_again=False),
-    "silent": Kind("connects and says nothing, ever", say_nothing),
-    "drip": Kind("sends a byte a second of a request that never ends", drip),
-    "never-reading": Kind("sends requests as fast as they are taken, and reads no answer", never_read),
+    HOLD: Kind("an idle connection, kept to the end", say_nothing, stays=True, comes_again=False),
+    "silent": Kind("connects and says nothing, ever", say_nothing, stays=True),
+    "drip": Kind("sends a byte a second of a request that never ends", drip, stays=True),
+    "never-reading": Kind("sends requests as fast as they are taken, and reads no answer", never_read, stays=True),
     "reset-in-request": Kind("sends half a request and resets, again and again", reset_in_request),
     "reset-in-answer": Kind("asks for a large answer and resets while it comes, again and again", reset_in_answer),
     "half-close": Kind("sends a request and half-closes; the answer must come all the same", half_close),
@@ -228,6 +230,7 @@ KINDS = {
     "burst": Kind("all connect at once every second, for one request each", burst, every=1.0),
 }
 HOSTILE_KINDS: dict[str, str] = {name: kind.help for name, kind in KINDS.items() if name != HOLD}
+STAYING = frozenset(name for name, kind in KINDS.items() if kind.stays)
 
 
 def read_hostile(text: str) -> tuple[str, int]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HIGHER = 0.1  # of a capacity: each is found by one search, in steps of about so much, and has no interval
 
 
-def changes(order: Sequence[Standing], connections: int, server_cpus: int) -> list[str]:
+def changes(order: Sequence[Standing], connections: int, server_cpus: int, rate: float | None) -> list[str]:
     """Sentences on what would change the order of these ranked ones; nothing where nothing is known to."""
     sentences = [
         _by_noise(order),
@@ -25,7 +25,7 @@ def changes(order: Sequence[Standing], connections: int, server_cpus: int) -> li
         _by_lock(order),
         *(_by_places(each, order[0], connections) for each in _with(order, POOL)),
         _by_backlog(order),
-        _by_more_clients(order, connections),
+        _by_more_demand(order, connections, rate),
         _past_the_peak(order, connections),
         _by_more_cpus(order, server_cpus),
         _by_capacity(order),
@@ -91,12 +91,15 @@ def _by_backlog(order: Sequence[Standing]) -> str:
     return f"Connections to {names_of(turned)} were turned away: a longer backlog (--backlog) would let them in."
 
 
-def _by_more_clients(order: Sequence[Standing], connections: int) -> str:
+def _by_more_demand(order: Sequence[Standing], connections: int, rate: float | None) -> str:
+    """More clients where each asks as soon as it is answered; a higher rate where that is what asks."""
     idle = _with(order, UNSATURATED)
     if not idle:
         return ""
-    number = f"more than {connections:,} connections" if connections else "more connections"
-    return f"{names_of(idle)} had nothing used up: with {number} the order may change."
+    more = f"with more than {connections:,} connections" if connections else "with more connections"
+    if rate is not None:
+        more = f"at a higher rate than {rate:,.0f} requests a second"
+    return f"{names_of(idle)} had nothing used up: {more} the order may change."
 
 
 def _past_the_peak(order: Sequence[Standing], connections: int) -> str:

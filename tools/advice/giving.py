@@ -23,13 +23,15 @@ def advise(
     unsound: str = "",
     connections: int = 0,
     server_cpus: int = 0,
+    rate: float | None = None,
 ) -> tuple[str, ...]:
     """What to make of these models on a workload: whole sentences, the most important first.
 
     `measure` is what tiers and ratios are by: "throughput", or "p99" and the like, of which less is better.
     `unsound` says why the session cannot be trusted, empty where it can. `connections` is how many clients there were
-    at a time and `server_cpus` how many CPUs the servers had, 0 where that is not known. A model's control is not to be
-    among the standings.
+    at a time and `server_cpus` how many CPUs the servers had, 0 where that is not known; `rate` tells how many requests
+    were due a second, None where clients asked as fast as they were answered. A model's control is not to be among the
+    standings.
     """
     order = ranked(standings, measure)
     warning = [f"This session is unsound: {unsound}. What follows may be chance."] if unsound else []
@@ -43,7 +45,7 @@ def advise(
         _who_is_first(workload, first, rest, measure),
         *_against_the_next(first[0], rest, measure),
         *costs(order),
-        *changes(order, connections, server_cpus),
+        *changes(order, connections, server_cpus, rate),
         *ending,
     )
 

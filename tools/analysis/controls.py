@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tools.analysis.measures import measure_of
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tools.workloads import Workload
 
 
+@lru_cache(maxsize=2)  # all that tells whether a session is sound asks for it; --against of two
 def session_control(results: Results) -> Control:
     """Whether the model that was entered twice differs from itself: on any workload, in what ranks it or in CPU."""
     again = results.header.control

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 FASTER, SLOWER, LESS, MORE = "faster", "slower", "less", "more"
 ALIKE, TOO_FEW, NOT_COMPARABLE, NO_FIGURES = "not told apart", "too few rounds", "not comparable", "no figures"
 CLIENTS_LIMIT, HOST_NOISE = "clients' limit", "host noise"
-"""Where the clients were the limit both times, which hides what a server can do; and where most cells of one of the two
-were disturbed, so that the machine was measured."""
+"""Where the clients were the limit both times, or of the one that came out slower, which hides what a server can do;
+and where most cells of one of the two were disturbed, so that the machine was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,9 @@ def _pair(results: Results, before: Results, workload: Workload, rows: tuple[Row
     more, fewer = (FASTER, SLOWER) if measure == THROUGHPUT else (SLOWER, FASTER)
     speed = _speed_ratio((results, before), workload, rows, measure)
     cost = _cost_ratio((results, before), workload, rows)
-    why_not = _why_not([row.verdict.limit for row in rows], least)
+    limits = [row.verdict.limit for row in rows]
+    why_not = _why_not(limits, least)
+    word = _word(speed, why_not, more, fewer, least)
     return Pair(
         workload=workload.name,
         model=rows[0].model,
@@ -101,7 +103,7 @@ def _pair(results: Results, before: Results, workload: Workload, rows: tuple[Row
         before=rows[1],
         measure=measure,
         ratio=speed,
-        speed=_word(speed, why_not, more, fewer, least),
+        speed=CLIENTS_LIMIT if word in _hidden(limits) else word,
         cpu_ratio=cost,
         cost=_word(cost, why_not if why_not != CLIENTS_LIMIT else "", MORE, LESS, least),
     )
@@ -142,6 +144,11 @@ def _why_not(limits: Sequence[str], least: float | None) -> str:
     if verdict.HOST_NOISE in limits:
         return HOST_NOISE
     return CLIENTS_LIMIT if all(limit == verdict.CLIENT for limit in limits) else ""
+
+
+def _hidden(limits: Sequence[str]) -> set[str]:
+    """What cannot be said of now against before: whose limit the clients were could have done more than it did."""
+    return {word for word, limit in zip((SLOWER, FASTER), limits, strict=True) if limit == verdict.CLIENT}
 
 
 def _word(ratio: Interval | None, why_not: str, more: str, fewer: str, least: float | None) -> str:

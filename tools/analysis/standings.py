@@ -11,7 +11,7 @@ from tools.analysis.measures import measure_of
 from tools.analysis.one_speed import at_one_speed, cpu_at_one_speed, verdict_on
 from tools.inference.moderating import moderated, noise
 from tools.inference.ranking import tiers
-from tools.inference.ratios import told_apart
+from tools.inference.ratios import ratio, told_apart
 from tools.verdicts.verdict import CLIENT
 
 if TYPE_CHECKING:
@@ -75,11 +75,13 @@ def standing(results: Results, workload: Workload) -> Standing:
             return most is not None and most.estimate > 1 and told_apart(most, LEAST_DIFFERENCE)
         return told_apart(moderated(known[better], known[worse], expected), LEAST_DIFFERENCE)
 
-    ratios = {
-        name: found
-        for name in order
-        if (found := moderated(known[name], known[order[0]], known_noise.of(name, order[0])))
-    }
+    def by_the_first(name: str) -> Interval | None:
+        best = known[order[0]]
+        if name == order[0]:
+            return ratio(best, best)  # which is 1, however noisy other pairs are
+        return moderated(known[name], best, known_noise.of(name, order[0]))
+
+    ratios = {name: found for name in order if (found := by_the_first(name))}
     enough = any(found.low is not None for found in ratios.values())
     numbers = tiers(order, differ) if enough else dict.fromkeys(order, ())
     return Standing(measure.name, order, ratios, numbers, after.exponents, after.reason)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tools.analysis import figures
@@ -48,7 +49,8 @@ class Row:
     rounds, in seconds, as far as these have answers enough. `against_first` is its figure by that of the first in the
     ranking, and `tiers` those that it is in. Memory is the rounds' peaks, of which `memory_bytes` is the median;
     processes, threads and descriptors are the highest. `client_busy` is the share
-    of the window in which the load process, and the measuring where it has no other CPU, used the clients' CPU.
+    of the clients' CPUs that the load processes used, each of which can use one, and the measuring where it has no
+    other CPU.
     `unfinished` is the most requests that were under way when a round's window closed,
     `overflows` how often the accept queue was full, in all windows. `failures` has a line for each
     cell that failed, `disturbed` one for each from which the machine took CPU.
@@ -105,6 +107,7 @@ class Summary:
     standing: Standing
 
 
+@lru_cache(maxsize=2)  # the tables, the report and the summary ask for the same ones; --against for two
 def summarized(results: Results) -> tuple[Summary, ...]:
     """One summary for each workload that has at least one cell; those at other numbers of connections are left out.
 
@@ -176,11 +179,14 @@ def _badly_served(cell: Cell) -> str:
 
 
 def _client_busy(cells: Iterable[Cell], client_cpus: int) -> list[float]:
-    """The share of the window in which the clients' CPU was used; with several, sampling has one of its own."""
+    """The share of the clients' CPUs that was used; with several, sampling has one of its own.
+
+    Older files do not tell the share: their load is taken for one process.
+    """
+    loads = [(cell.load, cell.peaks.own_cpu if cell.peaks and client_cpus < 2 else 0.0) for cell in cells if cell.load]
     return [
-        (cell.load.client_cpu + (cell.peaks.own_cpu if cell.peaks and client_cpus < 2 else 0.0)) / cell.load.window
-        for cell in cells
-        if cell.load
+        (load.client_cpu / load.window if load.client_busy is None else load.client_busy) + sampling / load.window
+        for load, sampling in loads
     ]
 
 

@@ -219,12 +219,13 @@ class Plan:
 
 
 def serves_all(model: Variant, workload: Workload, division: Division) -> bool:
-    """Whether a model has places for all clients of a workload at a time, as far as the registry tells."""
-    if workload.churn:
-        return True
+    """Whether a model has places for all clients of a workload at a time, as far as the registry tells.
+
+    Those that stay connected beside the measured ones keep theirs; clients that come and go need one more between them.
+    """
     cpus = division.serving(everywhere=workload.everywhere) or usable_cpus()
     places = places_of(model, len(cpus))
-    return places is None or places >= workload.connections + workload.hold
+    return places is None or places >= workload.staying + (1 if workload.churn else workload.connections)
 
 
 def without(steps: Iterable[Step], done: Collection[tuple[str, str, str, int]]) -> tuple[Step, ...]:

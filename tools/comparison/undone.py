@@ -60,7 +60,7 @@ def not_searched(plan: Plan) -> tuple[str, ...]:
         if workload.rate is not None:
             found.append(f"no capacity is searched on {workload.name}, which has a rate of its own")
         elif few:
-            clients = workload.connections + workload.hold
+            clients = workload.connections + workload.staying
             found.append(
                 f"no capacity is searched on {workload.name} of {', '.join(few)}: not all of its {clients} clients "
                 "would be served at a time"

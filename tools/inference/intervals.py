@@ -26,13 +26,19 @@ STATISTICS: dict[str, Callable[..., NDArray[np.float64]]] = {"median": np.median
 class Interval:
     """An estimate, the ends of the interval around it, and from how many rounds they are.
 
-    `low` and `high` are None where the rounds were too few for an interval; the estimate stands all the same.
+    `low` and `high` are None where the rounds were too few for an interval; the estimate stands all the same. A slope
+    (`tools.inference.slopes`) has ends of fewer rounds, too: these are of its points.
     """
 
     estimate: float
     low: float | None
     high: float | None
     rounds: int
+
+    @property
+    def is_over_rounds(self) -> bool:
+        """Whether its ends tell how far rounds differ."""
+        return self.low is not None and self.rounds >= FEWEST
 
     @property
     def width(self) -> float | None:

@@ -45,8 +45,8 @@ def memory_chart(results: Results) -> Chart | None:
     return Chart(
         name="memory-held",
         title="Memory over connections held",
-        caption="A point for each look at a fresh server. The line is the fit, whose slope is the memory of a "
-        "connection; a model that did not answer all of them has none.",
+        caption="A point for each look at a fresh server. The line is fitted to rounds in which all connections were "
+        "answered, and its slope is the memory of a connection; a model without such a round has none.",
         height=with_legend(380, len(figure.data)),
         figure=as_json(figure),
     )

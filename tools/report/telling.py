@@ -12,6 +12,7 @@ from tools.analysis.one_speed import EXPECTED
 from tools.analysis.standings import LEAST_DIFFERENCE
 from tools.analysis.statistics import BEHIND_A_PERCENTILE
 from tools.memory.kernel_memory import counts_both_ends
+from tools.verdicts.exhaustion import ALL_BUT_ALL
 from tools.verdicts.verdict import POOL, SERVER_CPU
 from tools.words import named
 
@@ -98,6 +99,7 @@ def method_values(results: Results) -> dict[str, object]:
             "pool": EXPECTED[POOL].server,
         },
         "noticeable": NOTICEABLE_APART,
+        "all_but_all": ALL_BUT_ALL,
         "least": LEAST_DIFFERENCE,
         "shortest": min(windows, default=header.duration),
         "measuring": _measuring_shares(results),

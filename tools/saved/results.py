@@ -18,7 +18,7 @@ import fcntl
 import json
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ from tools.saved.lines import FORMAT, KINDS, VERSION, check_newest, header_of, r
 from tools.saved.records import as_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from io import FileIO
 
     from numpy.typing import NDArray
@@ -40,12 +40,13 @@ if TYPE_CHECKING:
 CELLS, SAMPLES, REPORT, SUMMARY = "cells.jsonl", "samples", "report.html", "summary.json"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Results:
     """A results folder as read: header, cells in the order of their running, and what a reader must know.
 
     `cells` has one for each model, workload and round: of several attempts the last that was not disturbed, or else the
-    last. `attempts` has them all.
+    last. `attempts` has them all. Two of these are the same only where they are one: so what is concluded from one can
+    be remembered by it.
     """
 
     folder: Path
@@ -54,16 +55,21 @@ class Results:
     notices: tuple[str, ...]
     memory: tuple[MemoryProbe, ...] = ()
     capacities: tuple[Capacity, ...] = ()
+    cells: tuple[Cell, ...] = field(init=False)
+    _of: Mapping[tuple[str, str], tuple[Cell, ...]] = field(init=False, repr=False)
 
-    @property
-    def cells(self) -> tuple[Cell, ...]:
-        """One cell for each model, workload and round."""
-        return counted(self.attempts)
+    def __post_init__(self) -> None:
+        """Choose the cells that count, once: tables ask for those of a model a hundred times."""
+        cells = counted(self.attempts)
+        by_pair: dict[tuple[str, str], list[Cell]] = {}
+        for cell in sorted(cells, key=lambda cell: cell.round):
+            by_pair.setdefault((cell.workload, cell.model), []).append(cell)
+        object.__setattr__(self, "cells", cells)
+        object.__setattr__(self, "_of", {pair: tuple(of) for pair, of in by_pair.items()})
 
     def of(self, workload: str, model: str) -> tuple[Cell, ...]:
         """The cells of one model on one workload, in the order of their rounds."""
-        chosen = (cell for cell in self.cells if (cell.workload, cell.model) == (workload, model))
-        return tuple(sorted(chosen, key=lambda cell: cell.round))
+        return self._of.get((workload, model), ())
 
     def latencies(self, cell: Cell) -> NDArray[np.int64]:
         """The cell's latencies in nanoseconds, sorted; empty where it has none.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from clients.words import duration
 from tools.advice.giving import advise
 from tools.advice.standings import Figure, Memory, Standing, listed
 from tools.analysis import figures
 from tools.analysis.controls import session_control
+from tools.analysis.measures import measure_of
 from tools.analysis.one_speed import cpu_at_one_speed
 from tools.inference.intervals import FEWEST
 from tools.inference.moderating import moderated, noise
@@ -74,7 +77,7 @@ def _once(advice: Iterable[Sequence[str]]) -> Iterator[list[str]]:
 def _advised(results: Results, summaries: Sequence[Summary], unsound: str) -> dict[str, tuple[str, ...]]:
     beside = _beside(results)
     return {
-        summary.workload.name: _unranked(summary)
+        summary.workload.name: _unranked(results, summary)
         or advise(
             summary.workload.name,
             _standings(results, summary, beside),
@@ -82,19 +85,21 @@ def _advised(results: Results, summaries: Sequence[Summary], unsound: str) -> di
             unsound=unsound,
             connections=summary.workload.connections,
             server_cpus=results.header.server_cpus(summary.workload),
+            rate=summary.workload.rate,
         )
         for summary in summaries
     }
 
 
-def _unranked(summary: Summary) -> tuple[str, ...]:
+def _unranked(results: Results, summary: Summary) -> tuple[str, ...]:
     """What there is to say where there are models with figures, and too few rounds to rank them; else nothing."""
     standing = summary.standing
     if not standing.order or any(standing.tiers.values()):
         return ()
-    rows = {row.model: row for row in summary.rows}
-    found = [(name, rows[name].throughput) for name in standing.order]
-    medians = [f"{name} {throughput.estimate:,.0f}" for name, throughput in found if throughput is not None]
+    measure = measure_of(results, summary.workload)
+    told = "{:,.0f}".format if measure.more_is_better else duration
+    medians = [f"{name} {told(statistics.median(measure.by_model[name].values()))}" for name in standing.order]
+    what = "requests a second" if measure.more_is_better else f"the rounds' {measure.name}"
     unusable = [
         f"{row.model} ({_why_not(row)})"
         for row in summary.rows
@@ -102,7 +107,7 @@ def _unranked(summary: Summary) -> tuple[str, ...]:
     ]
     return (
         f"On {summary.workload.name} nobody is ranked: fewer than {FEWEST} rounds tell nothing apart.",
-        f"By their medians of requests a second: {', '.join(medians)}.",
+        f"By their medians of {what}: {', '.join(medians)}.",
         *([f"Nothing is concluded from {listed(unusable)}."] if unusable else []),
     )
 

@@ -87,7 +87,8 @@ REFUSED = (
 REASONS = {
     HOST_NOISE: "host noise: something else used the machine in most cells of one of the two, so that nothing is "
     "concluded from its figures.",
-    CLIENTS_LIMIT: "clients' limit: both times the clients were the limit, which hides what the server can do.",
+    CLIENTS_LIMIT: "clients' limit: the clients were the limit both times, or of the one that came out slower: it "
+    "could have done more than it did, and how much is hidden.",
 }
 """Why nothing is concluded from some pairs, by the word that stands there instead."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tools.inference.intervals import FEWEST
 from tools.inference.slopes import intercept, slope
 from tools.memory.kernel_memory import counts_both_ends
 from tools.tables.tabular import NOTHING, Column, Table, between, with_interval
 from tools.words import significant
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tools.inference.intervals import Interval
     from tools.saved.cells import MemoryProbe
@@ -25,8 +26,9 @@ KIBIBYTE, MEBIBYTE = 1024, 2**20
 class Holding:
     """One model's memory: bytes for each connection, in its processes and in the kernel, and bytes without any.
 
-    `held` is the most connections that were open, of which `admitted` had been answered in the worst round: where these
-    differ the slope is that of the admitted and the waiting together, and None.
+    `held` is the most connections that were open, of which `admitted` had been answered in the worst round. Rounds in
+    which not all had been, at every look, are in no figure, because those that wait hold nothing of the server's own:
+    `left_out` names them, and without another one the slopes and the base are None.
     """
 
     model: str
@@ -37,6 +39,7 @@ class Holding:
     admitted: int
     kernel_method: str
     failures: tuple[str, ...]
+    left_out: tuple[str, ...]
 
 
 def holdings(results: Results) -> tuple[Holding, ...]:
@@ -61,6 +64,7 @@ def _holding(model: str, probes: Sequence[MemoryProbe]) -> Holding:
         admitted=admitted,
         kernel_method=next((probe.kernel_method for probe in whole), ""),
         failures=tuple(f"round {probe.round}: {probe.error}" for probe in probes if probe.error),
+        left_out=tuple(f"round {probe.round}" for probe in whole if probe not in served),
     )
 
 
@@ -92,15 +96,26 @@ def memory_table(results: Results) -> Table | None:
 
 
 def _row(each: Holding) -> tuple[Content, ...]:
-    whole = each.held == each.admitted and each.held > 0
     return (
         each.model,
-        significant(each.per_connection.estimate / KIBIBYTE) if whole and each.per_connection else NOTHING,
-        between(each.per_connection, 1 / KIBIBYTE) if whole else NOTHING,
-        with_interval(each.kernel, 1 / KIBIBYTE) if whole else NOTHING,
+        significant(each.per_connection.estimate / KIBIBYTE) if each.per_connection else NOTHING,
+        between(each.per_connection, 1 / KIBIBYTE),
+        with_interval(each.kernel, 1 / KIBIBYTE),
         with_interval(each.base, 1 / MEBIBYTE),
         f"{each.admitted} of {each.held}",
     )
+
+
+def _of_intervals(found: Sequence[Holding]) -> Iterator[str]:
+    """What the intervals are of."""
+    over_rounds = {each.per_connection.is_over_rounds for each in found if each.per_connection}
+    if False in over_rounds:
+        yield (
+            f"With fewer than {FEWEST} rounds the interval is that of the line, by Student's t over the looks at a "
+            "server: how far they lie from the line, and not how far another start of the server would."
+        )
+    if True in over_rounds:
+        yield f"From {FEWEST} rounds on, the interval is over rounds (bootstrap)."
 
 
 def _notes(found: Sequence[Holding]) -> list[str]:
@@ -108,8 +123,8 @@ def _notes(found: Sequence[Holding]) -> list[str]:
     notes = [
         (
             "Memory of processes is their proportional set size, without pages of files: what several share is counted "
-            "once. A model that did not answer all connections has no slope, because those that wait hold nothing of "
-            "its own."
+            "once. A round in which a model did not answer all connections is in no figure, because those that wait "
+            "hold nothing of its own."
         )
     ]
     if methods:
@@ -123,5 +138,9 @@ def _notes(found: Sequence[Holding]) -> list[str]:
             "the clients' ends of connections in it, too. A server whose clients are elsewhere takes less, of sockets "
             "about half."
         )
-    notes += [f"{each.model}, {failure}" for each in found for failure in each.failures]
+    notes += _of_intervals(found)
+    for each in found:
+        if each.left_out and each.per_connection:
+            notes.append(f"{each.model} did not answer all connections in {', '.join(each.left_out)}: left out.")
+        notes += [f"{each.model}, {failure}" for failure in each.failures]
     return notes

@@ -37,7 +37,7 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A figure of a table with its interval: "12.3", "±4%", and "11.8 to 12.8 over 5 rounds".
+    """A figure of a table with its interval: "12.3", "±4%", and "11.8 to 12.8 over 5 rounds", if it is over rounds.
 
     Where half of the interval is more than the figure, ± would reach below nothing: there the spread is "(0 to 0.2)".
     """
@@ -81,7 +81,8 @@ def with_interval(figure: Interval | None, scale: float = 1.0, words: Callable[[
         return told
     ends = between(figure, scale, words)
     spread = f"±{width / 2:.0%}" if width / 2 <= 1 else f"({ends})"
-    return Measured(told, spread, f"{ends} over {figure.rounds} rounds", wide=width > WIDE)
+    of = f" over {figure.rounds} rounds" if figure.is_over_rounds else ""
+    return Measured(told, spread, f"{ends}{of}", wide=width > WIDE)
 
 
 def milliseconds(nanoseconds: int | None, over_rounds: Interval | None) -> Content:

@@ -68,7 +68,7 @@ def _of_demand(facts: Facts) -> list[str]:
     load = facts.load
     words = [f"{load.served:,} of {load.connections:,} clients were served"]
     if facts.clients > load.connections:
-        words.append(f"{facts.clients - load.connections:,} more only held a connection")
+        words.append(f"{facts.clients - load.connections:,} more stayed connected, idle or hostile")
     if load.offered is not None and load.achieved is not None:
         words.append(f"{load.achieved:.1%} of {load.offered:,.0f} requests due a second were answered")
     if load.in_flight is not None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tools.verdicts.facts import Facts
 
 USED_UP = 0.9  # of its CPUs: the rest goes to waking up, and to ticks that do not fall on the window's ends
-ALL_BUT_ALL = 0.95  # of what the server can use: whoever is that busy is the limit, even beside a client that is, too
+ALL_BUT_ALL = 0.95  # of what the server can use: with less, a client at its end is the limit, be it less busy or not
 GIL_LEAST = 0.85  # of a CPU: handing the lock from thread to thread takes some time in which neither runs
 GIL_MOST = 1.1  # of a CPU: more is threads that ran at the same time, in the kernel or in C
 ONE_DOES_MOST = 0.9  # of a process' CPU, by one of its threads: the others wait for nothing
@@ -32,7 +32,8 @@ class Spent(NamedTuple):
 def exhausted(facts: Facts) -> Verdict | None:
     """The verdict where server or clients had no CPU left; None where both had some.
 
-    Where both are near their end, it is the one that is nearer, and the sentence has both.
+    Where both are near their end, it is the client, unless the server used `ALL_BUT_ALL` of what it can use, and a
+    larger share than the client did of its own. The sentence has both.
     """
     server = _server(facts)
     if facts.load.client_limit != CLIENT:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from clients.guests.hostile import HOLD, STAYING
 from tools.verdicts.places import Places, places_seen
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from tools.saved.header import Header, Variant
     from tools.workloads import Workload
 
-HOLD = "hold"  # the load's name for guests that hold a connection and say nothing
 SLEEP = re.compile(r"sleep=([0-9.]+)$")  # the one request of a workload that has no others
 
 
@@ -29,8 +29,9 @@ class Facts:
     `user` of that in user mode; None where nothing can be said of it, and where `complete` is false it is the least
     that it used. Where it is `estimated`, it is what anybody used of the server's CPUs, canaries left out. `client` is
     the share of their CPUs that the clients used or waited for, `client_cpus` what they used, their guests too.
-    `clients` are all that were there at a time, those that only held a connection among them. `gil` tells that the
-    server's interpreter has one. `asleep` is the sleep in seconds that each request asks for, None where it does not.
+    `clients` are all that were there at a time, guests among them that hold a connection or are hostile and stay.
+    `gil` tells that the server's interpreter has one. `asleep` is the sleep in seconds that each request asks for, None
+    where it does not.
     """
 
     cell: Cell
@@ -92,7 +93,7 @@ def facts_of(cell: Cell, load: Load, workload: Workload, variant: Variant, heade
         complete=not blind or estimate is not None,
         client=_client(load, client_cpus / (len(division.client) or cpus), shared=shared),
         client_cpus=client_cpus,
-        clients=load.connections + _held(load),
+        clients=load.connections + _staying(load),
         places=places_seen(variant, workload, cell, cpus),
         gil=has_gil(cell, variant, header),
         asleep=float(asked[1]) if (asked := SLEEP.search(workload.work)) else None,
@@ -133,7 +134,11 @@ def _client(load: Load, used: float, *, shared: bool) -> float:
     return busy + (load.client_waiting or 0.0)
 
 
-def _held(load: Load) -> int:
-    held = load.guests.get(HOLD)
-    connections = held.get("connections") if isinstance(held, dict) else 0
-    return connections if isinstance(connections, int) else 0
+def _staying(load: Load) -> int:
+    """How many guests were there at a time who leave only when the server ends them; others come and go.
+
+    Hostile ones come again, so that their connections may be more than they are.
+    """
+    told = [(kind, load.guests.get(kind)) for kind in STAYING]
+    counts = [of.get("connections" if kind == HOLD else "clients") for kind, of in told if isinstance(of, dict)]
+    return sum(count for count in counts if isinstance(count, int))

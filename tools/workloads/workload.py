@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from clients.guests.hostile import STAYING
 from clients.plan import LoadPlan
 
 if TYPE_CHECKING:
@@ -61,6 +62,11 @@ class Workload:
     def everywhere(self) -> bool:
         """Whether its servers may use every CPU, those of the clients too."""
         return self.cpus == ALL
+
+    @property
+    def staying(self) -> int:
+        """How many clients beside the measured ones stay connected: those that hold, and hostile ones that stay."""
+        return self.hold + sum(count for kind, count in self.hostile.items() if kind in STAYING)
 
     def load_plan(
         self, address: Address, *, warm_up: float, duration: float, cpus: tuple[int, ...] = (), seed: int = 1
