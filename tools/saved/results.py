@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tools.failure import ResultsError
+from tools.saved.attempts import by_workload_and_model, counted
 from tools.saved.cells import Capacity, Cell, MemoryProbe
 from tools.saved.lines import FORMAT, KINDS, VERSION, check_newest, header_of, record_of
 from tools.saved.records import as_json
@@ -60,12 +61,8 @@ class Results:
 
     def __post_init__(self) -> None:
         """Choose the cells that count, once: tables ask for those of a model a hundred times."""
-        cells = counted(self.attempts)
-        by_pair: dict[tuple[str, str], list[Cell]] = {}
-        for cell in sorted(cells, key=lambda cell: cell.round):
-            by_pair.setdefault((cell.workload, cell.model), []).append(cell)
-        object.__setattr__(self, "cells", cells)
-        object.__setattr__(self, "_of", {pair: tuple(of) for pair, of in by_pair.items()})
+        object.__setattr__(self, "cells", counted(self.attempts))
+        object.__setattr__(self, "_of", by_workload_and_model(self.cells))
 
     def of(self, workload: str, model: str) -> tuple[Cell, ...]:
         """The cells of one model on one workload, in the order of their rounds."""
@@ -89,16 +86,6 @@ class Results:
         if not isinstance(samples, np.ndarray) or samples.dtype != np.int64 or samples.ndim != 1:
             raise ResultsError(f"{path} is damaged: not an array of 64-bit integers")
         return samples
-
-
-def counted(attempts: tuple[Cell, ...]) -> tuple[Cell, ...]:
-    """Of the attempts at each cell the one that counts: the last undisturbed one, or else the last."""
-    chosen: dict[tuple[str, str, int], Cell] = {}
-    for cell in attempts:
-        key = (cell.workload, cell.model, cell.round)
-        if key not in chosen or chosen[key].disturbed or not cell.disturbed:
-            chosen[key] = cell
-    return tuple(chosen.values())
 
 
 class Writer:

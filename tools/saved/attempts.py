@@ -1,0 +1,28 @@
+"""Which cells of a comparison count, of all that were begun."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tools.saved.cells import Cell
+
+
+def counted(attempts: Iterable[Cell]) -> tuple[Cell, ...]:
+    """Of the attempts at each cell the one that counts: the last undisturbed one, or else the last."""
+    chosen: dict[tuple[str, str, int], Cell] = {}
+    for cell in attempts:
+        key = (cell.workload, cell.model, cell.round)
+        if key not in chosen or chosen[key].disturbed or not cell.disturbed:
+            chosen[key] = cell
+    return tuple(chosen.values())
+
+
+def by_workload_and_model(cells: Iterable[Cell]) -> Mapping[tuple[str, str], tuple[Cell, ...]]:
+    """The cells of each model on each workload, in the order of their rounds."""
+    found: dict[tuple[str, str], list[Cell]] = {}
+    for cell in sorted(cells, key=lambda cell: cell.round):
+        found.setdefault((cell.workload, cell.model), []).append(cell)
+    return {key: tuple(of) for key, of in found.items()}
