@@ -24,6 +24,7 @@ from tools.comparison.planning import (
     Plan,
     Step,
     Timing,
+    places_left,
     serves_all,
     without,
 )
@@ -177,7 +178,10 @@ def test_a_pool_with_room_for_all_is_measured_in_every_round() -> None:
 )
 def test_guests_that_stay_need_places_of_their_own(workload: Workload, threads: int, all_served: bool) -> None:
     """Those that hold, and hostile ones that only the server ends."""
-    assert serves_all(note("pooled", threads=threads), workload, divided([0, 1])) is all_served
+    pooled = note("pooled", threads=threads)
+    assert serves_all(pooled, workload, divided([0, 1])) is all_served
+    assert places_left(pooled, workload, 1) == threads - workload.staying
+    assert places_left(note("selector"), workload, 1) is None
 
 
 def test_a_pool_of_a_worker_for_each_cpu_has_places_by_the_plans_division_whatever_is_free_now() -> None:

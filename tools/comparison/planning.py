@@ -224,8 +224,14 @@ def serves_all(model: Variant, workload: Workload, division: Division) -> bool:
     Those that stay connected beside the measured ones keep theirs; clients that come and go need one more between them.
     """
     cpus = division.serving(everywhere=workload.everywhere) or usable_cpus()
-    places = places_of(model, len(cpus))
-    return places is None or places >= workload.staying + (1 if workload.churn else workload.connections)
+    left = places_left(model, workload, len(cpus))
+    return left is None or left >= (1 if workload.churn else workload.connections)
+
+
+def places_left(model: Variant, workload: Workload, cpus: int) -> int | None:
+    """How many measured clients a model on so many CPUs serves at a time, beside those that stay; None: any number."""
+    places = places_of(model, cpus)
+    return None if places is None else places - workload.staying
 
 
 def without(steps: Iterable[Step], done: Collection[tuple[str, str, str, int]]) -> tuple[Step, ...]:

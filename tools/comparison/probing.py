@@ -11,11 +11,11 @@ from clients.searching.objective import read_objective
 from tools.accounting.meters import metering
 from tools.comparison.capacity import MOST_CONNECTIONS, START_SHARE, WINDOW, capacity, found, open_plan
 from tools.comparison.measuring import STOP_PATIENCE, address_of, serving
+from tools.comparison.planning import places_left
 from tools.failure import Failure
 from tools.machine import usable_cpus
 from tools.memory.holding import memory_probe
 from tools.saved.cells import Capacity, MemoryProbe
-from tools.variants.choosing import places_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,8 +71,8 @@ def searched(
             ) as server,
         ):
             plan = workload.load_plan(address_of(server), warm_up=0, duration=WINDOW, cpus=division.client, seed=seed)
-            places = places_of(step.model, len(division.server or usable_cpus()))
-            plan = open_plan(plan, wanted, closed_rate, most=places or MOST_CONNECTIONS)
+            places = places_left(step.model, workload, len(division.server or usable_cpus()))
+            plan = open_plan(plan, wanted, closed_rate, most=MOST_CONNECTIONS if places is None else places)
             with bench.breakable():
                 result = capacity(plan, wanted, start_rate=max(LEAST_RATE, START_SHARE * closed_rate), on_try=on_try)
             server.stop(STOP_PATIENCE)
