@@ -78,6 +78,16 @@ def test_each_kind_of_step_has_a_pace_of_its_own() -> None:
     assert (left.done, left.total) == (len(CELLS) + 1, len(STEPS))
 
 
+def test_with_a_limit_of_time_no_more_is_left_than_that(clock: SimpleNamespace) -> None:
+    """Whatever the first cells took: the windows of the others are as long as the limit leaves them."""
+    left = Remaining(replace(PLAN, timing=replace(PLAN.timing, limit=6.0)), CELLS)
+    left.began(CELLS[0])
+    clock.now += 2
+    left.ended(replace(cell(), took=2.0))
+    assert 2.0 * (len(CELLS) - 1) > 4.0
+    assert left.seconds() == pytest.approx(4.0)
+
+
 def test_a_search_takes_as_long_as_those_before_it_did() -> None:
     """Those of its own workload where there are any: at low rates a percentile takes long to tell."""
     assert [step.workload.name for step in SEARCHES if step.workload] == ["churn", "churn", "waiting", "waiting"]

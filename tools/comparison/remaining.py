@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -30,6 +31,8 @@ class Remaining:
         self._left = Counter(map(_kind_of, steps))
         self._planned = {CELL: plan.cell_seconds, MEMORY: MEMORY_SECONDS, CAPACITY: CAPACITY_SECONDS}
         self._took: dict[Kind, list[float]] = {}
+        # Windows become shorter where all would take longer than that, whatever the first ones took.
+        self._ends_at = time.monotonic() + plan.timing.limit if plan.timing.limit is not None else math.inf
         self._running: Step | None = None
         self._since = 0.0
         self._ended: set[tuple[str, str, str, int]] = set()
@@ -61,10 +64,12 @@ class Remaining:
 
     def seconds(self) -> float:
         """How long all that is left will about take from now on."""
-        whole = sum(count * self._pace(kind) for kind, count in self._left.items())
+        searches = sum(count * self._pace(kind) for kind, count in self._left.items() if kind[0] == CAPACITY)
+        others = sum(count * self._pace(kind) for kind, count in self._left.items() if kind[0] != CAPACITY)
+        whole = searches + min(others, max(0.0, self._ends_at - time.monotonic()))
         if self._running is None or self._running.key in self._ended:
             return whole
-        return whole - min(time.monotonic() - self._since, self._pace(_kind_of(self._running)))
+        return max(0.0, whole - min(time.monotonic() - self._since, self._pace(_kind_of(self._running))))
 
     def _note(self, done: Done) -> None:
         if done.error and not isinstance(done, Cell):
