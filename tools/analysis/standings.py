@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from tools.analysis import figures
 from tools.analysis.measures import measure_of
-from tools.analysis.one_speed import at_one_speed, cpu_at_one_speed, verdict_on
+from tools.analysis.one_speed import at_one_speed, cpu_at_one_speed
 from tools.inference.moderating import moderated, noise
 from tools.inference.ranking import tiers
 from tools.inference.ratios import ratio, told_apart
-from tools.verdicts.verdict import CLIENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,9 +87,10 @@ def standing(results: Results, workload: Workload) -> Standing:
 
 
 def _had_no_more(results: Results, workload: Workload, model: Variant) -> bool:
-    """Whether the clients were the limit of a model, and all but at their end: then it could have done more."""
-    if verdict_on(results, workload, model).limit != CLIENT:
-        return False
+    """Whether a model's clients were all but at their end, so that it could have done more had they been quicker.
+
+    It need not be the verdict: where both sides are near their end, noise decides which is said to be nearer.
+    """
     loads = [cell.load for cell in figures.sound(results.of(workload.name, model.name)) if cell.load]
     shares = [(load.client_busy or 0.0) + (load.client_waiting or 0.0) for load in loads]
     return bool(shares) and statistics.median(shares) >= AT_THE_END
