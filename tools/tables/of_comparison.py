@@ -69,10 +69,9 @@ READING = (
     "and memory are, too, with ± where there is room. Models that have a tier in common are not told apart: the "
     "interval of their ratio within rounds reaches to less than 5 %. Each pair is judged by itself, whatever their "
     "number. A model whose clients had all but used up their CPUs counts with the most that its own CPU would have "
-    "allowed. Half of all "
-    "answers came within p50, 99 of 100 within p99; their ± is that of the rounds' own. CPU is the server's for a "
-    "request, its children included; memory is the most seen in any look. Errors are those of all rounds, warm-up "
-    "included."
+    "allowed. Half of all answers came within p50, 99 of 100 within p99; their ± is that of the rounds' own. CPU is "
+    "the server's for a request, its children included; memory is the most seen in any look. Errors are those of all "
+    "rounds, warm-up included."
 )
 COUNTED = (
     "CPU with its 95 % interval, and the parts of it in user and in system mode; for each connection where connections "
