@@ -153,7 +153,7 @@ def test_of_those_that_are_as_quick_the_cheapest_is_named() -> None:
 def test_cpu_of_the_first_and_the_next_is_told_where_nobody_is_cheaper() -> None:
     """Or that it cannot be told apart."""
     best = first(cpu=about(100e-6))
-    assert "It is also cheaper: selector takes 100 us" in whole(best, second(cpu=about(160e-6)))
+    assert "selector is also cheaper: it takes 100 us" in whole(best, second(cpu=about(160e-6)))
     alike = whole(best, second(cpu=about(101e-6)))
     assert "In CPU for a request selector and threaded cannot be told apart" in alike
     assert "CPU" not in whole(best, second())
@@ -166,7 +166,7 @@ def test_cpu_within_rounds_counts_for_more_than_intervals_that_meet() -> None:
     alike, dearer, cheaper = ({"selector": about(ratio)} for ratio in (1.0, 1.12, 0.9))
     assert "cannot be told apart" in whole(best, second(cpu=noisy))
     told = whole(best, second(cpu=noisy, cpu_by=dearer))
-    assert "It is also cheaper: selector takes 100 us" in told
+    assert "selector is also cheaper: it takes 100 us" in told
     assert "within rounds 1.12 (1.10 to 1.14) of that of selector." in told
     assert "threaded comes before selector" in whole(best, second(cpu=about(90e-6, 0.2), cpu_by=cheaper))
     assert "cannot be told apart" in whole(best, second(cpu=about(200e-6), cpu_by=alike))

@@ -184,5 +184,5 @@ def test_cpu_is_compared_within_rounds(tmp_path: Path) -> None:
             total = cost * (1 + one.round / 5) * (1 + one.round % 2 / 100) * one.load.requests
             made.append(replace(one, cpu=replace(one.cpu, total=total)))
     told = advice_on_churn(compared(tmp_path / "r", *made))
-    assert "It is also cheaper: selector takes" in told
+    assert "selector is also cheaper: it takes" in told
     assert ", within rounds 1.20 (" in told

@@ -94,6 +94,16 @@ def test_speeds_that_mean_nothing_leave_the_figures_nearly_alone() -> None:
         assert max(changes) < 1.09
 
 
+def test_figures_that_held_still_while_speeds_did_not_are_left_alone() -> None:
+    """Whatever was expected: rounds within 1 % of each other show that the speeds meant nothing to them."""
+    generator = np.random.default_rng(21)
+    made = session(generator, dict.fromkeys(EXPECTED, UNADJUSTED), rounds=4, noise=0.005)
+    found = adjusted(*made, EXPECTED)
+    for name, rounds in made.figures.items():
+        for number, value in rounds.items():
+            assert found.figures[name][number] == pytest.approx(value, rel=0.02)
+
+
 def test_an_exponent_is_neither_below_nothing_nor_beyond_belief() -> None:
     """Figures that fall as the CPUs get faster are no effect of the speed."""
     backwards = dict.fromkeys(EXPECTED, Exponents(server=-1.0, client=4.0))

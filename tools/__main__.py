@@ -19,6 +19,9 @@ REPLACED_BY = {
 """What `python` runs instead of this process, by the first word of the command line."""
 
 
+INTERRUPTED = 130  # the shell's status for a process that SIGINT ended
+
+
 def replace(name: str, arguments: list[str]) -> None:
     """Become `python -m servers ARGUMENTS` or `python -m clients NAME ARGUMENTS`; does not return.
 
@@ -39,9 +42,13 @@ def main() -> int:
     arguments = sys.argv[1:]
     if arguments and arguments[0] in REPLACED_BY:
         replace(arguments[0], arguments[1:])
-    from tools.cli import run  # noqa: PLC0415 - typer is slow to import, and the three commands above need none of it
+    try:
+        from tools.cli import run  # noqa: PLC0415 - slow to import, and the three commands above need none of it
 
-    return run(arguments)
+        return run(arguments)
+    except KeyboardInterrupt:  # before a command has begun that hears of it
+        print("serverlab: interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def _cpu(best: Standing, others: Sequence[Standing], following: Standing | None)
         return ""
     if following.dearer_than(best):
         return (
-            f"It is also cheaper: {best.name} takes {best.cpu.told(duration)} of CPU for a request, "
+            f"{best.name} is also cheaper: it takes {best.cpu.told(duration)} of CPU for a request, "
             f"{following.name} {following.cpu.told(duration)}{_by(following, best)}."
         )
     return f"In CPU for a request {best.name} and {following.name} cannot be told apart ({best.cpu.told(duration)})."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tools.analysis import figures
 from tools.analysis.one_speed import cpu_at_one_speed
 from tools.analysis.standings import LEAST_DIFFERENCE
+from tools.inference.intervals import FEWEST, interval
 from tools.inference.moderating import moderated, noise
 from tools.inference.ranking import tiers
 from tools.inference.ratios import difference, told_apart
@@ -46,7 +47,8 @@ class ProcessControl:
 def process_control(results: Results) -> tuple[ProcessControl, ...]:
     """Stevens' Figure 30.1 for each model; empty where the comparison lacks his workload or the baseline.
 
-    The baseline of a model is the one under its own interpreter, or else the first. Figures are as they were measured;
+    The baseline of a model is the one under its own interpreter, or else the first. Figures are the means of the rounds
+    (so that what a model costs beyond the baseline is the difference of the two), as they were measured;
     tiers are of those at one speed of the CPUs, as all tiers are.
     """
     entered = [model for model in results.header.models if not model.control_of]
@@ -69,6 +71,8 @@ def _tiers(results: Results, workload: Workload) -> dict[str, tuple[int, ...]]:
         model.name: costs[model.name] for model in results.header.models if not model.control_of and model.name in costs
     }
     noisy = noise(costs)
+    if all(len(rounds) < FEWEST for rounds in known.values()):
+        return {}
     order = sorted(
         (name for name in known if known[name]), key=lambda name: statistics.geometric_mean(known[name].values())
     )
@@ -87,4 +91,4 @@ def _against(results: Results, model: str, baseline: str, numbers: tuple[int, ..
         return ProcessControl(model, baseline, None, None, reason)
     measured = {} if figures.blindness(others) else figures.cpu_per_request(others)
     extra = None if model == baseline else difference(costs, measured)
-    return ProcessControl(model, baseline, figures.over_rounds(costs), extra, "", numbers)
+    return ProcessControl(model, baseline, interval(list(costs.values()), "mean"), extra, "", numbers)

@@ -26,7 +26,7 @@ LEVEL = 0.001  # a slow spell lasts for several cells, and so goes with models b
 MOST = 1.6  # the largest exponent to believe: a busy sibling harms the kernel's work more than a loop that computes
 FAST = 0.95  # the share of cells that were slower than the reference, which has to be one that was seen
 SURE_WITHIN = 0.1  # what is expected: models of the same limit were seen to differ by about as much
-NOISE = 0.06  # of a figure in one round, beside the speeds
+MOST_NOISE = 0.06  # of a figure in one round, beside the speeds
 SAME = 1e-12  # the variance of speeds that are the same
 SIDES = ("server's", "clients'")
 
@@ -85,11 +85,12 @@ def adjusted(
     The speed to which figures are brought is the 95th percentile of a side's.
 
     log figure = effect of the model + one exponent * log(server's speed) + another * log(clients' speed) + noise, by
-    least squares within models and drawn towards `expected` (a normal prior of `SURE_WITHIN`, beside noise of `NOISE`),
-    from 0 to `MOST`. Where a side's speeds go with the models (an analysis of variance), it is the models that slow the
-    canary, as one that leaves a CPU idle does, and to adjust for that would make a present to those that disturb it
-    most: there each model is brought to the 95th percentile of its own speeds. Source: analysis of covariance, Fisher,
-    1932; ridge regression, Hoerl and Kennard, 1970, here towards a prior.
+    least squares within models and drawn towards `expected` (a normal prior of `SURE_WITHIN`, beside the noise that the
+    rounds show, at most `MOST_NOISE`), from 0 to `MOST`; and not at all where that would widen what rounds differ by.
+    Where a side's speeds go with the models (an analysis of variance), it is the models that slow the canary, as one
+    that leaves a CPU idle does, and to adjust for that would make a present to those that disturb it most: there each
+    model is brought to the 95th percentile of its own speeds. Source: analysis of covariance, Fisher, 1932; ridge
+    regression, Hoerl and Kennard, 1970, here towards a prior.
     """
     reason = _refused(figures, (server, client))
     if reason:
@@ -148,12 +149,17 @@ def _goes_with_models(cells: _Cells, speeds: NDArray[np.float64]) -> bool:
 
 
 def _fitted(cells: _Cells, chosen: NDArray[np.bool_], expected: tuple[float, ...]) -> NDArray[np.float64]:
-    """The two exponents of the chosen cells."""
+    """The two exponents of the chosen cells; 0 where to adjust by them would make rounds differ more than they do."""
     speeds = np.stack([cells.within(side)[chosen] for side in cells.speeds])
     figure = cells.within(cells.figure)[chosen]
-    weight = (NOISE / SURE_WITHIN) ** 2 * np.eye(len(SIDES))
-    found = np.linalg.solve(speeds @ speeds.T + weight, speeds @ figure + weight @ expected)
-    return np.clip(found, 0, MOST)
+    squares = speeds @ speeds.T
+    alone = np.linalg.lstsq(speeds.T, figure, rcond=None)[0]
+    freedom = max(1, len(figure) - len(set(cells.model[chosen].tolist())) - len(SIDES))
+    noise = min(MOST_NOISE**2, max(SAME, float(np.sum((figure - alone @ speeds) ** 2)) / freedom))
+    weight = noise / SURE_WITHIN**2 * np.eye(len(SIDES))
+    found = np.clip(np.linalg.solve(squares + weight, speeds @ figure + weight @ expected), 0, MOST)
+    left = figure - found @ speeds
+    return found if left @ left <= figure @ figure else np.zeros(len(SIDES))
 
 
 def _fast(cells: _Cells, disturbed: tuple[int, ...]) -> NDArray[np.float64]:

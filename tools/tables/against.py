@@ -76,7 +76,8 @@ CPU = (
 )
 READING = (
     "Speed is throughput, or where requests are due at a given rate the time of an answer, of which less is better. It "
-    "is that of now by that of before, with its 95 % interval (bootstrap over the rounds of each). What is faster or "
+    "is the mean of now by the mean of before (of the rounds' logarithms; beside them stand their medians), with its "
+    "95 % interval (bootstrap over the rounds of each). What is faster or "
     "slower surely differs by more than {percent:.0f} %, and so does what takes less or more CPU. The two were not "
     "measured together, so that what changed of the machine between them is in the ratios too."
 )

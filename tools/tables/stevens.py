@@ -61,7 +61,7 @@ def stevens_table(control: tuple[ProcessControl, ...]) -> Table:
             (
                 "The iterative server serves one client after the other, so it does nothing but the work "
                 "itself. What another model uses beyond that is its own cost; Stevens states it as the last "
-                "column does."
+                "column does. Figures are the means of the rounds; the tables of a workload have their medians."
             ),
             *_control_remarks(control),
         ),
