@@ -51,7 +51,7 @@ def test_the_first_and_the_next_are_named_with_their_ratio_and_its_interval() ->
 
 def test_a_tier_is_named_whole_and_more_rounds_may_part_it() -> None:
     """The quickest of the next tier is the next."""
-    near = first("callbacks", ratio=Figure(0.97, 0.93, 1.02))
+    near = first("callbacks", ratio=Figure(0.95, 0.89, 1.02))
     slow = second("forking", tiers=(3,), ratio=Figure(0.2, 0.19, 0.21))
     assert advise("churn", [slow, near, second(), first()]) == (
         "First on churn: selector and callbacks, which cannot be told apart by their throughput.",
@@ -62,7 +62,7 @@ def test_a_tier_is_named_whole_and_more_rounds_may_part_it() -> None:
 
 def test_more_rounds_are_no_advice_where_they_would_part_nobody() -> None:
     """Where the clients were the limit of both, or where it is known that they differ by less than 5 %."""
-    wide, limited = Figure(0.97, 0.93, 1.02), Verdict(CLIENT, "")
+    wide, limited = Figure(0.95, 0.89, 1.02), Verdict(CLIENT, "")
     assert "More rounds" in whole(first(), first("trio", ratio=wide))
     assert "More rounds" not in whole(first(), first("trio", ratio=Figure(0.99, 0.96, 1.02)))
     assert "More rounds" not in whole(first(verdict=limited), first("trio", ratio=wide, verdict=limited))
