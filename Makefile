@@ -15,7 +15,7 @@ compare-full: setup  # some twenty minutes, which it says beforehand
 
 test: setup
 	$(PYTEST) -q -m alone  # first, because it compiles all tests, which the processes of the next would do each for itself
-	$(PYTEST) -n 8 --dist worksteal -q -m "not alone"  # most of them wait, for a server or for a time to pass
+	$(PYTEST) -n 6 --dist worksteal -q -m "not alone"  # most of them wait, for a server or for a time to pass
 
 setup: $(READY)
 
