@@ -7,7 +7,6 @@ import json
 import math
 import os
 import signal
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -35,7 +34,7 @@ def settings_of(arguments: list[str] | None) -> dict[str, Any]:
     if fault := contradiction(given):
         parser().error(fault)
     entry = MODELS[given["model"]]
-    return given | entry.settings | ({"keeps_workers": True} if "workers" in entry.options else {})
+    return given | {**entry.settings} | ({"keeps_workers": True} if "workers" in entry.options else {})
 
 
 def contradiction(given: dict[str, Any]) -> str:
@@ -68,7 +67,8 @@ def listed(names: Iterable[str]) -> str:
 
 def interpreter_options() -> list[str]:
     """Return the options that this interpreter runs with (-X, -W, -I ...), for the one that takes our place."""
-    return subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001  what multiprocessing uses
+    before = sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]
+    return before[: before.index("-m")] if "-m" in before else []
 
 
 class Parser(argparse.ArgumentParser):

@@ -5,12 +5,14 @@ To add a model: write `servers/NAME.py` with a head docstring and `serve(listene
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from importlib.util import find_spec
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One model.
 
     Attributes:
@@ -35,11 +37,11 @@ class Entry:
     teaches: str
     figure_row: int | None = None
     options: tuple[str, ...] = ()
-    settings: dict[str, bool] = field(default_factory=dict)
+    settings: Mapping[str, bool] = {}
     requires: str = ""
     datagrams: bool = False
     tls: bool = False
-    cannot: dict[str, str] = field(default_factory=dict)
+    cannot: Mapping[str, str] = {}
 
     @property
     def module(self) -> str:

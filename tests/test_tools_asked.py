@@ -289,7 +289,7 @@ def test_a_model_that_cannot_run_here_is_refused_as_serve_refuses_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With the words that mend it, and status 2."""
-    monkeypatch.setitem(MODELS, "trio", replace(MODELS["trio"], requires="no_such_package"))
+    monkeypatch.setitem(MODELS, "trio", MODELS["trio"]._replace(requires="no_such_package"))
     assert run(["compare", "trio"]) == 2
     assert "no_such_package" in capsys.readouterr().err
 

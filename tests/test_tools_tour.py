@@ -6,7 +6,6 @@ import ast
 import json
 import re
 import sys
-from dataclasses import replace
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -192,6 +191,6 @@ def test_a_file_without_an_essay_is_all_code(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("tools.commands.essays.CHECKOUT", tmp_path)
     (tmp_path / "servers").mkdir()
     (tmp_path / "servers" / "new.py").write_text("def serve(): ...\n")
-    essay = essay_of(replace(MODELS["iterative"], name="new"))
+    essay = essay_of(MODELS["iterative"]._replace(name="new"))
     assert (essay.text, essay.paragraphs, essay.diagrams) == ("", (), ())
     assert (essay.code, essay.first_line) == ("def serve(): ...", 1)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from tools.analysis import figures
 from tools.analysis.controls import session_control
 from tools.analysis.narrowing import cells_wanted
-from tools.analysis.standings import LEAST_DIFFERENCE
 from tools.failure import Failure
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from tools.workloads import Workload
 
 ASIDE = {"asks", "shows", "weight", "scaling_of"}  # of a workload: what it asks of a server does not follow from these
+SESSIONS_DIFFER = 0.08  # two sessions on a shared machine, whatever they measure: more than models within one
 WINDOWS_DIFFER = 0.1  # of a window: a comparison shortens its windows by less, to be done in time
 GIBIBYTE = 2**30
 
@@ -146,7 +146,7 @@ def _of_plan(now: Results, before: Results) -> Iterator[Mark]:
     one, other = _window(now, before), _window(before, now)
     if one and other and abs(one - other) > WINDOWS_DIFFER * max(one, other):
         yield from _different("length of windows", f"{one:.2g} s", f"{other:.2g} s")
-    if least_difference(now, before) > LEAST_DIFFERENCE:
+    if least_difference(now, before) > SESSIONS_DIFFER:
         yield Mark(
             f"The servers' CPUs ran at {_speed_ratio(now, before):.2f} of their speed before, as canaries measured it: "
             "only what surely differs by more counts as a difference."
@@ -156,7 +156,7 @@ def _of_plan(now: Results, before: Results) -> Iterator[Mark]:
 def least_difference(now: Results, before: Results) -> float:
     """What two figures must surely differ by, as a share: more than how fast the servers' CPUs computed differs by."""
     speed = _speed_ratio(now, before)
-    return max(LEAST_DIFFERENCE, max(speed, 1 / speed) - 1)
+    return max(SESSIONS_DIFFER, max(speed, 1 / speed) - 1)
 
 
 def _speed_ratio(now: Results, before: Results) -> float:

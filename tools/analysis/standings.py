@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tools.workloads import Workload
 
 AT_THE_END = 0.9  # of the clients' CPUs: below, what they kept from a model is less than what tells models apart
-LEAST_DIFFERENCE = 0.08  # nobody chooses by less, and the sessions of a shared machine differ by as much
+LEAST_DIFFERENCE = 0.03  # nobody chooses by less
 
 
 @dataclass(frozen=True, slots=True)

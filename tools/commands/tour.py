@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import json
 import textwrap
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -63,7 +62,7 @@ def known(name: str) -> Entry:
 
 def facts(entry: Entry) -> dict[str, object]:
     """What the registry says of a model, as JSON values; `missing` says why it cannot run here."""
-    return {**asdict(entry), "module": entry.module, "file": essay_of(entry).path, "missing": entry.missing}
+    return {**entry._asdict(), "module": entry.module, "file": essay_of(entry).path, "missing": entry.missing}
 
 
 def all_facts(entry: Entry) -> dict[str, object]:

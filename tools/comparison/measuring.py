@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from clients.addresses import Address
@@ -29,7 +29,7 @@ from tools.failure import Failure
 from tools.host.cpus import look
 from tools.host.judging import disturbed
 from tools.host.listening import watching_queue
-from tools.host.spinning import spin
+from tools.host.spinning import Spins
 from tools.host.threads import thread_times
 from tools.machine import Division
 from tools.saved.cells import Cell
@@ -70,6 +70,11 @@ class Bench:
     canaries: Canaries
     breakable: Callable[[], AbstractContextManager[None]]
     folder: Path | None = None
+    spins: Spins = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Have the canary that sings before and after cells on all of their CPUs."""
+        object.__setattr__(self, "spins", Spins(self.cpus))
 
     @property
     def cpus(self) -> tuple[int, ...]:
@@ -98,10 +103,10 @@ def measured(
     What fails is told in the findings. KeyboardInterrupt comes out of here where it was raised in the load, the only
     part that is breakable.
     """
-    findings = Findings(ceiling=ceiling, spin_before=spin(bench.cpus))
+    findings = Findings(ceiling=ceiling, spin_before=bench.spins.before())
     division = bench.division_of(workload)
     try:
-        with Prepared(load_processes(workload)) as prepared, metering() as meter:
+        with metering() as meter, Prepared(load_processes(workload)) as prepared:
             with serving(
                 bench, variant, workload.protocol, options=workload.server, division=division, meter=meter
             ) as server:
@@ -114,7 +119,7 @@ def measured(
             findings.life = meter.read()
     except (Failure, LoadError, PlanError, OSError) as error:
         findings.error = findings.error or " ".join(str(error).split())
-    findings.spin_after = spin(bench.cpus)
+    findings.spin_after = bench.spins.after()
     return findings
 
 

@@ -11,10 +11,31 @@ from tools.machine import CAN_PIN
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+FRESH = 0.05  # seconds in which what was found after a cell holds before the next
 SECONDS = 0.01  # on each CPU: in half of it, a loop that came last was now and then let run to its end
 MOST_CPUS = 16  # so that a spin takes 0.2 s at most
 ENOUGH = 0.9  # of a CPU: less is tried once more
 ROUNDS = 500  # of an empty loop between two looks at the clock: some 10 us
+
+
+class Spins:
+    """The canary before each cell and after it; between two that follow at once it sings once for both."""
+
+    def __init__(self, cpus: Sequence[int]) -> None:
+        self._cpus = cpus
+        self._last: float | None = None
+        self._until = 0.0
+
+    def before(self) -> float | None:
+        """The share that a loop gets (see `spin`): what was found just now, if it was enough, or else what is found."""
+        fresh = time.monotonic() < self._until
+        return self._last if fresh and self._last is not None and self._last >= ENOUGH else self.after()
+
+    def after(self) -> float | None:
+        """The share that a loop gets at this moment."""
+        self._last = spin(self._cpus)
+        self._until = time.monotonic() + FRESH
+        return self._last
 
 
 def spin(cpus: Sequence[int], seconds: float = SECONDS) -> float | None:
