@@ -61,10 +61,10 @@ def test_a_tier_is_named_whole_and_more_rounds_may_part_it() -> None:
 
 
 def test_more_rounds_are_no_advice_where_they_would_part_nobody() -> None:
-    """Where the clients were the limit of both, or where it is known that they differ by less than 5 %."""
+    """Where the clients were the limit of both, or where it is known that they differ by less than 2 %."""
     wide, limited = Figure(0.95, 0.89, 1.02), Verdict(CLIENT, "")
     assert "More rounds" in whole(first(), first("trio", ratio=wide))
-    assert "More rounds" not in whole(first(), first("trio", ratio=Figure(0.99, 0.96, 1.02)))
+    assert "More rounds" not in whole(first(), first("trio", ratio=Figure(1.0, 0.985, 1.015)))
     assert "More rounds" not in whole(first(verdict=limited), first("trio", ratio=wide, verdict=limited))
     three = whole(first(verdict=limited), first("trio", ratio=wide, verdict=limited), first("uvloop", ratio=wide))
     assert "More rounds may part selector and uvloop (--until-width)." in three

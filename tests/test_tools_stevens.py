@@ -88,7 +88,7 @@ def tiers(figure: Table) -> dict[str, str]:
 
 
 def test_what_is_not_told_apart_shares_a_tier(tmp_path: Path) -> None:
-    """The pools cost as much; threads lie above both, the selector below, and both are more than 3 % away."""
+    """The pools cost as much; threads lie above both, the selector below, and both are more than 2 % away."""
     cells = four_rounds(
         iterative=(0.08, 0.08), threaded=(0.5, 0.6), passing=(0.14, 0.16), preforked=(0.16, 0.14), selector=(0.11, 0.12)
     )
@@ -98,7 +98,7 @@ def test_what_is_not_told_apart_shares_a_tier(tmp_path: Path) -> None:
 
 
 def test_a_model_that_is_not_told_from_two_others_is_in_the_tiers_of_both(tmp_path: Path) -> None:
-    """They differ by more than 3 % from each other and not surely from what lies between them."""
+    """They differ by more than 2 % from each other and not surely from what lies between them."""
     cells = four_rounds(iterative=(0.1, 0.1), passing=(0.2, 0.2), preforked=(0.2, 0.23), threaded=(0.23, 0.23))
     figure = table(compared(tmp_path / "r", *cells), "figure-30-1")
     assert tiers(figure) == {"iterative": "1", "passing": "2", "preforked": "2-3", "threaded": "3", "selector": "-"}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tools.workloads import Workload
 
 AT_THE_END = 0.9  # of the clients' CPUs: below, what they kept from a model is less than what tells models apart
-LEAST_DIFFERENCE = 0.03  # nobody chooses by less
+LEAST_DIFFERENCE = 0.02  # nobody chooses by less
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ class Left:
 
 # Five rounds are the fewest from which an interval can be told that is worth the name. A server's start is what is
 # repeated, so rounds tell more about the noise than longer windows would; the warm-up has room for fifty forks.
-DEFAULT_TIMING = Timing(rounds=5, warm_up=0.12, duration=0.8, limit=86)
+DEFAULT_TIMING = Timing(rounds=5, warm_up=0.12, duration=0.8, limit=88)
 QUICK = Timing(rounds=2, warm_up=0.1, duration=0.2, limit=21)  # one turn; what 25 s allow with imports and report
 FULL = Timing(rounds=6, warm_up=0.3, duration=3.0)
 MAX_ROUNDS = 30

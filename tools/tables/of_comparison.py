@@ -67,7 +67,7 @@ READING = (
     "Throughput is the median of the rounds, ± half of its 95 % interval (bootstrap over rounds; none with fewer than "
     "four; at four and at five it is the whole range, which holds the true median in 87 and in 94 of 100 cases); CPU "
     "and memory are, too, with ± where there is room. Models that have a tier in common are not told apart: the "
-    "interval of their ratio within rounds reaches to less than 3 %. Each pair is judged by itself, whatever their "
+    "interval of their ratio within rounds reaches to less than 2 %. Each pair is judged by itself, whatever their "
     "number. A model whose clients had all but used up their CPUs counts with the most that its own CPU would have "
     "allowed. Half of all answers came within p50, 99 of 100 within p99; their ± is that of the rounds' own. CPU is "
     "the server's for a request, its children included; memory is the most seen in any look. Errors are those of all "

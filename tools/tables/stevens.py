@@ -163,7 +163,7 @@ def _pool_sizes(shared: Sequence[Pool], models: Sequence[Variant]) -> Iterator[s
 
 RESOLVED = (
     "Tier 1 is the cheapest. Models that have a tier in common are not told apart: the interval of the ratio of what a "
-    "connection costs them, at one speed of the CPUs, reaches to less than 3 %. Fewer than four rounds have no "
+    "connection costs them, at one speed of the CPUs, reaches to less than 2 %. Fewer than four rounds have no "
     "intervals and tell nothing apart."
 )
 
