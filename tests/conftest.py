@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.prestarting import prestarting
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -32,4 +34,11 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     cache.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(cache))
+        yield
+
+
+@pytest.fixture(scope="module")
+def prestarted_servers() -> Iterator[None]:
+    """Servers of a module that starts hundreds are forked from interpreters that are there already."""
+    with prestarting():
         yield

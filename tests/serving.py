@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from servers.__main__ import settings_of
+from tests.prestarting import forked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PATIENCE = 20.0  # seconds that anything may take on a slow machine before it counts as never
 ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 20.0  # seconds that anything may take on a slow machine before it counts as never
 
 
 class Server:
@@ -36,10 +37,11 @@ class Server:
     ) -> None:
         # The command line is read here, and not in a process of its own that the server then replaces: hundreds of
         # tests start servers. The tests of the command line start the whole.
-        settings = json.dumps(settings_of(list(arguments)))
+        settings = settings_of(list(arguments))
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  `end` closes it; a pipe could fill up
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "servers.runtime", settings],
+        ours = None if environment or pass_fds else forked(settings["model"], json.dumps(settings), self._errors)
+        self.process = ours or subprocess.Popen(
+            [sys.executable, "-m", "servers.runtime", json.dumps(settings)],
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,

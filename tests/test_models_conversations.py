@@ -9,9 +9,13 @@ import subprocess
 import time
 from contextlib import ExitStack
 
+import pytest
+
 from servers.registry import CONCURRENCY, LIMIT_ON_CLIENTS, MODELS, MORE_CLIENTS_THAN_WORKERS, ONE_LIMIT_FOR_ALL
 from tests.models import concurrent_models, every_model, models_that, models_that_cannot, parametrised, serving_many
 from tests.serving import is_silent, read_all, read_exactly, reset, serving, wait_until
+
+pytestmark = pytest.mark.usefixtures("prestarted_servers")
 
 # What is said in each protocol, and a pattern of the whole answer: one request, whatever the protocol.
 SAID = {

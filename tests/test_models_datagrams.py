@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.models import models_that
 from tests.serving import PATIENCE, serving, wait_until
 from tests.test_serving_addresses import refused
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.serving import Server
+
+pytestmark = pytest.mark.usefixtures("prestarted_servers")
 
 with_datagrams = models_that(lambda entry: entry.datagrams)
 

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import pytest
+
 from servers.registry import CALM_IN_SCARCITY, MODELS, PORT_OF_THE_KILLED
 from servers.runtime.settings import Settings
 from tests.models import every_model, is_concurrent, models_that_can, models_that_cannot, serving_many
@@ -27,6 +29,8 @@ from tests.serving import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+pytestmark = pytest.mark.usefixtures("prestarted_servers")
 
 Traces = TypeVar("Traces")
 

@@ -13,6 +13,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from servers.__main__ import settings_of
 from servers.registry import MODELS, QUEUE_AT_THE_END
 from tests.models import every_model, is_concurrent, models_that_can, models_that_cannot, serving_many
@@ -20,6 +22,8 @@ from tests.serving import PATIENCE, ROOT, is_silent, read_all, read_exactly, ser
 
 if TYPE_CHECKING:
     import socket
+
+pytestmark = pytest.mark.usefixtures("prestarted_servers")
 
 
 @every_model

@@ -19,6 +19,8 @@ from tests.test_serving_addresses import refused
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("prestarted_servers")
+
 with_tls = models_that(lambda entry: entry.tls)
 
 
