@@ -20,6 +20,8 @@ from tests.serving import serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.usefixtures("prestarted_servers")
+
 MIX = "90% work 64; 10% work 200 sleep=0.03"
 
 

@@ -21,6 +21,8 @@ from tests.serving import serving
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("prestarted_servers")
+
 
 @pytest.mark.parametrize("churn", [False, True])
 @pytest.mark.parametrize(
@@ -145,7 +147,7 @@ def test_a_rate_beyond_all_means_ends_in_time() -> None:
     with serving("selector") as server:
         address = Address(server.listening["host"], server.listening["port"])
         began = time.monotonic()
-        result = opened(address, rate=500_000, connections=50, max_waiting=20_000)
+        result = opened(address, rate=500_000, duration=0.5, connections=50, max_waiting=20_000)
         assert time.monotonic() - began < 30
     found = outcomes(result)
     assert found["shed"] > 0

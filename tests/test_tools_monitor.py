@@ -114,10 +114,11 @@ def test_a_short_command_is_metered_and_seen(method: str) -> None:
     assert found["peak_rss_upper_bound_bytes"] > 0
 
 
-def test_what_no_look_saw_is_unknown_and_not_nothing() -> None:
+def test_what_no_look_saw_is_unknown_and_not_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     """A command that is over at once is either seen as it was, or not at all."""
     for _ in range(10):
-        line = next(line for line in monitor("--", "true").stderr.splitlines() if line.startswith("at most"))
+        done = done_here(run, ["monitor", "--", "true"], capfd)
+        line = next(line for line in done.stderr.splitlines() if line.startswith("at most"))
         assert " 0 " not in line
         assert "1 processes, 1 threads" in line or "ended before the first look" in line
 

@@ -22,6 +22,8 @@ from tests.serving import PATIENCE, ROOT, Server, is_silent, read_exactly, servi
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.usefixtures("prestarted_servers")
+
 with_workers = models_that(lambda entry: "workers" in entry.options)
 with_a_fixed_number = models_that(lambda entry: "workers" in entry.options and "max_spare" not in entry.options)
 with_workers_that_serve = models_that(lambda entry: "workers" in entry.options and entry.name != "offloading")
