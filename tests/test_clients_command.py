@@ -65,11 +65,11 @@ def test_the_summary_is_readable_and_plain() -> None:
     assert "p50" in done.stdout
 
 
-def test_a_failed_run_says_so_and_has_status_1() -> None:
+def test_a_failed_run_says_so_and_has_status_1(capsys: pytest.CaptureFixture[str]) -> None:
     """Errors by kind with an example, in words and in the status."""
     with known_server(known_servers.corrupt_every(10)) as server:
-        done = serverlab("load", str(server.address), "--requests", "20", "--connections", "1")
-    assert done.returncode == 1
+        done = done_here(main, ["load", str(server.address), "--requests", "20", "--connections", "1"], capsys)
+    assert done.status == 1
     assert "2 x wrong-bytes, for example client 0: byte 3 of 64" in done.stdout
     assert "failed requests count as at least the timeout (5 s)" in done.stdout
 
@@ -107,17 +107,17 @@ def test_a_wrong_command_line_is_one_line_and_status_2(
     assert done.stderr.count("\n") == 1
 
 
-def test_what_cannot_be_reached_is_one_line_and_status_1() -> None:
+def test_what_cannot_be_reached_is_one_line_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
     """Nobody listens, a host that does not resolve, a folder that cannot be written."""
     with refusing() as address:
-        nobody = serverlab("load", str(address))
-        folder = serverlab("load", str(address), "--output", "/dev/null/folder")
-    unknown = serverlab("load", "no.such.host.invalid:80")
+        nobody = done_here(main, ["load", str(address)], capsys)
+        folder = done_here(main, ["load", str(address), "--output", "/dev/null/folder"], capsys)
+    unknown = done_here(main, ["load", "no.such.host.invalid:80"], capsys)
     assert nobody.stderr == f"serverlab load: nobody listens at {address}\n"
     assert folder.stderr.startswith("serverlab load: cannot write to /dev/null/folder")
     assert "'no.such.host.invalid' does not resolve" in unknown.stderr
     for done in (nobody, folder, unknown):
-        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+        assert (done.status, done.stdout, done.stderr.count("\n")) == (1, "", 1)
 
 
 @pytest.mark.parametrize("arguments", [["--json"], ["--help"]])
@@ -147,7 +147,7 @@ def test_a_stop_that_comes_with_the_start_is_heard() -> None:
 def test_records_are_saved_with_a_header_that_explains_them(tmp_path: Path) -> None:
     """JSON Lines with the columns' names, and every request and connection in numpy arrays."""
     with known_server() as server:
-        serverlab("load", str(server.address), "--requests", "30", "--output", str(tmp_path / "run"))
+        main(["load", str(server.address), "--requests", "30", "--output", str(tmp_path / "run")])
     header, summary = map(json.loads, (tmp_path / "run" / "load.jsonl").read_text().splitlines())
     requests = np.load(tmp_path / "run" / "requests.npy")
     connections = np.load(tmp_path / "run" / "connections.npy")
@@ -162,7 +162,7 @@ def test_a_second_run_leaves_nothing_of_the_first_in_its_folder(tmp_path: Path) 
     with known_server() as server:
         for requests, formats in (("30", "jsonl,npy,hgrm"), ("10", "jsonl")):
             folder = str(tmp_path / "run")
-            serverlab("load", str(server.address), "--requests", requests, "--output", folder, "--export", formats)
+            main(["load", str(server.address), "--requests", requests, "--output", folder, "--export", formats])
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["load.jsonl", "requests.jsonl"]
     assert len((tmp_path / "run" / "requests.jsonl").read_text().splitlines()) == 11
 
@@ -186,7 +186,7 @@ def test_a_bar_is_drawn_on_a_terminal() -> None:
     """With a terminal as standard error the progress is drawn there, and the summary stays on standard output."""
     terminal, its_side = os.openpty()
     with known_server() as server:
-        command = [sys.executable, "-m", "clients", "load", str(server.address), "--duration", "0.7"]
+        command = [sys.executable, "-m", "clients", "load", str(server.address), "--duration", "0.7", "--rate", "1000"]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=its_side, text=True, timeout=50, check=True)
     os.close(its_side)
     drawn = os.read(terminal, 1 << 16).decode()

@@ -160,7 +160,7 @@ def test_a_run_without_a_terminal_prints_plain_lines() -> None:
 def test_a_run_for_a_program_prints_nothing_on_the_way() -> None:
     """With --json standard error is empty however long the run."""
     with known_server() as server:
-        command = [*COMMAND, str(server.address), "--duration", "1.5", "--no-ceiling", "--json"]
+        command = [*COMMAND, str(server.address), "--rate", "400", "--duration", "1.5", "--no-ceiling", "--json"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
     assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)
 

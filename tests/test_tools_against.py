@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from io import StringIO
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,12 +21,12 @@ from tools.tables.terminal import print_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from tools.analysis.pairing import Pair
     from tools.saved.cells import Cell
     from tools.saved.results import Results
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 CHURN = WORKLOADS["churn"]
 
 
@@ -263,19 +260,14 @@ def test_nothing_that_was_measured_in_both_is_refused(tmp_path: Path) -> None:
         set_against(now, before)
 
 
-def test_a_comparison_that_is_run_is_set_beside_a_saved_one_in_one_object(tmp_path: Path) -> None:
+def test_a_comparison_that_is_run_is_set_beside_a_saved_one_in_one_object(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Under "against"; the made-up machine is another, so that nothing is concluded."""
     before, folder = made_up(tmp_path / "before"), tmp_path / "new"
     options = ["--workload", "churn", "--rounds", "1", "--duration", "0.1", "--warmup", "0", "--held", "0", "--json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "tools", "compare", "selector", *options, "--against", before, "--output", folder],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    assert run(["compare", "selector", *options, "--against", str(before), "--output", str(folder)]) == 0
+    found = json.loads(capsys.readouterr().out)
     assert found["against"]["before"] == str(before)
     assert found["against"]["comparable"] is False
     assert found["against"]["workloads"]["churn"]["selector"]["speed"] == "not comparable"
