@@ -202,7 +202,7 @@ def test_a_worker_killed_in_the_run_is_missing_and_nobody_begins_its_part_again(
 
     with known_server() as server:
         began = time.monotonic()
-        result = load(server, dask, in_progress(kill), duration=3, warmup=0)
+        result = load(server, dask, in_progress(kill), duration=3, warmup=0, think="0.01")
         seconds = time.monotonic() - began
         assert server.connections == 4
     assert seconds < 3 + PATIENCE / 2
@@ -239,7 +239,7 @@ def test_a_worker_that_comes_back_at_its_address_does_not_begin_again(alone: Das
         wait_until(lambda: "a part of a load is not begun again" in alone.log())
 
     with known_server() as server:
-        result = load(server, alone, in_progress(restart), duration=1, warmup=0)
+        result = load(server, alone, in_progress(restart), duration=1, warmup=0, think="0.01")
         assert server.connections == 4
     [missing] = result.missing
     assert with_nanny.address in missing
@@ -254,7 +254,8 @@ def test_a_worker_that_falls_silent_is_missing(dask: DaskCluster, monkeypatch: p
     monkeypatch.setattr(cluster_link, "_PATIENCE", 0.5)
     worker = dask.workers[0]
     with known_server() as server:
-        result = load(server, dask, in_progress(lambda: os.kill(worker.process.pid, signal.SIGSTOP)), duration=1)
+        stop = in_progress(lambda: os.kill(worker.process.pid, signal.SIGSTOP))
+        result = load(server, dask, stop, duration=1, think="0.01")
     [missing] = result.missing
     assert worker.address in missing
     assert "nothing was heard" in missing
@@ -288,7 +289,7 @@ def test_a_load_process_that_dies_is_missing(dask: DaskCluster) -> None:
         process.kill()
 
     with known_server() as server:
-        result = load(server, dask, in_progress(kill), duration=1.5, warmup=0)
+        result = load(server, dask, in_progress(kill), duration=1.5, warmup=0, think="0.01")
         assert load(server, dask, requests=4).ok
     [missing] = result.missing
     assert "a load process ended early" in missing

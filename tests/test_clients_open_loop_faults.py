@@ -24,6 +24,8 @@ from tests.test_clients_datagrams import datagram_server
 if TYPE_CHECKING:
     from clients.events import Event
 
+pytestmark = pytest.mark.usefixtures("prestarted_servers")
+
 
 def test_what_is_shed_is_counted_and_told() -> None:
     """It is no open loop any more, and its words say so."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.known_servers import Reply
 
+pytestmark = pytest.mark.usefixtures("prestarted_servers")
+
 
 def in_groups(size: int) -> Reply:
     """Hold answers back until so many can be sent at once."""
