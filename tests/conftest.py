@@ -38,7 +38,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def prestarted_servers() -> Iterator[None]:
-    """Servers of a module that starts hundreds are forked from interpreters that are there already."""
+def prestarted() -> Iterator[None]:
+    """Servers and load processes of a module that starts many are forked from interpreters that are there already."""
     with prestarting():
         yield

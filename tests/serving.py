@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from servers.__main__ import settings_of
-from tests.prestarting import forked
+from tests.prestarting import forked_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ class Server:
         # tests start servers. The tests of the command line start the whole.
         settings = settings_of(list(arguments))
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  `end` closes it; a pipe could fill up
-        ours = None if environment or pass_fds else forked(settings["model"], json.dumps(settings), self._errors)
+        ours = None if environment or pass_fds else forked_server(settings["model"], json.dumps(settings), self._errors)
         self.process = ours or subprocess.Popen(
             [sys.executable, "-m", "servers.runtime", json.dumps(settings)],
             stdout=subprocess.PIPE,

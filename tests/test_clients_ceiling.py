@@ -22,6 +22,8 @@ from tools.processes.children import on_cpus
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("prestarted")
+
 NOBODY = Address("127.0.0.1", 1)  # a plan's own server has no part in its ceiling
 PLAN = LoadPlan(NOBODY, connections=2)
 FOUND = Ceiling(50_000.0, 18e-6, limited_by_client=True, measured_at="2025-01-31")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from clients.result import LoadResult
     from tests.known_servers import Reply
 
+pytestmark = pytest.mark.usefixtures("prestarted")
+
 OVERLOAD: dict[str, Any] = {"rate": 200, "connections": 2, "churn": True}
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from clients.result import LoadResult
     from tests.known_servers import Reply
 
+pytestmark = pytest.mark.usefixtures("prestarted")
+
 CLIENTS = [sys.executable, "-m", "clients"]
 PROBE = b"0" * 10  # the datagram ahead of the run is number 0, and no request
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from clients.result import LoadResult
 
+pytestmark = pytest.mark.usefixtures("prestarted")
+
 
 def load(address: Address, **parameters: Any) -> LoadResult:
     """Run a small plan against `address`."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from clients.result import LoadResult
     from tests.known_servers import KnownServer, Reply
 
+pytestmark = pytest.mark.usefixtures("prestarted")
+
 
 def load(server: KnownServer, **parameters: Any) -> LoadResult:
     """Run a small plan in frames."""

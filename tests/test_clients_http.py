@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from clients.result import LoadResult
     from tests.known_servers import KnownServer, Reply
 
+pytestmark = pytest.mark.usefixtures("prestarted")
+
 BODY = b"hello, world"
 OK = b"HTTP/1.1 200 OK\r\n"
 SIZED = OK + b"Content-Length: 12\r\n\r\n" + BODY

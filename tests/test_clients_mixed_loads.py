@@ -20,7 +20,7 @@ from tests.serving import serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.usefixtures("prestarted_servers")
+pytestmark = pytest.mark.usefixtures("prestarted")
 
 MIX = "90% work 64; 10% work 200 sleep=0.03"
 

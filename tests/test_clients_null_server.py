@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from clients.events import Event
     from clients.result import LoadResult
 
+pytestmark = pytest.mark.usefixtures("prestarted")
+
 
 @contextmanager
 def null_server(protocol: str = "echo", **settings: Any) -> Iterator[tuple[Address, subprocess.Popen[bytes]]]:

@@ -21,7 +21,7 @@ from tests.serving import serving
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.usefixtures("prestarted_servers")
+pytestmark = pytest.mark.usefixtures("prestarted")
 
 
 @pytest.mark.parametrize("churn", [False, True])

@@ -24,7 +24,7 @@ from tests.test_clients_datagrams import datagram_server
 if TYPE_CHECKING:
     from clients.events import Event
 
-pytestmark = pytest.mark.usefixtures("prestarted_servers")
+pytestmark = pytest.mark.usefixtures("prestarted")
 
 
 def test_what_is_shed_is_counted_and_told() -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.known_servers import Reply
 
-pytestmark = pytest.mark.usefixtures("prestarted_servers")
+pytestmark = pytest.mark.usefixtures("prestarted")
 
 
 def in_groups(size: int) -> Reply:

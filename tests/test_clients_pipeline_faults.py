@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.known_servers import Reply
 
+pytestmark = pytest.mark.usefixtures("prestarted")
+
 FAULTY = 50  # the request with which something goes wrong
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from clients.secure import SecureStream
     from tests.known_servers import KnownServer, Reply
 
+pytestmark = pytest.mark.usefixtures("prestarted")
+
 CLIENTS = [sys.executable, "-m", "clients"]
 
 

@@ -15,7 +15,7 @@ from servers.registry import CONCURRENCY, LIMIT_ON_CLIENTS, MODELS, MORE_CLIENTS
 from tests.models import concurrent_models, every_model, models_that, models_that_cannot, parametrised, serving_many
 from tests.serving import is_silent, read_all, read_exactly, reset, serving, wait_until
 
-pytestmark = pytest.mark.usefixtures("prestarted_servers")
+pytestmark = pytest.mark.usefixtures("prestarted")
 
 # What is said in each protocol, and a pattern of the whole answer: one request, whatever the protocol.
 SAID = {

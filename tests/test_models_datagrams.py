@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.serving import Server
 
-pytestmark = pytest.mark.usefixtures("prestarted_servers")
+pytestmark = pytest.mark.usefixtures("prestarted")
 
 with_datagrams = models_that(lambda entry: entry.datagrams)
 

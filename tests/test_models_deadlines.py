@@ -13,7 +13,7 @@ from servers.registry import UNIX_SOCKETS
 from tests.models import every_model, models_that_can, serving_many, side_by_side
 from tests.serving import Server, is_silent, read_all, read_exactly, serving, wait_until
 
-pytestmark = pytest.mark.usefixtures("prestarted_servers")
+pytestmark = pytest.mark.usefixtures("prestarted")
 
 # Seconds. A client of ours that a busy machine holds up for as long, or for what a pause is shorter, fails its test.
 IDLE = 0.6

@@ -31,7 +31,7 @@ from tests.serving import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.usefixtures("prestarted_servers")
+pytestmark = pytest.mark.usefixtures("prestarted")
 
 Traces = TypeVar("Traces")
 

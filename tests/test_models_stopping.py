@@ -23,7 +23,7 @@ from tests.serving import PATIENCE, ROOT, cpu_seconds, is_silent, read_all, read
 if TYPE_CHECKING:
     import socket
 
-pytestmark = pytest.mark.usefixtures("prestarted_servers")
+pytestmark = pytest.mark.usefixtures("prestarted")
 
 
 @every_model

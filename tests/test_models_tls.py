@@ -19,7 +19,7 @@ from tests.test_serving_addresses import refused
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.usefixtures("prestarted_servers")
+pytestmark = pytest.mark.usefixtures("prestarted")
 
 with_tls = models_that(lambda entry: entry.tls)
 

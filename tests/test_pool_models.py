@@ -29,7 +29,7 @@ from tests.serving import Server, is_silent, read_all, read_exactly, serving, wa
 if TYPE_CHECKING:
     from servers.runtime.listener import Listener
 
-pytestmark = pytest.mark.usefixtures("prestarted_servers")
+pytestmark = pytest.mark.usefixtures("prestarted")
 
 in_threads = models_that(lambda entry: "thread_stack" in entry.options and "workers" not in entry.options)
 pools = models_that(lambda entry: "threads" in entry.options and "workers" not in entry.options)

@@ -17,7 +17,7 @@ from tests.serving import PATIENCE, Server, is_silent, read_all, read_exactly, s
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.usefixtures("prestarted_servers")
+pytestmark = pytest.mark.usefixtures("prestarted")
 
 MODELS = ("iterative", "forking", "threaded", "selector")  # both drivers, and each way to give a client its own
 LARGE = b"0123456789abcdef" * 125_000  # more than all buffers between two programs hold

@@ -22,7 +22,7 @@ from tests.serving import PATIENCE, ROOT, Server, is_silent, read_exactly, servi
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.usefixtures("prestarted_servers")
+pytestmark = pytest.mark.usefixtures("prestarted")
 
 with_workers = models_that(lambda entry: "workers" in entry.options)
 with_a_fixed_number = models_that(lambda entry: "workers" in entry.options and "max_spare" not in entry.options)
