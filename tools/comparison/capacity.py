@@ -14,7 +14,7 @@ import time
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from clients.searching.objective import Findings, Objective
+from clients.searching.objective import Objective, ProbeFindings
 from clients.searching.probing import probe_with
 from clients.searching.search import search
 from clients.swarm import run_load
@@ -74,11 +74,11 @@ def capacity(
     inner = probe_with(plan, objective, run)
     too_late = False
 
-    def probe(rate: float, seconds: float) -> Findings:
+    def probe(rate: float, seconds: float) -> ProbeFindings:
         nonlocal too_late
         too_late = time.monotonic() >= ends
         if too_late:
-            return Findings(0.0, None, interrupted=True)
+            return ProbeFindings(0.0, None, interrupted=True)
         on_try(rate, seconds)
         return inner(rate, seconds)
 

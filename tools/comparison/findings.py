@@ -60,7 +60,7 @@ class Before:
 
 
 @dataclass(slots=True)
-class Findings:
+class CellFindings:
     """What is known of a cell, as far as it came. `error` is one line, empty where all went well.
 
     `life` is the meter's reading after the server's end, `usage` what wait4 said of it, of which some was `before` it

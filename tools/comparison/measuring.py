@@ -23,7 +23,7 @@ from clients.process import LoadError, Prepared
 from clients.swarm import run_load
 from tools.accounting.meters import metering
 from tools.accounting.sampling import sampling
-from tools.comparison.findings import Before, Edge, Findings, load_fault
+from tools.comparison.findings import Before, CellFindings, Edge, load_fault
 from tools.comparison.leftovers import note_server
 from tools.failure import Failure
 from tools.host.cpus import look
@@ -97,13 +97,13 @@ def measured(
     duration: float,
     seed: int = 1,
     ceiling: KnownCeiling | None = None,
-) -> Findings:
+) -> CellFindings:
     """Measure one variant on one workload with a server of its own, which is gone when this returns or raises.
 
     What fails is told in the findings. KeyboardInterrupt comes out of here where it was raised in the load, the only
     part that is breakable.
     """
-    findings = Findings(ceiling=ceiling, spin_before=bench.spins.before())
+    findings = CellFindings(ceiling=ceiling, spin_before=bench.spins.before())
     division = bench.division_of(workload)
     try:
         with metering() as meter, Prepared(load_processes(workload)) as prepared:
@@ -123,7 +123,7 @@ def measured(
     return findings
 
 
-def cell_of(findings: Findings, bench: Bench, workload: Workload, variant: Variant) -> Cell:
+def cell_of(findings: CellFindings, bench: Bench, workload: Workload, variant: Variant) -> Cell:
     """The record of what was found, of a first attempt in a first round that has no place yet among others."""
     division = bench.division_of(workload)
     host = findings.host_record(division, bench.canaries)
@@ -191,7 +191,7 @@ def address_of(server: Server) -> Address:
 
 
 def _put_load_on(
-    bench: Bench, server: Server, meter: Meter, findings: Findings, load: Callable[[Listener], LoadResult]
+    bench: Bench, server: Server, meter: Meter, findings: CellFindings, load: Callable[[Listener], LoadResult]
 ) -> None:
     address = server.address
     port = 0 if isinstance(address, str) else address[1]
@@ -206,7 +206,7 @@ def _put_load_on(
         raise KeyboardInterrupt
 
 
-def _listener(meter: Meter, sampler: Sampler, queue: QueueWatch, findings: Findings) -> Listener:
+def _listener(meter: Meter, sampler: Sampler, queue: QueueWatch, findings: CellFindings) -> Listener:
     def hear(event: Event) -> None:
         if isinstance(event, WindowNear):
             sampler.sparing = True  # what takes milliseconds on the clients' CPUs is left out of the window
@@ -228,7 +228,7 @@ def _edge(meter: Meter, queue: QueueWatch) -> Edge:
     return Edge(cpu, cpus, mark, thread_times(pids), own_cpu)
 
 
-def _stop(server: Server, findings: Findings, patience: float) -> None:
+def _stop(server: Server, findings: CellFindings, patience: float) -> None:
     """Stop the server, keep its last line, and say what is wrong with how it ended."""
     findings.stopped = server.stop(patience)
     findings.usage = server.usage

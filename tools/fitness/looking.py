@@ -10,7 +10,7 @@ from clients.addresses import Address
 from clients.ceiling import ceiling, forget
 from clients.plan import LoadPlan, PlanError
 from tools.failure import Failure
-from tools.fitness.findings import Findings
+from tools.fitness.findings import MachineFindings
 from tools.fitness.glancing import glance, text_of
 from tools.fitness.probes import round_trip, spin, wakes
 from tools.fitness.watching import Watch
@@ -28,7 +28,7 @@ NOWHERE = Address("127.0.0.1", 1)  # a ceiling's plan brings a server of its own
 STEAL = 8  # the field of the first line of /proc/stat, after its name and those of other uses
 
 
-def look(*, again: bool = False) -> Findings:
+def look(*, again: bool = False) -> MachineFindings:
     """Find out all; takes about 4 s, and up to 8 where something else takes the CPUs.
 
     With `again`, ceilings that are remembered are forgotten first. Raises Failure where there is no /proc to read.
@@ -44,7 +44,7 @@ def look(*, again: bool = False) -> Findings:
         forget()
     keepalive, keepalive_fault = ceiling_of(KEPT_CONNECTIONS, division.client)
     churn, churn_fault = ceiling_of(CHURNING_CLIENTS, division.client, churn=True)
-    return Findings(
+    return MachineFindings(
         **{field.name: getattr(seen, field.name) for field in dataclasses.fields(seen)},
         spins=spins,
         steal=steal,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tools.fitness.checks import UNKNOWN, Check, Verdict, check, graded
 
 if TYPE_CHECKING:
-    from tools.fitness.findings import Findings, Glance
+    from tools.fitness.findings import Glance, MachineFindings
 
 SOON, LATE = 0.0003, 0.001  # seconds after a wake-up was due: the kernel's slack is 0.05 ms, a tick up to 10 ms
 CHEAP, DEAR = 0.3e-6, 1e-6  # seconds of a look at the clock: 0.05 us where it is no system call; a client has three
@@ -27,7 +27,7 @@ def clock(glance: Glance) -> Check:
     )
 
 
-def timers(findings: Findings) -> Check:
+def timers(findings: MachineFindings) -> Check:
     """How late a sleep of a millisecond ends."""
     wakes = findings.wakes
     verdict = graded(wakes.median, SOON, LATE)
