@@ -23,7 +23,8 @@ Reading order:
                             `endings`; `trust` and `secure` are TLS under them
     how, over UDP           `datagram_loop`, `caller`, `datagrams`, `datagram_lines`, `datagram_sockets`
     from start to end       `course` and `window`, with `polling`; `ledger`, `failures` and `evidence` keep the books
-    a load process          `worker` is what it runs, `spec` what it is told, `process` what its parent sees of it
+    a load process          `worker` is what it runs, `spec` what it is told, `process` what its parent sees of it;
+                            `checkout` has it find these packages
     all together            `swarm`, and the `events` that it tells its caller
     what it means           `records`, `gathering`, `population`, `connection_rows`, `percentiles`, `breakdown`,
                             `littles_law`, `result`

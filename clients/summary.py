@@ -112,7 +112,7 @@ def _describe_in_flight(result: LoadResult) -> str:
     unsent = f", {result.unsent:,} of them waiting for a free client" if result.unsent else ""
     little = littles_law(result)
     mean = f"; on average {little['seen']:.3g}, by the records {little['expected']:.3g} (Little)" if little else ""
-    return f"{result.in_flight:,} requests when the window closed{unsent}{mean}"
+    return f"{result.unfinished:,} requests when the window closed{unsent}{mean}"
 
 
 def _describe_request(plan: LoadPlan) -> str:

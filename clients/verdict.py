@@ -145,6 +145,6 @@ def _of_connections(result: LoadResult) -> str:
     if result.unsent + result.shed < (1 - MET) * result.offered * result.duration:
         return ""
     places = result.plan.connections * result.plan.pipeline
-    if (result.outstanding or 0.0) < MOSTLY * places:  # they were not busy: they could not connect, say
+    if (result.mean_in_flight or 0.0) < MOSTLY * places:  # they were not busy: they could not connect, say
         return ""
     return f"{places} requests at a time were in flight, and more were due: the server was slow for so few connections"

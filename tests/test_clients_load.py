@@ -45,7 +45,7 @@ def test_a_counted_run_sends_exactly_so_many_requests(requests: int, churn: bool
     with known_server() as server:
         result = load(server, requests=requests, churn=churn, processes=processes)
     assert result.completed == server.requests == len(result.requests) == requests
-    assert result.in_flight == 0
+    assert result.unfinished == 0
     assert server.connections == len(result.connections) == (requests if churn else 4)
     assert result.ok
 
@@ -86,7 +86,7 @@ def test_what_is_measured_ended_within_the_window() -> None:
     assert result.completed == inside < len(result.requests)
     assert result.throughput == pytest.approx(inside / 0.4)
     assert len(result.latencies()) == inside
-    assert 0 < result.in_flight <= 4  # one may be between an answer and its next request
+    assert 0 < result.unfinished <= 4  # one may be between an answer and its next request
     assert 0 < result.client_cpu_seconds <= 2 * 0.4
 
 

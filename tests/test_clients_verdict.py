@@ -124,7 +124,7 @@ def test_what_a_real_run_shows_is_judged_by_what_it_has() -> None:
     assert result.client_cpu_seconds > 0
     assert result.client_wait_seconds is None or result.client_wait_seconds >= 0
     assert len(result.loop_late_ns) > 0
-    assert 0 < (result.outstanding or 0) <= 4
+    assert 0 < (result.mean_in_flight or 0) <= 4
     summary = result.summary()
     assert summary["limit"] in {None, "client"}
     assert isinstance(summary["limit_reasons"], list)

@@ -62,7 +62,7 @@ def run_of(
         cpus=(0,),
         interrupted=False,
         gave_up=False,
-        outstanding=9.0,
+        mean_in_flight=9.0,
     )
 
 
@@ -158,8 +158,8 @@ def test_a_run_without_requests_has_a_verdict() -> None:
 def test_littles_law_is_checked_from_the_rows(took_ms: float) -> None:
     """A thousand a second, each so long in flight: what the loops saw is compared with that."""
     expected = took_ms - 0.1  # from sent, which is a tenth of a millisecond after due
-    little = littles_law(replace(run_of(took_ms=took_ms, rate=1000.0), outstanding=2 * expected))
+    little = littles_law(replace(run_of(took_ms=took_ms, rate=1000.0), mean_in_flight=2 * expected))
     assert little is not None
     assert little["expected"] == pytest.approx(expected, rel=0.05)
     assert little["ratio"] == pytest.approx(2, rel=0.05)
-    assert littles_law(replace(run_of(), outstanding=None)) is None
+    assert littles_law(replace(run_of(), mean_in_flight=None)) is None

@@ -17,9 +17,9 @@ import subprocess
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clients.checkout import CHECKOUT
 from servers.registry import MODELS
 from tools.failure import Failure
 from tools.machine import SERVE, Interpreter
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from tools.saved.header import Variant
 
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
 OLDEST = (3, 11)
 PATIENCE = 20.0  # seconds for an answer, which takes a tenth of one on an idle machine
 HTTP_NEEDS = "h11"
