@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from clients.conversations import DATAGRAM_PROTOCOLS, LARGEST_LINE, PROTOCOLS, SMALLEST_FRAME
 from clients.datagram_lines import LARGEST_DATAGRAM, SMALLEST_DATAGRAM, largest_answer
 from clients.distributions import read_distribution
-from clients.guests.hostile import HOSTILE_KINDS
+from clients.guests.hostile import HOSTILE_KINDS, MOST_CLIENTS
 from clients.pacing import ARRIVALS, HIGHEST_RATE
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 # What a load process has open beside its connections: the standard streams, the poller, what the interpreter
 # opens.
 SPARE_DESCRIPTORS = 32
-MOST_CLIENTS = 100_000
 DEEPEST_PIPELINE = 10_000
 LONGEST_THINK = 3600.0
 MOST_STEPS = 1000

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tools.saved.header import Variant
 
+KIBIBYTE, MEBIBYTE, GIBIBYTE = 2**10, 2**20, 2**30
+
 
 def significant(value: float, digits: int = 3) -> str:
     """The value to so many significant digits, never in powers of ten, with a comma between thousands."""

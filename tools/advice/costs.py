@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 from clients.words import duration
 from tools.advice.standings import Figure, listed
-from tools.words import significant
+from tools.words import KIBIBYTE, significant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tools.advice.standings import Memory, Standing
-
-KIBIBYTE = 1024
 
 
 def costs(order: Sequence[Standing]) -> list[str]:

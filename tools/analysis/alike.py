@@ -15,6 +15,7 @@ from tools.analysis import figures
 from tools.analysis.controls import session_control
 from tools.analysis.narrowing import cells_wanted
 from tools.failure import Failure
+from tools.words import GIBIBYTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 ASIDE = {"asks", "shows", "weight", "scaling_of"}  # of a workload: what it asks of a server does not follow from these
 SESSIONS_DIFFER = 0.08  # two sessions on a shared machine, whatever they measure: more than models within one
 WINDOWS_DIFFER = 0.1  # of a window: a comparison shortens its windows by less, to be done in time
-GIBIBYTE = 2**30
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 FASTER, SLOWER, LESS, MORE = "faster", "slower", "less", "more"
 ALIKE, TOO_FEW, NOT_COMPARABLE, NO_FIGURES = "not told apart", "too few rounds", "not comparable", "no figures"
-CLIENTS_LIMIT, HOST_NOISE = "clients' limit", "host noise"
+CLIENTS_LIMIT, NOISY_HOST = "clients' limit", "host noise"
 """Where the clients were the limit both times, or of the one that came out slower, which hides what a server can do;
 and where most cells of one of the two were disturbed, so that the machine was measured."""
 
@@ -142,7 +142,7 @@ def _why_not(limits: Sequence[str], least: float | None) -> str:
     if least is None:
         return NOT_COMPARABLE
     if verdict.HOST_NOISE in limits:
-        return HOST_NOISE
+        return NOISY_HOST
     return CLIENTS_LIMIT if all(limit == verdict.CLIENT for limit in limits) else ""
 
 

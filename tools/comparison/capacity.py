@@ -18,6 +18,7 @@ from clients.searching.objective import Objective, ProbeFindings
 from clients.searching.probing import probe_with
 from clients.searching.search import search
 from clients.swarm import run_load
+from tools.inference.scaling import FEWEST_SIZES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,8 +47,8 @@ ABOVE_CLOSED = 1.5
 MOST_CONNECTIONS = 200
 """Where a model gives each a process, more would be tens of megabytes for a rate that it does not reach."""
 
-FEWEST_STEPS = 5
-"""Of scaling: a curve of three parameters goes through any three points."""
+FEWEST_STEPS = FEWEST_SIZES + 1
+"""Of scaling: one more than a fit needs, so that there is one where a step was badly served."""
 
 BETWEEN_POWERS = (6, 3)
 """Steps that are added up to eight connections, whose powers of two are four at most."""

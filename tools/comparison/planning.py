@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from clients.verdict import SHORTEST_SECONDS
 from tools.machine import Division, divided, usable_cpus
 from tools.variants.choosing import DEFAULT, places_of
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from tools.workloads import Workload
 
 
-SHORTEST = 0.2  # seconds of a window, however late it is: from less it cannot be told what was the limit
+SHORTEST = SHORTEST_SECONDS  # of a window, however late it is: from less it cannot be told what was the limit
 OVERHEAD = 0.22  # seconds of a cell beside its warm-up and its window: starts, connects, last answers, stops, canaries
 MEMORY_SECONDS = 0.6  # of one memory probe: a start, connects, four looks
 CAPACITY_SECONDS = 35.0  # of one search at a few thousand requests a second; at lower rates it takes longer

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from tools.comparison.measuring import Bench
     from tools.comparison.planning import Step
 
-PATIENCE = 0.3  # seconds for an answer on a connection that is to be held; a model that serves no more gives none
 LEAST_RATE = 1.0  # requests a second: where a search starts for a model of which nothing is known
 PROTOCOL = "echo"  # of the server whose memory is probed: no state of a protocol worth a page
 
@@ -37,7 +36,7 @@ def probed(bench: Bench, step: Step, protocol: str, most: int) -> MemoryProbe:
             serving(bench, step.model, protocol, options={}, division=bench.division, meter=meter) as server,
         ):
             with bench.breakable():
-                holding = memory_probe(server, meter, protocol=protocol, most=most, patience=PATIENCE)
+                holding = memory_probe(server, meter, protocol=protocol, most=most)
             server.stop(STOP_PATIENCE)
     except (Failure, OSError) as error:
         return replace(record, error=" ".join(str(error).split()))

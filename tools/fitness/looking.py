@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clients.addresses import Address
+from clients.addresses import NOWHERE
 from clients.ceiling import ceiling, forget
 from clients.plan import LoadPlan, PlanError
 from tools.failure import Failure
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 KEPT_CONNECTIONS = 50
 CHURNING_CLIENTS = 10
-CEILING_SECONDS = 0.4
-NOWHERE = Address("127.0.0.1", 1)  # a ceiling's plan brings a server of its own
+CEILING_SECONDS = 0.4  # of load, for each ceiling: it is remembered, and a comparison waits for it
 STEAL = 8  # the field of the first line of /proc/stat, after its name and those of other uses
 
 

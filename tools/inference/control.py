@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.inference.intervals import FEWEST
+from tools.inference.intervals import FEWEST_ROUNDS
 from tools.inference.ratios import of_logarithms
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def control(pairs: Mapping[tuple[str, str], Sequence[float]]) -> Control:
     """
     found = strongest(pairs)
     if found is None:
-        return Control(None, None, f"the control ran in fewer than {FEWEST} rounds")
+        return Control(None, None, f"the control ran in fewer than {FEWEST_ROUNDS} rounds")
     second = f"the second entry reached {math.exp(statistics.fmean(found.logs)):.3f} of the first in {found.where}"
     slight = found.chance <= FALSE_ALARMS and not found.alarming
     if found.alarming:
@@ -89,7 +89,7 @@ def control(pairs: Mapping[tuple[str, str], Sequence[float]]) -> Control:
 
 
 def strongest(pairs: Mapping[tuple[str, str], Sequence[float]]) -> Finding | None:
-    """The figure in which the entries differ most surely, if any an alarming one; None where none has `FEWEST` pairs.
+    """The figure in which the entries differ most surely, if any an alarming one; None where all have too few pairs.
 
     Its `chance` allows for all that were tested: half of it for the workloads together, half for each alone, where
     there are several (Bonferroni).
@@ -103,7 +103,7 @@ def strongest(pairs: Mapping[tuple[str, str], Sequence[float]]) -> Finding | Non
         found += [
             Finding(min(1.0, it.chance * len(figures) / share), it.where, it.logs)
             for it, share in zip(tested, shares, strict=True)
-            if len(it.logs) >= FEWEST
+            if len(it.logs) >= FEWEST_ROUNDS
         ]
     return min(found, key=lambda finding: (not finding.alarming, finding.chance), default=None)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
-FEWEST = 4  # rounds: the range of three is no interval at any confidence worth the name
+FEWEST_ROUNDS = 4  # rounds: the range of three is no interval at any confidence worth the name
 RESAMPLES = 9999  # a median's ends at five rounds lie at 1 in 1000: ten resamples beyond each
 SEED = 29  # the same rounds give the same interval, in the terminal, in the report and tomorrow
 
@@ -38,7 +38,7 @@ class Interval:
     @property
     def is_over_rounds(self) -> bool:
         """Whether its ends tell how far rounds differ."""
-        return self.low is not None and self.rounds >= FEWEST
+        return self.low is not None and self.rounds >= FEWEST_ROUNDS
 
     @property
     def width(self) -> float | None:
@@ -61,7 +61,7 @@ def interval(
 ) -> Interval | None:
     """The median (or the mean) of one figure over its rounds, with its interval; None where there is no round.
 
-    Fewer than `FEWEST` rounds have an estimate without ends, and rounds that are all equal an interval of no width. A
+    Fewer than `FEWEST_ROUNDS` have an estimate without ends, and rounds that are all equal an interval of no width. A
     median's ends are from among the rounds (or midway between two): at four and at five rounds they are the lowest and
     the highest, which hold the true median in 87 and in 94 of 100 cases whatever the confidence. A mean's may lie
     beyond them.
@@ -75,7 +75,7 @@ def interval(
 def _interval(values: tuple[float, ...], statistic: Literal["median", "mean"], confidence: float) -> Interval:
     sample = np.asarray(values, dtype=np.float64)
     rounds, function = len(sample), STATISTICS[statistic]
-    if rounds < FEWEST:
+    if rounds < FEWEST_ROUNDS:
         return Interval(float(function(sample)), None, None, rounds)
     if statistic == "mean":
         return Interval(float(np.mean(sample)), *ends((sample,), np.mean, confidence), rounds)

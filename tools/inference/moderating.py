@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.inference.intervals import CONFIDENCE, FEWEST, Interval
+from tools.inference.intervals import CONFIDENCE, FEWEST_ROUNDS, Interval
 from tools.inference.ratios import log_ratios, ratio
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def noise(figures: Mapping[str, Mapping[int, float]]) -> Noise:
     of its distribution, chi-squared by its degrees of freedom: the median variance of five rounds is a sixth too small.
     """
     logs = {pair: log_ratios(figures[pair[0]], figures[pair[1]]) for pair in combinations(sorted(figures), 2)}
-    known = {pair: values for pair, values in logs.items() if len(values) >= FEWEST}
+    known = {pair: values for pair, values in logs.items() if len(values) >= FEWEST_ROUNDS}
     if len(known) < 2:
         return Noise(None, {})
     variances = {pair: float(np.var(values, ddof=1)) for pair, values in known.items()}

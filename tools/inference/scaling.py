@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.inference.intervals import CONFIDENCE, FEWEST, SEED, Interval, stretch
+from tools.inference.intervals import CONFIDENCE, FEWEST_ROUNDS, SEED, Interval, stretch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,8 +66,8 @@ def usl(points: Mapping[int, Mapping[int, float]], confidence: float = CONFIDENC
     lambda_, sigma, kappa = fitted
     misfit = _misfit([point for points_of in rounds for point in points_of], fitted)
     reasons = []
-    if len(rounds) < FEWEST:
-        reasons.append(f"fewer than {FEWEST} rounds: no intervals")
+    if len(rounds) < FEWEST_ROUNDS:
+        reasons.append(f"fewer than {FEWEST_ROUNDS} rounds: no intervals")
     if misfit > LARGEST_MISFIT:
         reasons.append(f"the law misses the points by {misfit:.0%}")
     (low_sigma, high_sigma), (low_kappa, high_kappa) = _ends(rounds, (sigma, kappa), confidence)
@@ -119,7 +119,7 @@ def _ends(
     rounds: Sequence[Sequence[tuple[int, float]]], estimates: tuple[float, float], confidence: float
 ) -> tuple[tuple[float, float], tuple[float, float]] | tuple[tuple[None, None], tuple[None, None]]:
     """The ends for sigma and for kappa, from rounds drawn anew."""
-    if len(rounds) < FEWEST:
+    if len(rounds) < FEWEST_ROUNDS:
         return (None, None), (None, None)
     rows = [_rows(points_of) for points_of in rounds]
     drawn = np.random.default_rng(SEED).integers(len(rows), size=(REFITS, len(rows)))

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from plotly import graph_objects
 
 from tools.report.drawing import Chart, as_json, colour, layout, line, round_values, with_legend
-from tools.tables.memory import MEBIBYTE, holdings
+from tools.tables.memory import holdings
 from tools.tables.scaling import scaled
+from tools.words import MEBIBYTE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,7 +13,7 @@ from tools.analysis import figures
 from tools.analysis.controls import session_control
 from tools.analysis.measures import measure_of
 from tools.analysis.one_speed import cpu_at_one_speed
-from tools.inference.intervals import FEWEST
+from tools.inference.intervals import FEWEST_ROUNDS
 from tools.inference.moderating import moderated, noise
 from tools.tables.memory import holdings
 from tools.tables.scaling import scaled
@@ -106,7 +106,7 @@ def _unranked(results: Results, summary: Summary) -> tuple[str, ...]:
         if row.model not in standing.order and not row.control_of
     ]
     return (
-        f"On {summary.workload.name} nobody is ranked: fewer than {FEWEST} rounds tell nothing apart.",
+        f"On {summary.workload.name} nobody is ranked: fewer than {FEWEST_ROUNDS} rounds tell nothing apart.",
         f"By their medians of {what}: {', '.join(medians)}.",
         *([f"Nothing is concluded from {listed(unusable)}."] if unusable else []),
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tools.inference.intervals import FEWEST
+from tools.inference.intervals import FEWEST_ROUNDS
 from tools.inference.slopes import intercept, slope
 from tools.memory.kernel_memory import counts_both_ends
 from tools.tables.tabular import NOTHING, Column, Table, between, with_interval
-from tools.words import significant
+from tools.words import KIBIBYTE, MEBIBYTE, significant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from tools.saved.cells import MemoryProbe
     from tools.saved.results import Results
     from tools.tables.tabular import Content
-
-KIBIBYTE, MEBIBYTE = 1024, 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +109,11 @@ def _of_intervals(found: Sequence[Holding]) -> Iterator[str]:
     over_rounds = {each.per_connection.is_over_rounds for each in found if each.per_connection}
     if False in over_rounds:
         yield (
-            f"With fewer than {FEWEST} rounds the interval is that of the line, by Student's t over the looks at a "
-            "server: how far they lie from the line, and not how far another start of the server would."
+            f"With fewer than {FEWEST_ROUNDS} rounds the interval is that of the line, by Student's t over the looks "
+            "at a server: how far they lie from the line, and not how far another start of the server would."
         )
     if True in over_rounds:
-        yield f"From {FEWEST} rounds on, the interval is over rounds (bootstrap)."
+        yield f"From {FEWEST_ROUNDS} rounds on, the interval is over rounds (bootstrap)."
 
 
 def _notes(found: Sequence[Holding]) -> list[str]:

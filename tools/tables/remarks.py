@@ -9,7 +9,7 @@ from tools.analysis.figures import NOTICEABLE_APART
 from tools.analysis.measures import THROUGHPUT
 from tools.analysis.statistics import samples_needed
 from tools.inference.adjusting import UNADJUSTED
-from tools.inference.intervals import FEWEST
+from tools.inference.intervals import FEWEST_ROUNDS
 from tools.verdicts.verdict import CLIENT, HOST_NOISE
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _few_of_their_own(rows: Sequence[Row]) -> Iterator[str]:
     counts = [
         (row.model, row.p99_over_rounds.rounds if row.p99_over_rounds else 0, row.throughput.rounds)
         for row in rows
-        if row.p99_ns is not None and row.throughput and row.throughput.rounds >= FEWEST
+        if row.p99_ns is not None and row.throughput and row.throughput.rounds >= FEWEST_ROUNDS
     ]
     few = [f"{model} {own} of {rounds}" for model, own, rounds in counts if own < rounds]
     if few:
