@@ -11,7 +11,7 @@ from tools.report.charts import cpu_chart, latency_chart, throughput_chart, work
 from tools.report.drawing import colour
 from tools.report.measured_charts import memory_chart, scaling_charts, speed_chart
 from tools.report.telling import disturbances, machine_facts, method_values, run_values
-from tools.tables.advice_of import advice_table
+from tools.tables.advice import advice_table
 from tools.tables.belief import belief_table
 from tools.tables.fitness import fitness_table
 from tools.tables.memory import memory_table

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tools.analysis.summary import Row, Summary, summarized
 from tools.inference.ranking import words
-from tools.tables.advice_of import advice_table
+from tools.tables.advice import advice_table
 from tools.tables.belief import belief_table
 from tools.tables.memory import memory_table
 from tools.tables.remarks import cost_remarks, ranked_by, remarks

@@ -2,67 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from tools.analysis import figures
+from tools.analysis.scaled import scaled
 from tools.inference.intervals import Interval
-from tools.inference.scaling import LARGEST_MISFIT, usl
+from tools.inference.scaling import LARGEST_MISFIT
 from tools.tables.tabular import NOTHING, Column, Table, between
-from tools.verdicts.judging import judge
-from tools.verdicts.rows import of_row
 from tools.verdicts.verdict import HOST_NOISE
 from tools.words import significant, two_digits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
+    from tools.analysis.scaled import Scaled
     from tools.inference.scaling import Usl
     from tools.saved.results import Results
-    from tools.verdicts.verdict import Verdict
     from tools.workloads import Workload
 
 Key = TypeVar("Key", bound="Hashable")
 NEVER = "never"  # the peak of a curve that does not fall
 THOUSANDTHS = 1000  # kappa is small, because it goes with the square of the connections
-
-
-@dataclass(frozen=True, slots=True)
-class Scaled:
-    """One model on one workload over several numbers of connections, of which `most` was the largest.
-
-    `points` are the throughputs by connections and round; `verdict` says what limited it with most connections.
-    """
-
-    workload: str
-    model: str
-    points: dict[int, dict[int, float]]
-    law: Usl
-    verdict: Verdict
-
-    @property
-    def most(self) -> int:
-        """The largest number of connections."""
-        return max(self.points)
-
-
-def scaled(results: Results) -> tuple[Scaled, ...]:
-    """One for each workload and model that was measured at several numbers of connections."""
-    bases = dict.fromkeys(each.scaling_of for each in results.header.workloads if each.scaling_of)
-    found = (_scaled(results, base, model.name) for base in bases for model in results.header.models)
-    return tuple(each for each in found if each)
-
-
-def _scaled(results: Results, base: str, model: str) -> Scaled | None:
-    variant = next(each for each in results.header.models if each.name == model)
-    sizes = {each.connections: each for each in results.header.workloads if each.scaling_of == base}
-    cells = {size: results.of(each.name, model) for size, each in sizes.items()}
-    points = {size: dict(figures.throughputs(of)) for size, of in cells.items() if figures.sound(of)}
-    if not points:
-        return None
-    most = max(points)
-    verdicts = [judge(cell, sizes[most], variant, results.header) for cell in cells[most]]
-    return Scaled(base, model, points, usl(points), of_row(verdicts))
 
 
 def scaling_table(results: Results) -> Table | None:

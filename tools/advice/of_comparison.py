@@ -1,4 +1,4 @@
-"""What follows from a comparison, for each workload: what the tables tell, handed to `tools.advice` as plain values."""
+"""What follows from a comparison, for each workload: what is known of its models, as plain values, and the advice."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ from tools.advice.giving import advise
 from tools.advice.standings import Figure, Memory, Standing, listed
 from tools.analysis import figures
 from tools.analysis.controls import session_control
+from tools.analysis.holdings import holdings
 from tools.analysis.measures import measure_of
 from tools.analysis.one_speed import cpu_at_one_speed
+from tools.analysis.scaled import scaled
 from tools.inference.intervals import FEWEST_ROUNDS
 from tools.inference.moderating import moderated, noise
-from tools.tables.memory import holdings
-from tools.tables.scaling import scaled
-from tools.tables.tabular import Table
 from tools.verdicts.facts import facts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from tools.analysis.holdings import ModelMemory
+    from tools.analysis.scaled import Scaled
     from tools.analysis.summary import Row, Summary
     from tools.inference.intervals import Interval
     from tools.saved.results import Results
-    from tools.tables.memory import Holding
-    from tools.tables.scaling import Scaled
     from tools.verdicts.places import Places
     from tools.workloads import Workload
 
@@ -41,54 +40,32 @@ class Beside:
     capacities: Mapping[tuple[str, str], float]
 
 
-def advice_of(results: Results, summaries: Sequence[Summary]) -> dict[str, tuple[str, ...]]:
-    """The sentences on each workload, by its name, the most important first; with a warning where all may be chance.
+def advice_of(results: Results, summaries: Sequence[Summary], *, warned: bool = True) -> dict[str, tuple[str, ...]]:
+    """The sentences on each workload, by its name, the most important first; where `warned`, that all may be chance.
 
     Raises ResultsError where the samples of a cell are damaged or not there.
     """
-    return _advised(results, summaries, _unsound(results))
-
-
-def advice_table(results: Results, summaries: Sequence[Summary]) -> Table | None:
-    """A table without columns, and with a paragraph for each workload as its notes; None where there is no workload."""
-    if not summaries:
-        return None
-    unsound = _unsound(results)
-    warning = f"UNSOUND: {unsound}. All of this may be chance. " if unsound else ""
-    return Table(
-        name="advice",
-        title="What follows from it",
-        lead=f"{warning}For each workload who is first, what that costs, and when the answer would change. Nothing is "
-        "said that the intervals do not bear.",
-        columns=(),
-        rows=(),
-        notes=tuple(map(" ".join, _once(_advised(results, summaries, "").values()))),
-    )
-
-
-def _once(advice: Iterable[Sequence[str]]) -> Iterator[list[str]]:
-    """The sentences of each workload, without those that were said of an earlier one."""
-    said: set[str] = set()
-    for sentences in advice:
-        yield [sentence for sentence in sentences if sentence not in said]
-        said.update(sentences)
-
-
-def _advised(results: Results, summaries: Sequence[Summary], unsound: str) -> dict[str, tuple[str, ...]]:
     beside = _beside(results)
+    reason = unsound(results) if warned else ""
     return {
         summary.workload.name: _unranked(results, summary)
         or advise(
             summary.workload.name,
             _standings(results, summary, beside),
             measure=summary.standing.measure,
-            unsound=unsound,
+            unsound=reason,
             connections=summary.workload.connections,
             server_cpus=results.header.server_cpus(summary.workload),
             rate=summary.workload.rate,
         )
         for summary in summaries
     }
+
+
+def unsound(results: Results) -> str:
+    """Why the session cannot be believed, by its control; empty where it can, as far as is known."""
+    found = session_control(results)
+    return found.reason if found.sound is False else ""
 
 
 def _unranked(results: Results, summary: Summary) -> tuple[str, ...]:
@@ -112,11 +89,6 @@ def _unranked(results: Results, summary: Summary) -> tuple[str, ...]:
     )
 
 
-def _unsound(results: Results) -> str:
-    found = session_control(results)
-    return found.reason if found.sound is False else ""
-
-
 def _beside(results: Results) -> Beside:
     return Beside(
         memory={each.model: memory for each in holdings(results) if (memory := _memory(each))},
@@ -129,7 +101,7 @@ def _beside(results: Results) -> Beside:
     )
 
 
-def _memory(holding: Holding) -> Memory | None:
+def _memory(holding: ModelMemory) -> Memory | None:
     base, slope = _figure(holding.base), _figure(holding.per_connection)
     return Memory(base, slope) if base and slope else None
 
