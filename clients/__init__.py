@@ -28,7 +28,8 @@ Reading order:
     all together            `swarm`, and the `events` that it tells its caller
     what it means           `records`, `gathering`, `population`, `connection_rows`, `percentiles`, `breakdown`,
                             `littles_law`, `result`
-    was it the client?      `verdict`, and `ceiling` with `ceiling_cache`, `null_server` and `null_answers`
+    was it the client?      `verdict`, and `ceiling` with `ceiling_cache`, `processor`, `null_server` and
+                            `null_answers`
     on the command line     `options`, `arguments`, `addresses`, `cpu_lists`, `durations`, `command`
     in words                `summary`, `summary_json`, `progress`, `readings`, `histogram`, `words`, `standard_output`
     in files                `folder`, `formats`, `export`, `hgrm`

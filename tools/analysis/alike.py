@@ -148,18 +148,18 @@ def _of_plan(now: Results, before: Results) -> Iterator[Mark]:
         yield from _different("length of windows", f"{one:.2g} s", f"{other:.2g} s")
     if least_difference(now, before) > SESSIONS_DIFFER:
         yield Mark(
-            f"The servers' CPUs ran at {_speed_ratio(now, before):.2f} of their speed before, as canaries measured it: "
+            f"The servers' CPUs ran at {_cpu_speed_ratio(now, before):.2f} of their speed before, as canaries measured it: "
             "only what surely differs by more counts as a difference."
         )
 
 
 def least_difference(now: Results, before: Results) -> float:
     """What two figures must surely differ by, as a share: more than how fast the servers' CPUs computed differs by."""
-    speed = _speed_ratio(now, before)
+    speed = _cpu_speed_ratio(now, before)
     return max(SESSIONS_DIFFER, max(speed, 1 / speed) - 1)
 
 
-def _speed_ratio(now: Results, before: Results) -> float:
+def _cpu_speed_ratio(now: Results, before: Results) -> float:
     """How fast the servers' CPUs computed, by before; 1.0 where no canary told it."""
     one, other = _speed(now), _speed(before)
     return one / other if one and other else 1.0

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tools.analysis.spent import Spent
-    from tools.analysis.standings import Standing
+    from tools.analysis.standings import Ranking
     from tools.inference.intervals import Interval
     from tools.saved.cells import Cell
     from tools.saved.header import Variant
@@ -104,7 +104,7 @@ class Summary:
 
     workload: Workload
     rows: tuple[Row, ...]
-    standing: Standing
+    standing: Ranking
 
 
 @lru_cache(maxsize=2)  # the tables, the report and the summary ask for the same ones; --against for two
@@ -128,7 +128,7 @@ def _summary(results: Results, workload: Workload) -> Summary:
     return Summary(workload, rows, ranked)
 
 
-def _row(results: Results, workload: Workload, model: Variant, ranked: Standing) -> Row:
+def _row(results: Results, workload: Workload, model: Variant, ranked: Ranking) -> Row:
     cells = results.of(workload.name, model.name)
     sound = figures.sound(cells)
     loads = [cell.load for cell in sound if cell.load]

@@ -127,8 +127,9 @@ def stretch(confidence: float, rounds: int) -> float:
     """
     from scipy import special  # noqa: PLC0415
 
-    share = (1 + confidence) / 2
-    return math.sqrt(rounds / (rounds - 1)) * float(special.stdtrit(rounds - 1, share) / special.ndtri(share))
+    return (
+        math.sqrt(rounds / (rounds - 1)) * student(rounds - 1, confidence) / float(special.ndtri((1 + confidence) / 2))
+    )
 
 
 def expanded(confidence: float, rounds: int) -> float:
@@ -139,8 +140,14 @@ def expanded(confidence: float, rounds: int) -> float:
     """
     from scipy import special  # noqa: PLC0415
 
-    student = special.stdtrit(rounds - 1, (1 + confidence) / 2)
-    return float(1 - 2 * special.ndtr(-math.sqrt(rounds / (rounds - 1)) * student))
+    return float(1 - 2 * special.ndtr(-math.sqrt(rounds / (rounds - 1)) * student(rounds - 1, confidence)))
+
+
+def student(freedom: float, confidence: float) -> float:
+    """Within how many standard errors of 0 Student's t lies with this confidence, at so many degrees of freedom."""
+    from scipy import special  # noqa: PLC0415
+
+    return float(special.stdtrit(freedom, (1 + confidence) / 2))
 
 
 def _percentiles(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.inference.intervals import CONFIDENCE, FEWEST_ROUNDS, Interval
+from tools.inference.intervals import CONFIDENCE, FEWEST_ROUNDS, Interval, student
 from tools.inference.ratios import log_ratios, ratio
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def moderated(
     freedom = len(logs) - 1
     own = float(np.var(logs, ddof=1))
     spread = (WEIGHT * expected + own) / (WEIGHT + 1)
-    reach = _student(freedom * (WEIGHT + 1), confidence) * math.sqrt(spread / len(logs))
-    alone = _student(freedom, confidence) * math.sqrt(own / len(logs))
+    reach = student(freedom * (WEIGHT + 1), confidence) * math.sqrt(spread / len(logs))
+    alone = student(freedom, confidence) * math.sqrt(own / len(logs))
     if alone <= 0:
         return Interval(
             found.estimate, found.estimate * math.exp(-reach), found.estimate * math.exp(reach), found.rounds
@@ -110,9 +110,3 @@ def _median_of(freedom: int) -> float:
     from scipy import special  # noqa: PLC0415
 
     return float(special.chdtri(freedom, 0.5)) / freedom
-
-
-def _student(freedom: float, confidence: float) -> float:
-    from scipy import special  # noqa: PLC0415 - it takes half a second, and few commands need it
-
-    return float(special.stdtrit(freedom, (1 + confidence) / 2))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.inference.intervals import CONFIDENCE, FEWEST_ROUNDS, Interval, ends
+from tools.inference.intervals import CONFIDENCE, FEWEST_ROUNDS, Interval, ends, student
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,8 +80,6 @@ def _by_student(
     lines: Sequence[NDArray[np.float64]], estimate: float, confidence: float
 ) -> tuple[float, float] | tuple[None, None]:
     """The ends of the slope's interval from how far the points lie from their lines."""
-    from scipy import special  # noqa: PLC0415
-
     points = sum(len(line) for line in lines)
     freedom = points - len(lines) - 1
     if points < FEWEST_POINTS or freedom < 1:
@@ -89,5 +87,5 @@ def _by_student(
     centred = np.concatenate([line - line.mean(axis=0) for line in lines])
     left = centred[:, 1] - estimate * centred[:, 0]
     error = math.sqrt(float(left @ left) / freedom / float(centred[:, 0] @ centred[:, 0]))
-    reach = float(special.stdtrit(freedom, (1 + confidence) / 2)) * error
+    reach = student(freedom, confidence) * error
     return estimate - reach, estimate + reach

@@ -14,7 +14,7 @@ from tools.analysis.statistics import BEHIND_A_PERCENTILE
 from tools.memory.kernel_memory import counts_both_ends
 from tools.verdicts.exhaustion import ALL_BUT_ALL
 from tools.verdicts.verdict import POOL, SERVER_CPU
-from tools.words import named
+from tools.words import GIBIBYTE, named
 
 if TYPE_CHECKING:
     from tools.saved.results import Results
@@ -74,7 +74,7 @@ def machine_facts(results: Results) -> list[tuple[str, str]]:
         ("System", f"{machine.system} {machine.kernel}, {machine.architecture}"),
         ("Processor", machine.processor or "not told"),
         ("CPUs", f"{machine.cpus}, of which {machine.usable_cpus} could be used"),
-        ("Memory", f"{machine.memory_bytes / 2**30:.1f} GiB"),
+        ("Memory", f"{machine.memory_bytes / GIBIBYTE:.1f} GiB"),
         ("CPU governor", machine.governor or "not told"),
         ("Load before the start", f"{machine.load_average:.2f}"),
         ("Open files allowed", f"{machine.open_files_limit:,}"),
