@@ -148,8 +148,8 @@ def _of_plan(now: Results, before: Results) -> Iterator[Mark]:
         yield from _different("length of windows", f"{one:.2g} s", f"{other:.2g} s")
     if least_difference(now, before) > SESSIONS_DIFFER:
         yield Mark(
-            f"The servers' CPUs ran at {_cpu_speed_ratio(now, before):.2f} of their speed before, as canaries measured it: "
-            "only what surely differs by more counts as a difference."
+            f"The servers' CPUs ran at {_cpu_speed_ratio(now, before):.2f} of their speed before, as canaries measured "
+            "it: only what surely differs by more counts as a difference."
         )
 
 
