@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def is_whole(load: Load) -> bool:
     """Whether nearly all clients got an answer; where requests are due at a rate, whether nearly all had theirs.
 
-    At a rate a client may be asked less than once in a window, so that clients without an answer say nothing there.
+    With fewer, figures would be those of another workload. At a rate a client may be asked less than once in a window,
+    so that clients without an answer say nothing there.
     """
     if load.achieved is not None:
         return load.achieved >= MOSTLY_SERVED

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tools.saved.results import Results
     from tools.workloads import Workload
 
-AT_THE_END = 0.9  # of the clients' CPUs: below, what they kept from a model is less than what tells models apart
+AT_THE_END = 0.9  # of the clients' CPUs, used or waited for: below, they had time left to ask for more
 LEAST_DIFFERENCE = 0.02  # nobody chooses by less
 
 

@@ -25,8 +25,12 @@ if TYPE_CHECKING:
     from tools.variants.interpreters import Python
     from tools.workloads import Workload
 
-HELD = 200  # connections: with fewer, a loop's few bytes for each are three pages in all; 1.3 s with a process for each
-MEMORY_ROUNDS, MEMORY_ROUNDS_IN_FULL = 1, 4
+HELD = 200
+"""Connections in a memory probe: with fewer, what a loop takes for all of them is three pages, too few for a slope. A
+model with a process for each takes 1.3 s to get there."""
+
+MEMORY_ROUNDS = 1
+MEMORY_ROUNDS_IN_FULL = FEWEST_ROUNDS  # so that their intervals are over rounds
 
 
 class AskedError(Failure):

@@ -1,10 +1,10 @@
 """Carry out a comparison, step by step; how one cell is measured is told in `tools.comparison.measuring`.
 
-plan      every model on every workload, in rounds:  A B C D  D C B A  B D A C  C A D B ...
-steps     one after the other, each written to the results folder when it has ended
-repeats   a cell from which the machine took CPU is kept, flagged, and run once more, within limits
-interrupt the step that is under way is given up, its server stopped, and what was measured stays
-resume    what the folder holds is not measured again; the rest is, in the order of the same plan
+plan       every model on every workload, in rounds:  A B C D  D C B A  B D A C  C A D B ...
+steps      one after the other, each written to the results folder when it has ended
+repeats    a cell from which the machine took CPU is kept, flagged, and run once more, within limits
+interrupt  the step that is under way is given up, its server stopped, and what was measured stays
+resume     what the folder holds is not measured again; the rest is, in the order of the same plan
 """
 
 from __future__ import annotations

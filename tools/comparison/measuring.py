@@ -2,11 +2,11 @@
 
     spin | server starts ... load processes connect ... warm-up | window | last answers ... server stops | spin
                                                                 ^        ^
-                                          meter, threads, CPUs, queues, and once more, with memory
+                                       meter, threads, CPUs, queue: as it opens, and again as it closes
 
-What is read is read as soon as the load's parent hears that the window has opened or closed, which can be some
-milliseconds late; each reading knows when it was made. Memory is looked at before the window and after it, and in it
-only where processes are added: looking at many takes long, and would be in the figures.
+They are read as soon as the load's parent hears that the window has opened or closed, which can be some milliseconds
+late; each reading knows when it was made. Memory is looked at before the window and after it, and in it only where
+processes are added: looking at many takes long, and would be in the figures.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from tools.workloads import Workload
 
 STOP_PATIENCE = 5.0  # seconds until a server that does not stop is killed
-HELD_ENDED_A_SECOND = 100  # connections that a server with a thread for each was seen to end, on one busy CPU
+HELD_ENDED_A_SECOND = 100  # idle connections, by a server with a thread for each, as was seen on one busy CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Bench:
     spins: Spins = field(init=False)
 
     def __post_init__(self) -> None:
-        """Have the canary that sings before and after cells on all of their CPUs."""
+        """Have the loop that tries all of these CPUs before each cell and after it."""
         object.__setattr__(self, "spins", Spins(self.cpus))
 
     @property

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tools.comparison.planning import Step
 
 LEAST_RATE = 1.0  # requests a second: where a search starts for a model of which nothing is known
-PROTOCOL = "echo"  # of the server whose memory is probed: no state of a protocol worth a page
+PROTOCOL = "echo"  # of the server whose memory is probed: it keeps next to nothing of an idle connection
 
 
 def probed(bench: Bench, step: Step, protocol: str, most: int) -> MemoryProbe:

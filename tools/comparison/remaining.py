@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tools.comparison.planning import Plan, Step
 
 Kind = tuple[str, str]
-"""CELL, MEMORY or CAPACITY, and of a search its workload: at its rates that of every model takes about as long."""
+"""CELL, MEMORY or CAPACITY, and of a search its workload: on one workload all models' searches take about as long."""
 
 
 class Remaining:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     Pair = tuple[str, str]
 
 WEIGHT = 1.0
-"""Of what other pairs show, beside what one pair shows of itself: a half. By simulation of five rounds, an interval of
-a model twice as noisy as the others then holds the truth in 93 of 100 cases."""
+"""Of what other pairs show, against 1 of what a pair shows of itself: each is half of what is believed. By simulation
+of five rounds, an interval of a model twice as noisy as the others then holds the truth in 93 of 100 cases."""
 
 FEWEST_MODELS = 4  # of which each is in three pairs: with fewer, what a model adds is a guess
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FEWEST_SIZES = 4  # different numbers of connections: three parameters pass through any three points
-REFITS = 499  # twelve beyond each end of an interval of 95 %
+REFITS = 499  # of which twelve lie beyond each end of an interval of 95 %
 LARGEST_MISFIT = 0.15  # the law may miss its points by this share before its parameters mean little
 
 

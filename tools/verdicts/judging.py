@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from clients.verdict import MET, SHORTEST_SECONDS
 from clients.words import duration
+from tools.host.judging import LITTLE_SPIN
 from tools.verdicts.evidence import evidence_of
 from tools.verdicts.exhaustion import USED_UP, exhausted
 from tools.verdicts.facts import facts_of
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 OTHERS = 0.1  # of CPUs: two runs of one server differ by a few per cent, so that less explains nothing
 WANTED = 0.8  # of CPUs that were in use: where more was idle, whoever else ran took nothing away
 STOLEN = 0.05  # of all CPUs, by a hypervisor that takes them only while somebody wants them
-SPIN = 0.9  # of a CPU: on a quiet machine a loop gets all but a hundredth
 MOSTLY_SERVED = 0.9  # of the clients: with fewer, those who were kept out are what is to be told
 LATE_CONNECT = 0.9  # seconds at p99: a connection request that was turned away is sent again after 1 s
 LOST_SHARE = 0.01  # of the connections begun: as many as p99 leaves out
@@ -85,7 +85,9 @@ def _noise(facts: Facts) -> Verdict | None:
     if host.steal is not None and host.steal >= STOLEN:
         reasons.append(f"the hypervisor gave {host.steal:.0%} of the CPUs to others")
     spins = [("before", host.spin_before), ("after", host.spin_after)]
-    reasons += [f"{when} it, a loop got {got:.0%} of a CPU" for when, got in spins if got is not None and got < SPIN]
+    reasons += [
+        f"{when} it, a loop got {got:.0%} of a CPU" for when, got in spins if got is not None and got < LITTLE_SPIN
+    ]
     return Verdict(HOST_NOISE, "; ".join(reasons)) if reasons else None
 
 
