@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tools.analysis import figures
 from tools.analysis.alike import entered, least_difference, marks
-from tools.analysis.measures import THROUGHPUT, percentile_for
+from tools.analysis.measures import PERCENTILES, THROUGHPUT, percentile_for
 from tools.analysis.served import whole
 from tools.analysis.summary import summarized
 from tools.inference.ratios import told_apart, unpaired_ratio
@@ -119,8 +119,7 @@ def _speed_ratio(
     if measure == THROUGHPUT:
         now, before = (figures.throughputs(of) for _, of in cells)
     else:
-        share = float(measure.removeprefix("p")) / 100
-        now, before = (figures.latencies(run, of, share) for run, of in cells)
+        now, before = (figures.latencies(run, of, PERCENTILES[measure]) for run, of in cells)
     return unpaired_ratio(list(now.values()), list(before.values()))
 
 

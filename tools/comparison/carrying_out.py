@@ -48,8 +48,7 @@ def carried_out(
     `amiss` is what `tools.comparison.fitness` found, for the header.
 
     Raises:
-        ResultsError: The folder holds something already, or cannot be made or written to; nothing has run
-        then.
+        ResultsError: The folder holds something already, or cannot be made or written to. Nothing has run then.
     """
     interruption = Interruption()
     with writing(folder) as writer, interruption.listening():
