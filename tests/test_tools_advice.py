@@ -9,9 +9,10 @@ import pytest
 
 from tools.advice.costs import crossed, memory_of_two
 from tools.advice.giving import advise
-from tools.advice.standings import Figure, Memory, Standing, listed
+from tools.advice.standings import Figure, Memory, Standing
 from tools.verdicts.places import Places
 from tools.verdicts.verdict import ADMISSION, CLIENT, GIL, HOST_NOISE, POOL, SERVER_CPU, UNSATURATED, Verdict
+from tools.words import enumerated
 
 KIBIBYTE = 1024
 
@@ -338,7 +339,12 @@ def test_a_capacity_that_is_surely_higher_has_another_first(capacity: float | No
 
 def test_words_are_listed_as_in_a_sentence() -> None:
     """One, two, three, and none."""
-    assert [listed(words) for words in (["a"], ["a", "b"], ["a", "b", "c"], [])] == ["a", "a and b", "a, b and c", ""]
+    assert [enumerated(words) for words in (["a"], ["a", "b"], ["a", "b", "c"], [])] == [
+        "a",
+        "a and b",
+        "a, b and c",
+        "",
+    ]
 
 
 def test_no_advice_is_given_on_what_is_not_known() -> None:

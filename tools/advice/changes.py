@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from tools.advice.standings import listed, names_of
+from tools.advice.standings import names_of
 from tools.analysis.standings import LEAST_DIFFERENCE
 from tools.verdicts.verdict import ADMISSION, CLIENT, GIL, HOST_NOISE, POOL, SERVER_CPU, UNSATURATED
+from tools.words import enumerated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +110,7 @@ def _past_the_peak(order: Sequence[Standing], connections: int) -> str:
         for each in order
         if each.usl_peak is not None and (each.is_first or each.usl_peak < (connections or math.inf))
     ]
-    return f"By the Universal Scalability Law {listed(told)}, and less with more." if told else ""
+    return f"By the Universal Scalability Law {enumerated(told)}, and less with more." if told else ""
 
 
 def _by_more_cpus(order: Sequence[Standing], server_cpus: int) -> str:

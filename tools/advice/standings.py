@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from tools.analysis.measures import THROUGHPUT
-from tools.words import significant
+from tools.words import enumerated, significant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from tools.verdicts.places import Places
     from tools.verdicts.verdict import Verdict
@@ -106,9 +106,4 @@ def ranked(standings: Iterable[Standing], measure: str = THROUGHPUT) -> list[Sta
 
 def names_of(standings: Iterable[Standing]) -> str:
     """As in "threaded, selector and symped"."""
-    return listed([each.name for each in standings])
-
-
-def listed(words: Sequence[str]) -> str:
-    """As in "a, b and c"."""
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""
+    return enumerated([each.name for each in standings])

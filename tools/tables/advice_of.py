@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from clients.words import duration
 from tools.advice.giving import advise
-from tools.advice.standings import Figure, Memory, Standing, listed
+from tools.advice.standings import Figure, Memory, Standing
 from tools.analysis import figures
 from tools.analysis.controls import session_control
 from tools.analysis.measures import measure_of
@@ -19,6 +19,7 @@ from tools.tables.memory import holdings
 from tools.tables.scaling import scaled
 from tools.tables.tabular import Table
 from tools.verdicts.facts import facts_of
+from tools.words import enumerated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -108,7 +109,7 @@ def _unranked(results: Results, summary: Summary) -> tuple[str, ...]:
     return (
         f"On {summary.workload.name} nobody is ranked: fewer than {FEWEST} rounds tell nothing apart.",
         f"By their medians of {what}: {', '.join(medians)}.",
-        *([f"Nothing is concluded from {listed(unusable)}."] if unusable else []),
+        *([f"Nothing is concluded from {enumerated(unusable)}."] if unusable else []),
     )
 
 

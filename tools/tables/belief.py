@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tools.analysis.controls import control_ratio, session_control
 from tools.analysis.narrowing import cells_wanted, too_wide
+from tools.analysis.searches import searches_missing
 from tools.tables.pythons import python_notes
 from tools.tables.tabular import NOTHING, Column, Table, between
 
@@ -107,6 +108,9 @@ def _notes(results: Results, found: Control) -> Iterator[str]:
         yield f"What disturbed cells that count, for example: {reasons[0]}."
     if len(results.cells) < (wanted := cells_wanted(results)):
         yield f"{len(results.cells)} of {wanted} cells were measured: the comparison was broken off."
+    if missing := searches_missing(results):
+        listed = ", ".join(f"{model} on {workload}" for workload, model in missing)
+        yield f"No capacity was searched of {listed}: the comparison was broken off."
 
 
 def _narrowed(results: Results, width: float) -> str:

@@ -9,9 +9,10 @@ from tools.analysis.summary import Row, Summary, summarized
 from tools.inference.ranking import words
 from tools.tables.advice_of import advice_table
 from tools.tables.belief import belief_table
+from tools.tables.capacity import capacity_table
 from tools.tables.memory import MEBIBYTE, memory_table
 from tools.tables.remarks import cost_remarks, ranked_by, remarks
-from tools.tables.scaling import capacity_table, scaling_table
+from tools.tables.scaling import scaling_table
 from tools.tables.stevens import stevens_tables
 from tools.tables.tabular import NOTHING, Column, Table, milliseconds, with_interval
 from tools.words import two_digits

@@ -1,4 +1,4 @@
-"""How throughput goes with the number of connections, and the rate at which an objective holds."""
+"""How throughput goes with the number of connections."""
 
 from __future__ import annotations
 
@@ -168,34 +168,3 @@ def _sigma(law: Usl) -> str:
     ends = between(law.sigma, words=two_digits)
     told = two_digits(law.sigma.estimate) if law.sigma else NOTHING
     return told if ends == NOTHING else f"{told} ({ends})"
-
-
-def capacity_table(results: Results) -> Table | None:
-    """A line for each workload and model; None where no capacity was searched for."""
-    if not results.capacities:
-        return None
-    return Table(
-        name="capacity",
-        title="What rate holds an objective",
-        lead=f"The highest rate of an open loop at which {results.header.objective} holds and the queue does not grow.",
-        columns=(
-            Column("Model", "", "Model"),
-            Column("Workload", "", "Workload", words=True),
-            Column("Rate", "requests/s", "Requests\na second"),
-            Column("Confirmed", "", "Con-\nfirmed", words=True),
-            Column("Trials", "", "Trials"),
-            Column("What ended the search", "", "What ended it", words=True),
-        ),
-        rows=tuple(
-            (
-                each.model,
-                each.workload,
-                NOTHING if each.rate is None else f"{each.rate:,.0f}",
-                "yes" if each.confirmed else "no",
-                str(len(each.trials)),
-                each.error or each.limit,
-            )
-            for each in results.capacities
-        ),
-        notes=("Confirmed is a rate that held in three further runs; the search ends within 5 % of what holds.",),
-    )
