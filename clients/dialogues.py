@@ -54,7 +54,7 @@ class Dialogues:
         self.demand: Demand[Client] = demand_for(spec, self)
         self.entrance = Entrance(spec, self)
         self.sending = Sending(self)
-        self.hearing = Hearing(self)
+        self.hearing = Hearing(self, spec.protocol)
         self.endings = Endings(self)
         self.paused = self.entrance.paused
         self.present = self.not_done = len(self.clients)

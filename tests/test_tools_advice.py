@@ -330,6 +330,14 @@ def test_a_model_past_its_peak_is_named_with_the_number_of_clients() -> None:
     assert "Law" not in whole(first(), second(usl_peak=50.0), connections=50)
 
 
+def test_a_peak_that_is_not_known_well_is_told_as_unknown() -> None:
+    """Of the first tier, with the reason, and without a number of clients to go by."""
+    reasons = ("the law misses the points by 20%", "the peak may be at 10 to 40")
+    text = whole(first(usl_unsure=reasons[0]), second(usl_unsure=reasons[1]), connections=50)
+    assert f"cannot be told by the Universal Scalability Law: selector ({reasons[0]})." in text
+    assert "does most at" not in text
+
+
 @pytest.mark.parametrize(("capacity", "told"), [(1101.0, True), (1100.0, False), (None, False)])
 def test_a_capacity_that_is_surely_higher_has_another_first(capacity: float | None, told: bool) -> None:
     """More than a tenth, for a search has no interval."""

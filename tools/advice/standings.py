@@ -46,9 +46,10 @@ class Standing:
 
     `tiers` are those that it is in, of which 1 is the first. `ratio` is its throughput by that of the best. `cpu` is
     seconds for a request, `cpu_by` the same by that of other models within rounds, by their names, and `p99` seconds.
-    `places` tells how many it can serve at a time, `usl_peak` the number of
-    clients at which it does most, by the Universal Scalability Law, and `capacity` requests a second that held an
-    objective. `unusable` says why nothing may be concluded from it: it failed, or served only some.
+    `places` tells how many it can serve at a time, `usl_peak` the number of clients at which it does most, by the
+    Universal Scalability Law, `usl_unsure` why that is not told though it seems to have been passed, and `capacity`
+    requests a second that held an objective. `unusable` says why nothing may be concluded from it: it failed, or served
+    only some.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Standing:
     memory: Memory | None = None
     places: Places | None = None
     usl_peak: float | None = None
+    usl_unsure: str = ""
     capacity: float | None = None
     verdict: Verdict | None = None
     unusable: str = ""

@@ -16,7 +16,7 @@ from tools.analysis.one_speed import cpu_at_one_speed
 from tools.inference.intervals import FEWEST
 from tools.inference.moderating import moderated, noise
 from tools.tables.memory import holdings
-from tools.tables.scaling import scaled
+from tools.tables.scaling import peak_in_words, scaled
 from tools.tables.tabular import Table
 from tools.verdicts.facts import facts_of
 from tools.words import enumerated
@@ -39,6 +39,7 @@ class Beside:
 
     memory: Mapping[str, Memory]
     peaks: Mapping[tuple[str, str], float]
+    unsure_peaks: Mapping[tuple[str, str], str]
     capacities: Mapping[tuple[str, str], float]
 
 
@@ -119,9 +120,11 @@ def _unsound(results: Results) -> str:
 
 
 def _beside(results: Results) -> Beside:
+    scaling = scaled(results)
     return Beside(
         memory={each.model: memory for each in holdings(results) if (memory := _memory(each))},
-        peaks={(each.workload, each.model): peak for each in scaled(results) if (peak := _peak(each)) is not None},
+        peaks={(each.workload, each.model): peak for each in scaling if (peak := _peak(each)) is not None},
+        unsure_peaks={(each.workload, each.model): why for each in scaling if (why := _why_no_peak(each))},
         capacities={
             (each.workload, each.model): each.rate
             for each in results.capacities
@@ -136,9 +139,20 @@ def _memory(holding: Holding) -> Memory | None:
 
 
 def _peak(each: Scaled) -> float | None:
-    """The peak where it was passed in the measurement: one beyond it is a guess, and so is that of a poor fit."""
-    peak = each.law.peak
-    return peak if peak is not None and peak <= each.most and not each.law.reason else None
+    """The peak where it was passed in the measurement, and is known well: one beyond it is a guess."""
+    return each.law.peak if _is_passed(each) and not (each.law.reason or each.law.is_peak_wide) else None
+
+
+def _why_no_peak(each: Scaled) -> str:
+    """Why a peak that seems to have been passed is not told; empty where it is, or where there is none."""
+    if not _is_passed(each) or _peak(each) is not None:
+        return ""
+    return each.law.reason or f"the peak may be at {peak_in_words(each.law)}"
+
+
+def _is_passed(each: Scaled) -> bool:
+    """Whether the measurement seems to go beyond the peak."""
+    return each.law.peak is not None and each.law.peak <= each.most
 
 
 def _standings(results: Results, summary: Summary, beside: Beside) -> list[Standing]:
@@ -176,6 +190,7 @@ def _standing(results: Results, summary: Summary, row: Row, beside: Beside, cpu_
         memory=beside.memory.get(row.model),
         places=_places(results, workload, row.model),
         usl_peak=beside.peaks.get((workload.name, row.model)),
+        usl_unsure=beside.unsure_peaks.get((workload.name, row.model), ""),
         capacity=beside.capacities.get((workload.name, row.model)),
         verdict=row.verdict,
         cpu_by=cpu_by,

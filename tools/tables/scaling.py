@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from tools.analysis import figures
 from tools.inference.intervals import Interval
-from tools.inference.scaling import LARGEST_MISFIT, usl
+from tools.inference.scaling import usl
 from tools.tables.tabular import NOTHING, Column, Table, between
 from tools.verdicts.judging import judge
 from tools.verdicts.rows import of_row
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key", bound="Hashable")
 NEVER = "never"  # the peak of a curve that does not fall
+POOR = "poor fit"  # in place of a peak that would mean little
 THOUSANDTHS = 1000  # kappa is small, because it goes with the square of the connections
 
 
@@ -102,9 +104,19 @@ def _scaling_row(each: Scaled) -> tuple[str, ...]:
         between(law.sigma, words=two_digits),
         two_digits(kappa.estimate) if kappa else NOTHING,
         between(kappa, words=two_digits),
-        (NEVER if law.peak is None else two_digits(law.peak)) if known else NOTHING,
+        peak_in_words(law) if known else NOTHING,
         each.verdict.limit or NOTHING,
     )
+
+
+def peak_in_words(law: Usl) -> str:
+    """Where throughput begins to fall, or what stands in its place: its interval where that is wide, or a poor fit."""
+    if law.is_poor:
+        return POOR
+    if law.peak_ends and law.is_peak_wide:
+        low, high = law.peak_ends
+        return f"{two_digits(low)} or {NEVER}" if math.isinf(high) else f"{two_digits(low)} to {two_digits(high)}"
+    return NEVER if law.peak is None else two_digits(law.peak)
 
 
 def _in_thousandths(figure: Interval | None) -> Interval | None:
@@ -128,7 +140,8 @@ def _parameters(cpus: int) -> str:
         "lambda is the throughput of one connection. sigma is the share of a request that only one can be in at a "
         "time: 0 scales with the connections, 1 does not scale at all. It holds what CPUs limit, too, and servers had "
         f"{alone if cpus == 1 else several}, however it is built. kappa is what connections cost each other; the peak "
-        "is where more of them begin to cost more than they bring: a guess beyond those that were measured."
+        "is where more of them begin to cost more than they bring: a guess beyond those that were measured. Where it "
+        "is known to no better than a factor of two, the ends of its 95 % interval stand in its place."
     )
 
 
@@ -141,10 +154,10 @@ def _scaling_notes(found: Sequence[Scaled]) -> Iterator[str]:
     for (most, sentence), alike in _grouped(judged, lambda each: (each.most, each.verdict.sentence)).items():
         sigmas = ", ".join(f"{each.model} on {each.workload} {_sigma(each.law)}" for each in alike)
         yield f"sigma of {sigmas}; with {most} connections: {sentence}."
-    fitted = [each for each in found if not _is_missed(each.law) and each.law.reason]
+    fitted = [each for each in found if not each.law.is_poor and each.law.reason]
     for reason, alike in _grouped(fitted, lambda each: each.law.reason).items():
         yield f"{reason[:1].upper()}{reason[1:]} ({_listed(alike)})."
-    missed = [f"{each.model} on {each.workload} by {each.law.misfit:.0%}" for each in found if _is_missed(each.law)]
+    missed = [f"{each.model} on {each.workload} by {each.law.misfit:.0%}" for each in found if each.law.is_poor]
     if missed:
         yield f"The law does not describe these, and their parameters mean little: it misses {', '.join(missed)}."
 
@@ -154,10 +167,6 @@ def _grouped(found: Sequence[Scaled], key: Callable[[Scaled], Key]) -> dict[Key,
     for each in found:
         groups.setdefault(key(each), []).append(each)
     return groups
-
-
-def _is_missed(law: Usl) -> bool:
-    return law.misfit is not None and law.misfit > LARGEST_MISFIT
 
 
 def _listed(found: Sequence[Scaled]) -> str:
