@@ -180,7 +180,7 @@ def compare(
     except AskedError as error:
         raise typer.BadParameter(str(error)) from error
     results = read_results(folder)
-    show(results, before, as_json=as_json)
+    show(results, before, as_json=as_json, brief=True)
     if broken_off:
         print(f"{signal.Signals(broken_off).name}: {as_far_as(results)}", file=sys.stderr)
     done: tuple[Done, ...] = (*results.cells, *results.memory, *results.capacities)

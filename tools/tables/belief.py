@@ -44,7 +44,8 @@ def belief_table(results: Results, summaries: Sequence[Summary]) -> Table:
         lead=" ".join((_lead(found, again.control_of if again else ""), *_mostly_disturbed(results))),
         columns=COLUMNS,
         rows=tuple(_row(results, summary.workload.name, summary) for summary in summaries),
-        notes=tuple(_notes(results, found)),
+        notes=(*(explained := tuple(_explained(found))), *_notes(results)),
+        details=explained,
     )
 
 
@@ -97,8 +98,8 @@ def _most_done(cells: Sequence[Cell], against_nothing: float | None) -> str:
     return f"{reached:,.0f} {IN_A_CELL}" if reached > against_nothing else f"{against_nothing:,.0f}"
 
 
-def _notes(results: Results, found: Control) -> Iterator[str]:
-    header = results.header
+def _explained(found: Control) -> Iterator[str]:
+    """How the table is to be read."""
     if found.ratio is not None:
         yield (
             f"In one sentence: {found.reason}. Each figure is judged on all workloads together and on each alone, by "
@@ -111,6 +112,10 @@ def _notes(results: Results, found: Control) -> Iterator[str]:
         "the clients can do at least is what they did once, before the first cell, against a server that does nothing, "
         "or with one of these servers, where that was more (in a cell)."
     )
+
+
+def _notes(results: Results) -> Iterator[str]:
+    header = results.header
     yield from python_notes(results)
     if not header.division.disjoint:
         yield f"The server and the clients were not kept on CPUs of their own: {header.division.reason}."

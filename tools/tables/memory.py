@@ -91,7 +91,8 @@ def memory_table(results: Results) -> Table | None:
             Column("Admitted", "connections", "Admitted"),
         ),
         rows=tuple(_row(each) for each in found),
-        notes=tuple(_notes(found)),
+        notes=(*(explained := _explained(found)), *_faults(found)),
+        details=explained,
     )
 
 
@@ -118,7 +119,8 @@ def _of_intervals(found: Sequence[Holding]) -> Iterator[str]:
         yield f"From {FEWEST} rounds on, the interval is over rounds (bootstrap)."
 
 
-def _notes(found: Sequence[Holding]) -> list[str]:
+def _explained(found: Sequence[Holding]) -> tuple[str, ...]:
+    """What the figures are of, and how they were measured."""
     methods = sorted({each.kernel_method for each in found if each.kernel_method})
     notes = [
         (
@@ -138,9 +140,12 @@ def _notes(found: Sequence[Holding]) -> list[str]:
             "the clients' ends of connections in it, too. A server whose clients are elsewhere takes less, of sockets "
             "about half."
         )
-    notes += _of_intervals(found)
+    return *notes, *_of_intervals(found)
+
+
+def _faults(found: Sequence[Holding]) -> Iterator[str]:
+    """What failed, and which rounds are left out."""
     for each in found:
         if each.left_out and each.per_connection:
-            notes.append(f"{each.model} did not answer all connections in {', '.join(each.left_out)}: left out.")
-        notes += [f"{each.model}, {failure}" for failure in each.failures]
-    return notes
+            yield f"{each.model} did not answer all connections in {', '.join(each.left_out)}: left out."
+        yield from (f"{each.model}, {failure}" for failure in each.failures)
