@@ -81,7 +81,7 @@ def test_rounds_end_where_there_are_as_many_as_allowed_and_say_so(made: Comparin
     (note,) = (note for note in notes if note.startswith(not_reached))
     (width,) = widths(results).values()
     assert width is not None
-    assert note.endswith(f"on keepalive ({width:.1%} of selector).")
+    assert note.endswith(f"on keepalive (selector: {width:.1%}).")
 
 
 def test_a_model_that_serves_only_some_clients_asks_for_no_more_rounds(made: Comparing) -> None:

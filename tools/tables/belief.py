@@ -154,6 +154,6 @@ def _widest(results: Results, workload: str) -> str:
     found = {model: width for (name, model), width in widths(results).items() if name == workload}
     unknown = sorted(model for model, width in found.items() if width is None)
     if unknown:
-        return f"not known of {enumerated(unknown)}"
+        return f"{enumerated(unknown)}: not known"
     model, widest = max(((model, width or 0.0) for model, width in found.items()), key=lambda pair: pair[1])
-    return f"{widest:.1%} of {model}"
+    return f"{model}: {widest:.1%}"
