@@ -189,7 +189,7 @@ def _among(name: str, value: str, known: tuple[str, ...]) -> None:
 
 def _within(name: str, value: float, least: float, most: float) -> None:
     if not (math.isfinite(value) and least <= value <= most):
-        raise PlanError(f"{name} is from {_plain(least)} to {_plain(most)}, not {_plain(value)}")
+        raise PlanError(f"{name} must be from {_plain(least)} to {_plain(most)}, not {_plain(value)}")
 
 
 def _plain(value: float) -> str:

@@ -105,6 +105,8 @@ def _describe_client(result: LoadResult, ceiling: KnownCeiling | None) -> str:
     waited = "" if result.client_waiting is None else f", waited for a CPU for {result.client_waiting:.0%} of it"
     limit = judge(result, ceiling).of_client
     most = f"; it can do {ceiling} against a server that does nothing" if ceiling else ""
+    if ceiling and result.throughput > ceiling.requests_per_second:
+        most = f"; against a server that does nothing, measured once, it did {_rate(ceiling.requests_per_second)}/s"
     return f"{result.client_cpu_seconds:.2f} s of CPU in the window ({result.client_busy:.0%}){waited}: {limit}{most}"
 
 

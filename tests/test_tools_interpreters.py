@@ -94,6 +94,7 @@ def test_interpreters_are_called_by_their_versions(fake: Callable[..., str]) -> 
         ("/bin/cat", "it is no Python"),
         ("/no/such/python", "no such file"),
         ("no-such-python", "not found in PATH"),
+        ("0.11", "not found in PATH: write python0.11, or a path"),
         ("/", "it is a directory"),
         (__file__, "it is not executable"),
     ],

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 
 from clients.words import duration
 from tools.advice.giving import advise
-from tools.advice.standings import Figure, Memory, Standing, listed
+from tools.advice.standings import Figure, Memory, Standing
 from tools.analysis import figures
 from tools.analysis.controls import session_control
 from tools.analysis.holdings import holdings
 from tools.analysis.measures import measure_of
 from tools.analysis.one_speed import cpu_at_one_speed
-from tools.analysis.scaled import scaled
+from tools.analysis.scaled import peak_in_words, scaled
 from tools.inference.intervals import FEWEST_ROUNDS
 from tools.inference.moderating import moderated, noise
 from tools.verdicts.facts import facts_of
+from tools.words import enumerated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +38,7 @@ class Beside:
 
     memory: Mapping[str, Memory]
     peaks: Mapping[tuple[str, str], float]
+    unsure_peaks: Mapping[tuple[str, str], str]
     capacities: Mapping[tuple[str, str], float]
 
 
@@ -85,14 +87,16 @@ def _unranked(results: Results, summary: Summary) -> tuple[str, ...]:
     return (
         f"On {summary.workload.name} nobody is ranked: fewer than {FEWEST_ROUNDS} rounds tell nothing apart.",
         f"By their medians of {what}: {', '.join(medians)}.",
-        *([f"Nothing is concluded from {listed(unusable)}."] if unusable else []),
+        *([f"Nothing is concluded from {enumerated(unusable)}."] if unusable else []),
     )
 
 
 def _beside(results: Results) -> Beside:
+    scaling = scaled(results)
     return Beside(
         memory={each.model: memory for each in holdings(results) if (memory := _memory(each))},
-        peaks={(each.workload, each.model): peak for each in scaled(results) if (peak := _peak(each)) is not None},
+        peaks={(each.workload, each.model): peak for each in scaling if (peak := _peak(each)) is not None},
+        unsure_peaks={(each.workload, each.model): why for each in scaling if (why := _why_no_peak(each))},
         capacities={
             (each.workload, each.model): each.rate
             for each in results.capacities
@@ -107,9 +111,20 @@ def _memory(holding: ModelMemory) -> Memory | None:
 
 
 def _peak(each: Scaled) -> float | None:
-    """The peak where it was passed in the measurement: one beyond it is a guess, and so is that of a poor fit."""
-    peak = each.law.peak
-    return peak if peak is not None and peak <= each.most and not each.law.reason else None
+    """The peak where it was passed in the measurement, and is known well: one beyond it is a guess."""
+    return each.law.peak if _is_passed(each) and not (each.law.reason or each.law.is_peak_wide) else None
+
+
+def _why_no_peak(each: Scaled) -> str:
+    """Why a peak that seems to have been passed is not told; empty where it is, or where there is none."""
+    if not _is_passed(each) or _peak(each) is not None:
+        return ""
+    return each.law.reason or f"the peak may be at {peak_in_words(each.law)}"
+
+
+def _is_passed(each: Scaled) -> bool:
+    """Whether the measurement seems to go beyond the peak."""
+    return each.law.peak is not None and each.law.peak <= each.most
 
 
 def _standings(results: Results, summary: Summary, beside: Beside) -> list[Standing]:
@@ -147,6 +162,7 @@ def _standing(results: Results, summary: Summary, row: Row, beside: Beside, cpu_
         memory=beside.memory.get(row.model),
         places=_places(results, workload, row.model),
         usl_peak=beside.peaks.get((workload.name, row.model)),
+        usl_unsure=beside.unsure_peaks.get((workload.name, row.model), ""),
         capacity=beside.capacities.get((workload.name, row.model)),
         verdict=row.verdict,
         cpu_by=cpu_by,

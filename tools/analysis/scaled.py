@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tools.analysis import figures
 from tools.analysis.one_speed import verdict_on
 from tools.inference.scaling import usl
+from tools.words import two_digits
 
 if TYPE_CHECKING:
     from tools.inference.scaling import Usl
     from tools.saved.header import Variant
     from tools.saved.results import Results
     from tools.verdicts.verdict import Verdict
+
+NEVER = "never"  # the peak of a curve that does not fall
+POOR = "poor fit"  # in place of a peak that would mean little
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +55,13 @@ def _scaled(results: Results, base: str, model: Variant) -> Scaled | None:
         return None
     verdict = verdict_on(results, sizes[max(points)], model)
     return Scaled(base, model.name, points, usl(points), verdict)
+
+
+def peak_in_words(law: Usl) -> str:
+    """Where throughput begins to fall, or what stands in its place: its interval where that is wide, or a poor fit."""
+    if law.is_poor:
+        return POOR
+    if law.peak_ends and law.is_peak_wide:
+        low, high = law.peak_ends
+        return f"{two_digits(low)} or {NEVER}" if math.isinf(high) else f"{two_digits(low)} to {two_digits(high)}"
+    return NEVER if law.peak is None else two_digits(law.peak)

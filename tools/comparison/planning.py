@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from clients.verdict import SHORTEST_SECONDS
+from tools.analysis.searches import searches
 from tools.machine import Division, divided, usable_cpus
-from tools.variants.choosing import DEFAULT, places_of
+from tools.variants.choosing import DEFAULT, serves_all
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -180,15 +181,7 @@ class Plan:
 
     def searches(self) -> tuple[Step, ...]:
         """The searches for capacities; none where there is no objective, nor at other numbers of connections."""
-        if not self.objective:
-            return ()
-        wanted = (workload for workload in self.workloads if not workload.scaling_of and workload.rate is None)
-        return tuple(
-            Step(CAPACITY, workload, model, 1)
-            for workload in wanted
-            for model in self.models
-            if not model.control_of and serves_all(model, workload, self.division)
-        )
+        return tuple(Step(CAPACITY, workload, model, 1) for workload, model in searches(self))
 
     def left(self, steps: Iterable[Step]) -> Left:
         """What these steps come to."""
@@ -219,22 +212,6 @@ class Plan:
             return not step.model.control_of and serves_all(step.model, step.workload, self.division)
         once = self.timing.limit is not None and not serves_all(step.model, step.workload, self.division)
         return step.round == 1 or not once
-
-
-def serves_all(model: Variant, workload: Workload, division: Division) -> bool:
-    """Whether a model has places for all clients of a workload at a time, as far as the registry tells.
-
-    Those that stay connected beside the measured ones keep theirs; clients that come and go need one more between them.
-    """
-    cpus = division.serving(everywhere=workload.everywhere) or usable_cpus()
-    left = places_left(model, workload, len(cpus))
-    return left is None or left >= (1 if workload.churn else workload.connections)
-
-
-def places_left(model: Variant, workload: Workload, cpus: int) -> int | None:
-    """How many measured clients a model on so many CPUs serves at a time, beside those that stay; None: any number."""
-    places = places_of(model, cpus)
-    return None if places is None else places - workload.staying
 
 
 def without(steps: Iterable[Step], done: Collection[tuple[str, str, str, int]]) -> tuple[Step, ...]:

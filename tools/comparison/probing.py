@@ -11,11 +11,11 @@ from clients.searching.objective import read_objective
 from tools.accounting.meters import metering
 from tools.comparison.capacity import MOST_CONNECTIONS, START_SHARE, WINDOW, capacity, found, open_plan
 from tools.comparison.measuring import STOP_PATIENCE, address_of, serving
-from tools.comparison.planning import places_left
 from tools.failure import Failure
 from tools.machine import usable_cpus
 from tools.memory.holding import memory_probe
 from tools.saved.cells import Capacity, MemoryProbe
+from tools.variants.choosing import places_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,4 +79,4 @@ def searched(
         return replace(record, error=" ".join(str(error).split()))
     if result.limit == "interrupted":
         raise KeyboardInterrupt
-    return replace(record, **found(result))
+    return replace(record, connections=plan.connections, **found(result))

@@ -45,6 +45,10 @@ class Remaining:
         """How many of the steps have ended."""
         return len(self._ended)
 
+    def of(self, kind: str) -> int:
+        """How many steps of a kind are left."""
+        return sum(count for each, count in self._left.items() if each[0] == kind)
+
     def more(self, cells: int) -> None:
         """Count so many cells more."""
         self._left[CELL, ""] += cells

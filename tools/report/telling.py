@@ -9,6 +9,7 @@ from tools.analysis.controls import session_control
 from tools.analysis.figures import NOTICEABLE_APART, counted_apart, measuring_share
 from tools.analysis.narrowing import cells_wanted
 from tools.analysis.one_speed import EXPECTED
+from tools.analysis.searches import searches_missing
 from tools.analysis.standings import LEAST_DIFFERENCE
 from tools.analysis.statistics import BEHIND_A_PERCENTILE
 from tools.memory.kernel_memory import counts_both_ends
@@ -42,6 +43,7 @@ def run_values(results: Results) -> dict[str, object]:
         "rounds": max((cell.round for cell in results.cells), default=0),
         "cells": len(results.cells),
         "wanted": cells_wanted(results),
+        "unsearched": ", ".join(f"{model} on {workload}" for workload, model in searches_missing(results)),
         "failed": sum(1 for cell in results.cells if cell.error),
         "notices": results.notices,
         "left_out": tuple(header.left_out.values()),

@@ -231,7 +231,8 @@ class Capacity:
     """The highest rate at which a model held the objective on a workload, as a search found it.
 
     `rate` is in requests a second, None where none held; `confirmed` where three more runs held it too. `limit` is what
-    ended the search, in its words, and `trials` are all its runs.
+    ended the search, in its words, and `trials` are all its runs. `connections` is how many clients they had (0: not
+    known, as it was begun by an older version, or none were opened).
     """
 
     workload: str
@@ -245,3 +246,4 @@ class Capacity:
     confirmed: bool
     limit: str
     trials: tuple[dict[str, Any], ...]
+    connections: int = 0

@@ -37,7 +37,8 @@ def memory_table(results: Results) -> Table | None:
             Column("Admitted", "connections", "Admitted"),
         ),
         rows=tuple(_row(each) for each in found),
-        notes=tuple(_notes(found)),
+        notes=(*(explained := _explained(found)), *_faults(found)),
+        details=explained,
     )
 
 
@@ -64,7 +65,8 @@ def _of_intervals(found: Sequence[ModelMemory]) -> Iterator[str]:
         yield f"From {FEWEST_ROUNDS} rounds on, the interval is over rounds (bootstrap)."
 
 
-def _notes(found: Sequence[ModelMemory]) -> list[str]:
+def _explained(found: Sequence[ModelMemory]) -> tuple[str, ...]:
+    """What the figures are of, and how they were measured."""
     methods = sorted({each.kernel_method for each in found if each.kernel_method})
     notes = [
         (
@@ -84,9 +86,12 @@ def _notes(found: Sequence[ModelMemory]) -> list[str]:
             "the clients' ends of connections in it, too. A server whose clients are elsewhere takes less, of sockets "
             "about half."
         )
-    notes += _of_intervals(found)
+    return *notes, *_of_intervals(found)
+
+
+def _faults(found: Sequence[ModelMemory]) -> Iterator[str]:
+    """What failed, and which rounds are left out."""
     for each in found:
         if each.left_out and each.per_connection:
-            notes.append(f"{each.model} did not answer all connections in {', '.join(each.left_out)}: left out.")
-        notes += [f"{each.model}, {failure}" for failure in each.failures]
-    return notes
+            yield f"{each.model} did not answer all connections in {', '.join(each.left_out)}: left out."
+        yield from (f"{each.model}, {failure}" for failure in each.failures)

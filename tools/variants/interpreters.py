@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections import Counter
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 OLDEST = (3, 11)
 PATIENCE = 20.0  # seconds for an answer, which takes a tenth of one on an idle machine
 HTTP_NEEDS = "h11"
+VERSION = re.compile(r"[0-9]+(\.[0-9]+)*t?")  # of a Python, alone
 REFUSAL = "Fatal Python error: "  # what a Python says that does not start as its environment wants it
 
 # In words that Python 2 understands too, so that an old one can say how old it is.
@@ -88,7 +90,8 @@ def absolute(path: str) -> str:
         raise Failure("there is no program in ''")
     program = shutil.which(path)
     if program is None:
-        raise Failure(f"cannot run servers under {path}: {why_not(path)}")
+        hint = f": write python{path}, or a path" if VERSION.fullmatch(path) else ""
+        raise Failure(f"cannot run servers under {path}: {why_not(path)}{hint}")
     return os.path.abspath(program)  # noqa: PTH100 - Path.resolve would follow the link
 
 

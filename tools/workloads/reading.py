@@ -108,6 +108,7 @@ def check(workload: Workload, where: str) -> None:
     """Raise WorkloadError, with `where` it is from and the key, if a load run would refuse the workload."""
     if fault := _fault(workload):
         key = next((name for name in KEYS if _is_to_blame(name, workload)), "")
+        key = "" if fault.startswith(f"{key} ") else key  # which it names itself
         raise WorkloadError(": ".join(filter(None, (where, key, fault))))
 
 
