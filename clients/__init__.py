@@ -23,11 +23,13 @@ Reading order:
                             `endings`; `trust` and `secure` are TLS under them
     how, over UDP           `datagram_loop`, `caller`, `datagrams`, `datagram_lines`, `datagram_sockets`
     from start to end       `course` and `window`, with `polling`; `ledger`, `failures` and `evidence` keep the books
-    a load process          `worker` is what it runs, `spec` what it is told, `process` what its parent sees of it
+    a load process          `worker` is what it runs, `spec` what it is told, `process` what its parent sees of it;
+                            `checkout` has it find these packages
     all together            `swarm`, and the `events` that it tells its caller
     what it means           `records`, `gathering`, `population`, `connection_rows`, `percentiles`, `breakdown`,
                             `littles_law`, `result`
-    was it the client?      `verdict`, and `ceiling` with `ceiling_cache`, `null_server` and `null_answers`
+    was it the client?      `verdict`, and `ceiling` with `ceiling_cache`, `processor`, `null_server` and
+                            `null_answers`
     on the command line     `options`, `arguments`, `addresses`, `cpu_lists`, `durations`, `command`
     in words                `summary`, `summary_json`, `progress`, `readings`, `histogram`, `words`, `standard_output`
     in files                `folder`, `formats`, `export`, `hgrm`

@@ -69,6 +69,10 @@ class Address:
         return [Target(int(family), _socket_address(sockaddr)) for family, _, _, _, sockaddr in found]
 
 
+NOWHERE = Address("127.0.0.1", 1)
+"""For a plan that is only looked at, or that brings a server of its own: nobody connects to it."""
+
+
 def _socket_address(sockaddr: tuple[object, ...]) -> SocketAddress:
     host, port, *scope = sockaddr
     if len(scope) == 2:

@@ -71,3 +71,11 @@ def is_answer_to(exchange: Exchange, data: bytes) -> bool:
     except WrongAnswerError as wrong:
         return bool(wrong.extra)
     return whole or (judge.known is not None and len(data) >= _TELLING_BYTES)
+
+
+def is_echo_of(exchange: Exchange, data: bytes) -> bool:
+    """Whether `data` begins with the request of an exchange whose answer is another, as far as it came."""
+    request = exchange.request
+    if request == exchange.answer:
+        return False
+    return data.startswith(request) or (len(data) >= _TELLING_BYTES and request.startswith(data))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from clients import ceiling_cache
 from clients.addresses import Address
+from clients.checkout import with_checkout
 from clients.events import WindowClosed, WindowOpened
 from clients.plan import PlanError
 from clients.process import LoadError
@@ -39,7 +40,6 @@ UNDISTURBED = 0.7  # of a CPU, or of all: with several requests in flight, clien
 ENOUGH_IN_FLIGHT = 4  # with fewer, client and server wait for each other, however free the machine is
 FEW_CONNECTIONS = 8  # up to which one more makes a difference that shows
 WARMUP = 0.1
-_CHECKOUT = Path(__file__).resolve().parent.parent
 _WAITS = re.compile(r" (?:sleep|cpu)=[^\s;]+")  # what the null server does not do, in a work line or a mix
 # What makes a plan wait, or more than a closed loop, or give up; each is left at its default.
 _LEFT_OUT = (
@@ -207,13 +207,12 @@ def null_server(plan: LoadPlan) -> Iterator[tuple[Address, int]]:
 def _started(plan: LoadPlan, path: str) -> subprocess.Popen[bytes]:
     others = sorted(set(range(os.cpu_count() or 1)) - _client_cpus(plan))
     settings = {"protocol": plan.protocol, "udp": plan.udp, "path": path, "cpus": others}
-    paths = [str(_CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(
         [sys.executable, "-m", "clients.null_server", json.dumps(settings)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        env=with_checkout(os.environ),
         process_group=0,  # a terminal's Ctrl-C is for the parent
     )
 

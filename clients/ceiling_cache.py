@@ -15,6 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from clients.processor import processor
+
 CEILING_VERSION = 1  # another one whenever load processes or the null server have become faster or slower
 MOST = 200  # ceilings that are kept, the last ones: a cache that only grows would be somebody's problem one day
 
@@ -51,7 +53,7 @@ def fingerprint() -> str:
     usable = ",".join(map(str, sorted(os.sched_getaffinity(0))))
     python = f"{platform.python_implementation()} {platform.python_version()}"
     facts = (
-        _processor(),
+        processor() or platform.machine(),
         f"CPUs {usable} of {os.cpu_count()}",
         platform.release(),
         python,
@@ -83,12 +85,3 @@ def _write(content: dict[str, Any]) -> None:
     except OSError:
         Path(name).unlink(missing_ok=True)
         raise
-
-
-def _processor() -> str:
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() in {"model name", "Hardware"}:
-                return value.strip()
-    return platform.machine()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 READING = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 WRITING = READING | select.EPOLLOUT
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _BIND_ADDRESS_NO_PORT = 24  # of Linux; `socket` has the name from Python 3.12 on
 KNOCK_SECONDS = 0.002  # before a full Unix backlog is tried again
 _ENTERING = (CONNECTING, SHAKING)
@@ -164,7 +164,7 @@ class Connections:
         if target.family != socket.AF_UNIX:
             endpoint.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._spec.close == "reset":
-            endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         if self._sources and (source := source_of(self._sources, target, self._opened)):
             try:
                 bind_source(endpoint, source)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from clients.ledger import Ledger
 
 SECOND_NS = 1_000_000_000
+MOST_EVENTS = 512  # that a loop takes from its poller at a time
 LOOK_NS = 50_000_000  # how often timeouts and an order to stop are looked for
 PROGRESS_NS = 200_000_000
 GRACE_NS = 200_000_000  # after the end, for answers under way and orderly ends

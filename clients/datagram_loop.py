@@ -10,7 +10,7 @@ import select
 import time
 from typing import TYPE_CHECKING
 
-from clients.course import SECOND_NS, Course
+from clients.course import MOST_EVENTS, SECOND_NS, Course
 from clients.datagrams import Callers
 from clients.failures import UnreachableError, detail_of, outcome_of
 from clients.polling import poll_closely
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from clients.spec import Spec
-
-MOST_EVENTS = 512
 
 
 class DatagramLoop:

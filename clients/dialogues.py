@@ -54,7 +54,7 @@ class Dialogues:
         self.demand: Demand[Client] = demand_for(spec, self)
         self.entrance = Entrance(spec, self)
         self.sending = Sending(self)
-        self.hearing = Hearing(self)
+        self.hearing = Hearing(self, spec.protocol)
         self.endings = Endings(self)
         self.paused = self.entrance.paused
         self.present = self.not_done = len(self.clients)
@@ -163,7 +163,11 @@ class Dialogues:
     # Going on
 
     def finish(self, client: Client, now: int) -> None:
-        """The answer that was next is whole and right: write it down and go on."""
+        """The answer that was next is whole and right: write it down and go on.
+
+        Of several that were read at once, the later ones wait here for their turn, and are no longer in flight.
+        """
+        self.area_ns -= time.monotonic_ns() - now
         turn = self.connections.turns[client.fd]
         self.record(client, now, Outcome.ANSWERED)
         client.got = 0

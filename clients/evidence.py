@@ -18,16 +18,17 @@ _MOST_SAMPLES = 4096
 class Evidence:
     """The evidence of one load process, in the window between `begin` and `end`; `open` in between.
 
-    `cpu_seconds` is user and system. `runnable_wait_seconds` is None where the kernel does not tell. `outstanding` is
-    the mean of requests in flight over the window; the loop keeps the sum behind it, requests by nanoseconds.
-    `late_seconds` is the time by which the loop was late, all in all: time in which it did not see what happened.
+    `cpu_seconds` is user and system. `runnable_wait_seconds` is None where the kernel does not tell.
+    `mean_in_flight` is how many requests were in flight in the mean of the window; the loop keeps the sum behind it,
+    requests by nanoseconds. `late_seconds` is the time by which the loop was late, all in all: time in which it did not
+    see what happened.
     """
 
     def __init__(self) -> None:
         self.begun = self.open = False
         self.cpu_seconds = 0.0
         self.runnable_wait_seconds: float | None = None
-        self.outstanding: float | None = None
+        self.mean_in_flight: float | None = None
         self._late_ns, self._all_late_ns = array("q"), 0
         self._random = random.Random(0)
         self._looks = self._began_ns = self._area_began_ns = 0
@@ -55,7 +56,7 @@ class Evidence:
             return
         self.open = False
         if now > self._began_ns:
-            self.outstanding = (area_ns - self._area_began_ns) / (now - self._began_ns)
+            self.mean_in_flight = (area_ns - self._area_began_ns) / (now - self._began_ns)
         self.cpu_seconds += time.process_time()
         if self.runnable_wait_seconds is not None and (wait := runnable_wait()) is not None:
             self.runnable_wait_seconds += wait
@@ -67,7 +68,7 @@ class Evidence:
             "runnable_wait_seconds": self.runnable_wait_seconds,
             "late_ns": self._late_ns.tolist(),
             "late_seconds": self._all_late_ns / 1e9,
-            "outstanding": self.outstanding,
+            "mean_in_flight": self.mean_in_flight,
         }
 
 

@@ -112,7 +112,7 @@ def _errors(recorded: Sequence[Recorded]) -> tuple[dict[str, int], dict[str, str
 def _evidence(found: list[dict[str, Any]]) -> dict[str, Any]:
     """What all load processes used and saw, as `LoadResult` has it."""
     waits = [each["runnable_wait_seconds"] for each in found]
-    seen = [each["outstanding"] for each in found]
+    seen = [each["mean_in_flight"] for each in found]
     return {
         "client_cpu_seconds": sum(each["cpu_seconds"] for each in found),
         "client_wait_seconds": None if None in waits else sum(waits),
@@ -120,7 +120,7 @@ def _evidence(found: list[dict[str, Any]]) -> dict[str, Any]:
             ClientProcess(each["cpu_seconds"], each["runnable_wait_seconds"], each["late_seconds"]) for each in found
         ),
         "loop_late_ns": np.array([late for each in found for late in each["late_ns"]], np.int64),
-        "outstanding": None if None in seen else sum(seen),
+        "mean_in_flight": None if None in seen else sum(seen),
     }
 
 

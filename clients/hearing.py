@@ -10,7 +10,7 @@ import select
 import time
 from typing import TYPE_CHECKING
 
-from clients.answers import is_answer_to
+from clients.answers import is_answer_to, is_echo_of
 from clients.client import CHUNK_BYTES, CONNECTING, GREETING, SHAKING, WAITING, Client
 from clients.failures import WrongAnswerError, too_much
 from clients.records import Outcome
@@ -26,8 +26,8 @@ _TOLD_APART = (Outcome.WRONG_BYTES, Outcome.EXTRA_BYTES)
 class Hearing:
     """The answers to some `dialogues` as they arrive."""
 
-    def __init__(self, dialogues: Dialogues) -> None:
-        self._dialogues = dialogues
+    def __init__(self, dialogues: Dialogues, protocol: str) -> None:
+        self._dialogues, self._protocol = dialogues, protocol
         self._connections = dialogues.connections
         self._taking = False
         self._broken: OSError | None = None  # what was found while answers are taken that came before it
@@ -132,6 +132,10 @@ class Hearing:
         """Fail with what is wrong, told as what it is: `beginning` are the bytes where an answer should begin."""
         exchange = self._connections.turns[client.fd].exchange
         previous = self._previous(client)
+        if client.phase == WAITING and is_echo_of(exchange, beginning):
+            echo = f"the answer is the request itself, as of an echo, and not that of the protocol {self._protocol}"
+            self._dialogues.endings.fail(client, wrong.outcome, f"{echo}: {wrong}", now)
+            return
         if client.phase == WAITING and wrong.extra:
             beginning, previous = wrong.extra, exchange
         if not beginning or wrong.outcome not in _TOLD_APART:

@@ -23,10 +23,10 @@ def littles_law(result: LoadResult) -> dict[str, float] | None:
         begun, done = _begun_ns(result, rows), rows["done_ns"]
         ended = np.minimum(np.where(done > 0, done, result.ended_ns), result.closed_ns)
         flown_ns += int(np.maximum(ended - np.maximum(begun, result.opened_ns), 0)[begun > 0].sum())
-    if not result.outstanding or not flown_ns:
+    if not result.mean_in_flight or not flown_ns:
         return None
     expected = flown_ns / (result.closed_ns - result.opened_ns)
-    return {"seen": result.outstanding, "expected": expected, "ratio": result.outstanding / expected}
+    return {"seen": result.mean_in_flight, "expected": expected, "ratio": result.mean_in_flight / expected}
 
 
 def _begun_ns(result: LoadResult, rows: Requests) -> Column:

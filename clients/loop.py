@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from clients.client import CHUNK_BYTES, SHAKING
 from clients.coming_in import let_in, stay_in
-from clients.course import SECOND_NS, Course
+from clients.course import MOST_EVENTS, SECOND_NS, Course
 from clients.dialogues import Dialogues
 from clients.polling import poll_closely
 from clients.records import ROW
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from clients.records import Rows
     from clients.spec import Spec
 
-MOST_EVENTS = 512
 START_NS = 2_000_000  # before the start, the loop sleeps: polling knows no more than milliseconds
 READABLE = 1  # EPOLLIN and nothing else
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from clients.conversations import DATAGRAM_PROTOCOLS, LARGEST_LINE, PROTOCOLS, SMALLEST_FRAME
 from clients.datagram_lines import LARGEST_DATAGRAM, SMALLEST_DATAGRAM, largest_answer
 from clients.distributions import read_distribution
-from clients.guests.hostile import HOSTILE_KINDS
+from clients.guests.hostile import HOSTILE_KINDS, MOST_CLIENTS
 from clients.pacing import ARRIVALS, HIGHEST_RATE
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 # What a load process has open beside its connections: the standard streams, the poller, what the interpreter
 # opens.
 SPARE_DESCRIPTORS = 32
-MOST_CLIENTS = 100_000
 DEEPEST_PIPELINE = 10_000
 LONGEST_THINK = 3600.0
 MOST_STEPS = 1000
@@ -190,7 +189,7 @@ def _among(name: str, value: str, known: tuple[str, ...]) -> None:
 
 def _within(name: str, value: float, least: float, most: float) -> None:
     if not (math.isfinite(value) and least <= value <= most):
-        raise PlanError(f"{name} is from {_plain(least)} to {_plain(most)}, not {_plain(value)}")
+        raise PlanError(f"{name} must be from {_plain(least)} to {_plain(most)}, not {_plain(value)}")
 
 
 def _plain(value: float) -> str:

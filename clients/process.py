@@ -10,15 +10,15 @@ import sys
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+
+from clients.checkout import with_checkout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from clients.spec import Spec
 
-_CHECKOUT = Path(__file__).resolve().parent.parent
 _PIPE_BYTES = 1 << 20
 _PROGRESS_A_SECOND = 5
 _LAST_MOMENT = 0.5  # seconds for a process that has closed its output to end
@@ -66,13 +66,12 @@ class Told:
 
 def start_worker() -> subprocess.Popen[bytes]:
     """Start a `clients.worker`, which waits for its spec."""
-    paths = [str(_CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(
         [sys.executable, "-m", "clients.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        env=with_checkout(os.environ),
         process_group=0,  # a terminal's Ctrl-C is for the parent, which stops the run and reports it
     )
 

@@ -47,10 +47,10 @@ class LoadResult:
 
     `client_cpu_seconds` is what the load processes used, user and system, in the window; `cpus` where they could
     run; `client_wait_seconds` how long they were ready and did not run, None where the kernel does not tell;
-    `client_processes` has both for each;
-    `loop_late_ns` samples how late their loops were, `outstanding` is the mean of requests in flight that they saw
-    (None: too short a run). `guests` tells what became of held and hostile clients, and `guest_cpu_seconds` what their
-    process used in the window, in no other figure; `missing` tells in words what parts of the load were lost.
+    `client_processes` has both for each; `loop_late_ns` samples how late their loops were. `mean_in_flight` is how many
+    requests were in flight in the mean of the window, as they saw it (None: too short a run); those that still were
+    when it closed are `unfinished`. `guests` tells what became of held and hostile clients, and `guest_cpu_seconds`
+    what their process used in the window, in no other figure; `missing` tells in words what of the load was lost.
     """
 
     plan: LoadPlan
@@ -71,7 +71,7 @@ class LoadResult:
     client_wait_seconds: float | None = None
     client_processes: tuple[ClientProcess, ...] = ()
     loop_late_ns: Column = field(default_factory=lambda: np.empty(0, np.int64))
-    outstanding: float | None = None
+    mean_in_flight: float | None = None
     guests: dict[str, dict[str, object]] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     guest_cpu_seconds: float = 0.0
@@ -160,7 +160,7 @@ class LoadResult:
         return len(self.client_processes) or self.plan.processes
 
     @property
-    def in_flight(self) -> int:
+    def unfinished(self) -> int:
         """Requests that were due or begun when the window closed, had not ended and were not shed."""
         return self.rows.count(self.rows.in_flight)
 

@@ -105,6 +105,8 @@ def _describe_client(result: LoadResult, ceiling: KnownCeiling | None) -> str:
     waited = "" if result.client_waiting is None else f", waited for a CPU for {result.client_waiting:.0%} of it"
     limit = judge(result, ceiling).of_client
     most = f"; it can do {ceiling} against a server that does nothing" if ceiling else ""
+    if ceiling and result.throughput > ceiling.requests_per_second:
+        most = f"; against a server that does nothing, measured once, it did {_rate(ceiling.requests_per_second)}/s"
     return f"{result.client_cpu_seconds:.2f} s of CPU in the window ({result.client_busy:.0%}){waited}: {limit}{most}"
 
 
@@ -112,7 +114,7 @@ def _describe_in_flight(result: LoadResult) -> str:
     unsent = f", {result.unsent:,} of them waiting for a free client" if result.unsent else ""
     little = littles_law(result)
     mean = f"; on average {little['seen']:.3g}, by the records {little['expected']:.3g} (Little)" if little else ""
-    return f"{result.in_flight:,} requests when the window closed{unsent}{mean}"
+    return f"{result.unfinished:,} requests when the window closed{unsent}{mean}"
 
 
 def _describe_request(plan: LoadPlan) -> str:

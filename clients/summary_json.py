@@ -40,7 +40,7 @@ def summary_of(result: LoadResult, ceiling: KnownCeiling | None = None) -> dict[
         "connections": result.plan.connections,
         "connections_opened": len(result.connections),
         "connections_served": result.connections_served,
-        "in_flight": result.in_flight,
+        "in_flight": result.unfinished,
         "unsent": result.unsent,
         "given_up": result.given_up,
         "idle_closed": result.idle_closed,

@@ -127,12 +127,13 @@ def _of_lateness(result: LoadResult) -> list[str]:
 def _of_ceiling(result: LoadResult, ceiling: KnownCeiling | None) -> list[str]:
     if ceiling is None or not ceiling.limited_by_client:
         return []
-    share = result.throughput / ceiling.requests_per_second
-    if share < NEAR_CEILING:
+    share, against_nothing = result.throughput / ceiling.requests_per_second, f"{ceiling.requests_per_second:,.0f}/s"
+    if not NEAR_CEILING <= share < 1 / NEAR_CEILING:  # far above it, that was measured too low and tells nothing
         return []
-    return [
-        f"it did {share:.0%} of what it can do, {ceiling.requests_per_second:,.0f}/s against a server that does nothing"
-    ]
+    if share <= 1:
+        return [f"it did {share:.0%} of what it can do, {against_nothing} against a server that does nothing"]
+    above = f"it did as much as it can do, {result.throughput:,.0f}/s"
+    return [f"{above}: against a server that does nothing, measured once, it did {against_nothing}"]
 
 
 def _of_connections(result: LoadResult) -> str:
@@ -145,6 +146,6 @@ def _of_connections(result: LoadResult) -> str:
     if result.unsent + result.shed < (1 - MET) * result.offered * result.duration:
         return ""
     places = result.plan.connections * result.plan.pipeline
-    if (result.outstanding or 0.0) < MOSTLY * places:  # they were not busy: they could not connect, say
+    if (result.mean_in_flight or 0.0) < MOSTLY * places:  # they were not busy: they could not connect, say
         return ""
     return f"{places} requests at a time were in flight, and more were due: the server was slow for so few connections"

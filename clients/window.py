@@ -6,6 +6,7 @@ import time
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from clients.course import SECOND_NS
 from clients.events import Listener, Progress, WindowClosed, WindowNear, WindowOpened
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from clients.plan import LoadPlan
     from clients.process import Told
 
-SECOND_NS = 1_000_000_000
 _PROGRESS_NS = 200_000_000
 _NEAR_NS = 50_000_000  # time to look at some hundred processes
 

@@ -28,6 +28,7 @@ from select import EPOLLIN, EPOLLONESHOT, epoll
 from time import monotonic
 
 from servers.runtime.bell import Bell
+from servers.runtime.limits import LONGEST_WAIT
 from servers.runtime.resting import RestingConversation
 from servers.runtime.scarcity import PAUSE
 from servers.runtime.threads import Threads, wanted_threads
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
     Queue = SimpleQueue[RestingConversation | None]  # None tells a thread to end
 
-LONGEST_WAIT = 60.0  # seconds; a poller takes no infinity
 SHORTEST_LOOK = 0.01  # seconds between two looks at the deadlines, each of which is a look at every client that rests
 
 

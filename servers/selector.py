@@ -29,7 +29,7 @@ from time import monotonic
 
 from servers.runtime.bell import Bell
 from servers.runtime.compute import burn
-from servers.runtime.limits import DRAIN_PATIENCE
+from servers.runtime.limits import DRAIN_PATIENCE, LONGEST_WAIT
 from servers.runtime.nonblocking import Channel
 from servers.runtime.pollers import READ, open_poller
 from servers.runtime.scarcity import PAUSE
@@ -49,9 +49,6 @@ if TYPE_CHECKING:
 
         def wake_up(self) -> None:
             """Go on."""
-
-
-LONGEST_WAIT = 60.0  # seconds; a poller takes no infinity
 
 
 def serve(listener: Listener, service: Service) -> None:

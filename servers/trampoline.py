@@ -31,6 +31,7 @@ from math import inf
 from time import monotonic
 from types import coroutine
 
+from servers.runtime.limits import LONGEST_WAIT
 from servers.runtime.pollers import READ, WRITE, open_poller
 from servers.runtime.tasks import Door
 
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
 
     Awaited: TypeAlias = "tuple[int, int] | float"  # a descriptor with its event, or a time
     Task: TypeAlias = Coroutine[Any, Any, None]  # it yields what it awaits, and is sent nothing
-
-LONGEST_WAIT = 60.0  # seconds; a poller takes no infinity
 
 
 def serve(listener: Listener, service: Service) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from clients.ceiling import Ceiling
-from tools.fitness.findings import Busy, Findings, Spin, Wakes
+from tools.fitness.findings import Busy, MachineFindings, Spin, Wakes
 
 FAST = Ceiling(60_000.0, 15e-6, limited_by_client=True, measured_at="2025-01-31")
-FIT = Findings(
+FIT = MachineFindings(
     cpus=4,
     usable_cpus=4,
     shared_cores=(),

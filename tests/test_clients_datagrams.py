@@ -133,7 +133,7 @@ def test_every_address_and_protocol_and_several_processes() -> None:
         by_time = run_load(LoadPlan(there, udp=True, connections=3, duration=0.3))
     assert by_time.ok
     assert by_time.completed > 0
-    assert by_time.in_flight == 3
+    assert by_time.unfinished == 3
 
 
 @pytest.mark.parametrize("churn", [False, True])
@@ -288,8 +288,8 @@ def _serve_until(endpoint: socket.socket, reply: Reply) -> None:
 @pytest.mark.parametrize(
     ("parameters", "complaint"),
     [
-        ({"size": LARGEST_DATAGRAM + 1}, f"size of a datagram is from 16 to {LARGEST_DATAGRAM}, not 65508"),
-        ({"size": 15}, "size of a datagram is from 16"),
+        ({"size": LARGEST_DATAGRAM + 1}, f"size of a datagram must be from 16 to {LARGEST_DATAGRAM}, not 65508"),
+        ({"size": 15}, "size of a datagram must be from 16"),
         ({"size": 65_507, "protocol": "upper"}, "the answer to a datagram of 65507 bytes would have"),
         ({"protocol": "work", "work": "64"}, "over udp the protocol is one of echo, upper, not 'work'"),
         ({"protocol": "http"}, "over udp the protocol is one of"),
@@ -323,7 +323,7 @@ def test_the_command_counts_what_is_lost_and_succeeds() -> None:
     assert (summary["transport"], summary["tls"], summary["parameters"]["udp"]) == ("udp", False, True)
     assert (summary["requests"], summary["late"], summary["duplicates"]) == (18, 0, 0)
     assert (large.returncode, large.stderr.count("\n")) == (2, 1)
-    assert "size of a datagram is from 16 to 65507, not 70000" in large.stderr
+    assert "size of a datagram must be from 16 to 65507, not 70000" in large.stderr
     assert "10 clients, one socket each, echo, datagrams of 64 bytes, over UDP" in plain.stdout
 
 

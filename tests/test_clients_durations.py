@@ -56,9 +56,9 @@ def test_a_load_run_has_the_times_that_were_written() -> None:
     ("option", "text", "complaint"),
     [
         ("--duration", "long", "argument --duration: a time is in seconds or has a unit"),
-        ("--duration", "25h", "duration is from 0.01 to 86400, not 90000"),
+        ("--duration", "25h", "duration must be from 0.01 to 86400, not 90000"),
         ("--warmup", "-1s", "argument --warmup"),
-        ("--timeout", "infs", "timeout is from 0.001 to 3600, not inf"),
+        ("--timeout", "infs", "timeout must be from 0.001 to 3600, not inf"),
     ],
 )
 def test_a_load_run_refuses_other_times(

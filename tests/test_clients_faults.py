@@ -96,7 +96,7 @@ def test_a_server_that_never_answers_ends_with_the_duration() -> None:
         result = load(server.address, duration=0.3)
         assert time.monotonic() - began < 0.3 + 5.0
     assert result.errors == {"unanswered": 2}
-    assert result.in_flight == 2
+    assert result.unfinished == 2
     assert result.latency()["p50"] is None
     assert findings(result)[0] == "0 of 2 connections were served"
 

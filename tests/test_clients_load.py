@@ -45,7 +45,7 @@ def test_a_counted_run_sends_exactly_so_many_requests(requests: int, churn: bool
     with known_server() as server:
         result = load(server, requests=requests, churn=churn, processes=processes)
     assert result.completed == server.requests == len(result.requests) == requests
-    assert result.in_flight == 0
+    assert result.unfinished == 0
     assert server.connections == len(result.connections) == (requests if churn else 4)
     assert result.ok
 
@@ -86,7 +86,7 @@ def test_what_is_measured_ended_within_the_window() -> None:
     assert result.completed == inside < len(result.requests)
     assert result.throughput == pytest.approx(inside / 0.4)
     assert len(result.latencies()) == inside
-    assert 0 < result.in_flight <= 4  # one may be between an answer and its next request
+    assert 0 < result.unfinished <= 4  # one may be between an answer and its next request
     assert 0 < result.client_cpu_seconds <= 2 * 0.4
 
 
@@ -290,3 +290,21 @@ def test_percentiles_are_refused_from_too_few_requests() -> None:
     assert [name for name, value in one.items() if value is None] == ["p90", "p99", "p999"]
     assert [name for name, value in hundred.items() if value is None] == ["p99", "p999"]
     assert [name for name, value in thousand.items() if value is None] == ["p999"]
+
+
+@pytest.mark.parametrize(("protocol", "work"), [("work", "64"), ("work", "4000"), ("upper", ""), ("http", "")])
+def test_a_server_that_echoes_where_something_else_is_asked_for_is_told_as_one(protocol: str, work: str) -> None:
+    """A user's own server that speaks another protocol than the workload is a mistake that the bytes give away."""
+    with known_server() as server:
+        result = load(server, protocol=protocol, work=work, duration=0.3)
+    (example,) = result.error_examples.values()
+    told = f"the answer is the request itself, as of an echo, and not that of the protocol {protocol}: "
+    assert told in example
+
+
+def test_wrong_bytes_of_an_echo_are_no_echo_of_another() -> None:
+    """Where echo is asked for, the request itself is right, and what is wrong is told as it is."""
+    with known_server(lambda _number, line: (line.swapcase(),)) as server:
+        result = load(server, duration=0.3)
+    assert all("as of an echo" not in example for example in result.error_examples.values())
+    assert result.error_examples

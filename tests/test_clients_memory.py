@@ -46,7 +46,7 @@ with subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdout=subprocess.PIP
     while data := os.read(child.stdout.fileno(), 1 << 20):
         heard += data
 size = 1_000_000 * ROW.size
-evidence = Evidence().to_json() | {{"outstanding": 2.0}}
+evidence = Evidence().to_json() | {{"mean_in_flight": 2.0}}
 report = {{
     "errors": {{}}, "examples": {{}}, "late": 0, "duplicates": 0, "idle_closed": 0, "ended_ns": 2_200_000_000,
     "gave_up": False, "guests": {{}}, "evidence": evidence,

@@ -64,7 +64,7 @@ def test_what_was_never_sent_is_in_the_distribution_with_its_age() -> None:
     with known_server(known_servers.never) as server:
         result = opened(server.address, rate=100, duration=0.5, connections=2, timeout=10.0)
     assert outcomes(result) == {"in-flight": 50}
-    assert result.in_flight == 50
+    assert result.unfinished == 50
     assert (result.given_up, result.unsent) == (50, 48)
     sent = result.request("sent_ns")
     assert np.count_nonzero(sent) == 2

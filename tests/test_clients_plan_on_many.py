@@ -26,7 +26,7 @@ def test_sources_of_a_cluster_are_refused() -> None:
 
 def test_one_step_is_refused() -> None:
     """It goes from one rate to another in no step; none at all is a ramp."""
-    with pytest.raises(PlanError, match="steps is from 2 to"):
+    with pytest.raises(PlanError, match="steps must be from 2 to"):
         LoadPlan(NOBODY, rate=100, final_rate=200, steps=1)
     assert len(LoadPlan(NOBODY, rate=100, final_rate=200, steps=2).segments) == 2
     assert LoadPlan(NOBODY, rate=100, final_rate=200).steps == 0

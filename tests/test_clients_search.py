@@ -18,7 +18,7 @@ from clients.addresses import Address
 from clients.plan import LoadPlan
 from clients.records import CONNECTION_COLUMNS, REQUEST_COLUMNS, REQUEST_FORMATS, Outcome
 from clients.result import LoadResult
-from clients.searching.objective import Findings, Objective, read_objective, reasons
+from clients.searching.objective import Objective, ProbeFindings, read_objective, reasons
 from clients.searching.probing import findings_of, probe_with
 from clients.searching.search import LONGEST_WINDOW, search
 from clients.searching.steadiness import in_flight, in_flight_grew
@@ -64,21 +64,21 @@ def test_a_trial_asks_for_what_the_percentile_needs() -> None:
 @pytest.mark.parametrize(
     ("findings", "expected"),
     [
-        (Findings(1.0, 0.05), []),
-        (Findings(0.99, 0.001), []),
-        (Findings(1.02, 0.001), []),
-        (Findings(0.9899, 0.001), ["achieved only 98.9 %"]),
-        (Findings(0.92, 0.2, growing=True), ["achieved only 92 %", "in flight grew", "p99 200 ms, above 50 ms"]),
-        (Findings(1.0, 0.051), ["p99 51 ms, above 50 ms"]),
-        (Findings(1.0, None), ["too few requests to tell p99"]),
-        (Findings(0.5, None), ["achieved only 50 %"]),
-        (Findings(1.0, 0.001, growing=True), ["in flight grew"]),
-        (Findings(1.0, 0.001, errors=1), ["1 error"]),
-        (Findings(1.0, 0.001, errors=1200, shed=3), ["1,200 errors", "3 requests shed"]),
-        (Findings(1.0, 0.001, client_limited=True), []),
+        (ProbeFindings(1.0, 0.05), []),
+        (ProbeFindings(0.99, 0.001), []),
+        (ProbeFindings(1.02, 0.001), []),
+        (ProbeFindings(0.9899, 0.001), ["achieved only 98.9 %"]),
+        (ProbeFindings(0.92, 0.2, growing=True), ["achieved only 92 %", "in flight grew", "p99 200 ms, above 50 ms"]),
+        (ProbeFindings(1.0, 0.051), ["p99 51 ms, above 50 ms"]),
+        (ProbeFindings(1.0, None), ["too few requests to tell p99"]),
+        (ProbeFindings(0.5, None), ["achieved only 50 %"]),
+        (ProbeFindings(1.0, 0.001, growing=True), ["in flight grew"]),
+        (ProbeFindings(1.0, 0.001, errors=1), ["1 error"]),
+        (ProbeFindings(1.0, 0.001, errors=1200, shed=3), ["1,200 errors", "3 requests shed"]),
+        (ProbeFindings(1.0, 0.001, client_limited=True), []),
     ],
 )
-def test_a_run_fails_for_all_its_reasons(findings: Findings, expected: list[str]) -> None:
+def test_a_run_fails_for_all_its_reasons(findings: ProbeFindings, expected: list[str]) -> None:
     """Too slow, too little, growing, failing; a busy client alone is no failure."""
     assert reasons(findings, P99_50MS) == expected
 
@@ -86,26 +86,26 @@ def test_a_run_fails_for_all_its_reasons(findings: Findings, expected: list[str]
 def queue(capacity: float, service: float = 0.0002) -> Probe:
     """A server whose response grows as a queue's does, and which answers its capacity and no more."""
 
-    def probe(rate: float, _window: float) -> Findings:
+    def probe(rate: float, _window: float) -> ProbeFindings:
         if rate >= capacity:
-            return Findings(capacity / rate, 2.0, growing=True)
-        return Findings(1.0, 4.6 * service / (1 - rate / capacity))
+            return ProbeFindings(capacity / rate, 2.0, growing=True)
+        return ProbeFindings(1.0, 4.6 * service / (1 - rate / capacity))
 
     return probe
 
 
 def flat(capacity: float) -> Probe:
     """A server which sheds in silence: however much is asked, as much is answered, and at once."""
-    return lambda rate, _window: Findings(min(1.0, capacity / rate), 0.001)
+    return lambda rate, _window: ProbeFindings(min(1.0, capacity / rate), 0.001)
 
 
 def noisy(probe: Probe, seed: int, share: float) -> Probe:
     """Have a share of the runs disturbed by a stall of the machine."""
     random_ = random.Random(seed)
 
-    def disturbed(rate: float, window: float) -> Findings:
+    def disturbed(rate: float, window: float) -> ProbeFindings:
         found = probe(rate, window)
-        return Findings(found.achieved - 0.005, 0.3, found.growing) if random_.random() < share else found
+        return ProbeFindings(found.achieved - 0.005, 0.3, found.growing) if random_.random() < share else found
 
     return disturbed
 
@@ -122,9 +122,9 @@ AT_50MS = 1 - 4.6 * 0.0002 / 0.05
         (queue(44_000), 44_000 * AT_50MS, "p99"),
         (flat(5000), 5050, "achieved only"),
         (flat(1000), 1010, "achieved only"),
-        (lambda rate, _window: Findings(1.0, 0.001, errors=int(rate > 2500)), 2500, "1 error"),
-        (lambda rate, _window: Findings(1.0, 0.001, growing=rate > 7000), 7000, "in flight grew"),
-        (lambda rate, _window: Findings(1.0, 0.001, shed=rate > 7000), 7000, "1 requests shed"),
+        (lambda rate, _window: ProbeFindings(1.0, 0.001, errors=int(rate > 2500)), 2500, "1 error"),
+        (lambda rate, _window: ProbeFindings(1.0, 0.001, growing=rate > 7000), 7000, "in flight grew"),
+        (lambda rate, _window: ProbeFindings(1.0, 0.001, shed=rate > 7000), 7000, "1 requests shed"),
     ],
 )
 @pytest.mark.parametrize("precision", [0.05, 0.01])
@@ -149,7 +149,7 @@ def test_the_start_does_not_matter(start: float) -> None:
 
 def test_a_server_that_never_holds_ends_the_search() -> None:
     """Halved down to where a trial would take too long; there is no rate, and it is said why."""
-    result = search(lambda _rate, _window: Findings(1.0, 0.06), P99_50MS)
+    result = search(lambda _rate, _window: ProbeFindings(1.0, 0.06), P99_50MS)
     assert (result.rate, result.confirmed) == (None, False)
     assert result.limit == "p99 60 ms, above 50 ms"
     assert result.trials[-1].rate == P99_50MS.requests / LONGEST_WINDOW
@@ -159,7 +159,7 @@ def test_a_server_that_never_holds_ends_the_search() -> None:
 
 def test_a_server_that_always_holds_ends_the_search() -> None:
     """At the highest rate that is asked at all."""
-    result = search(lambda _rate, _window: Findings(1.0, 0.001), P99_50MS, highest_rate=10_000_000)
+    result = search(lambda _rate, _window: ProbeFindings(1.0, 0.001), P99_50MS, highest_rate=10_000_000)
     assert (result.rate, result.confirmed, result.limit) == (10_000_000, True, "the highest rate asked")
     assert len(result.trials) <= 20
 
@@ -170,10 +170,12 @@ def test_a_search_ends_whatever_the_server_does() -> None:
         random_ = random.Random(seed)
         windows: list[float] = []
 
-        def probe(_rate: float, window: float, dice: random.Random = random_, seen: list[float] = windows) -> Findings:
+        def probe(
+            _rate: float, window: float, dice: random.Random = random_, seen: list[float] = windows
+        ) -> ProbeFindings:
             seen.append(window)
             response = dice.choice([None, 0.001, 0.05, 0.06, 9.0])
-            return Findings(dice.uniform(0.95, 1.01), response, growing=dice.random() < 0.2)
+            return ProbeFindings(dice.uniform(0.95, 1.01), response, growing=dice.random() < 0.2)
 
         result = search(probe, P99_50MS, start_rate=random_.choice([1, 1000, 9e6]))
         assert len(windows) == len(result.trials) <= 200
@@ -187,10 +189,10 @@ def test_a_disturbed_trial_is_made_once_more() -> None:
     undisturbed = queue(3000)
     calls = 0
 
-    def probe(rate: float, window: float) -> Findings:
+    def probe(rate: float, window: float) -> ProbeFindings:
         nonlocal calls
         calls += 1
-        return Findings(0.995, 0.4) if calls == 1 else undisturbed(rate, window)
+        return ProbeFindings(0.995, 0.4) if calls == 1 else undisturbed(rate, window)
 
     result = search(probe, P99_50MS)
     assert result.rate == pytest.approx(3000 * AT_50MS, rel=0.06)
@@ -207,10 +209,10 @@ def test_noise_costs_a_step_but_not_the_search() -> None:
     assert all(len(result.trials) <= MOST_TRIALS for result in results)
 
 
-@pytest.mark.parametrize("failing", [Findings(0.5, 2.0), Findings(1.0, 0.001, errors=3)])
-def test_a_clear_failure_is_not_made_again(failing: Findings) -> None:
+@pytest.mark.parametrize("failing", [ProbeFindings(0.5, 2.0), ProbeFindings(1.0, 0.001, errors=3)])
+def test_a_clear_failure_is_not_made_again(failing: ProbeFindings) -> None:
     """Neither where the answers fail, nor where it is far from holding."""
-    result = search(lambda rate, _window: failing if rate >= 2000 else Findings(1.0, 0.001), P99_50MS)
+    result = search(lambda rate, _window: failing if rate >= 2000 else ProbeFindings(1.0, 0.001), P99_50MS)
     failed = [trial.rate for trial in result.trials if not trial.held]
     assert len(failed) == len(set(failed))
 
@@ -219,10 +221,10 @@ def failing_to_confirm(below: float) -> Probe:
     """Trials hold up to 4000/s; of runs at one rate, the second fails, unless the rate is below."""
     seen: set[float] = set()
 
-    def probe(rate: float, _window: float) -> Findings:
+    def probe(rate: float, _window: float) -> ProbeFindings:
         again = rate in seen
         seen.add(rate)
-        return Findings(1.0, 0.2 if rate > 4000 or (again and rate >= below) else 0.01)
+        return ProbeFindings(1.0, 0.2 if rate > 4000 or (again and rate >= below) else 0.01)
 
     return probe
 
@@ -249,9 +251,9 @@ def test_a_trial_is_as_long_as_its_percentile_needs(start: float, least_window: 
     """At a low rate a percentile takes longer."""
     windows: dict[float, float] = {}
 
-    def probe(rate: float, window: float) -> Findings:
+    def probe(rate: float, window: float) -> ProbeFindings:
         windows[rate] = window
-        return Findings(1.0, 0.001 if rate < 30_000 else 1.0)
+        return ProbeFindings(1.0, 0.001 if rate < 30_000 else 1.0)
 
     search(probe, P99_50MS, start_rate=start, window=0.5)
     assert windows[start] == least_window
@@ -261,8 +263,8 @@ def test_a_trial_is_as_long_as_its_percentile_needs(start: float, least_window: 
 def test_a_trial_with_too_few_answers_is_made_longer() -> None:
     """Not failed: where nothing but the percentile is missing, twice the time and again."""
 
-    def probe(rate: float, window: float) -> Findings:
-        return Findings(1.0, 0.001 if rate * window > 5000 else None)
+    def probe(rate: float, window: float) -> ProbeFindings:
+        return ProbeFindings(1.0, 0.001 if rate * window > 5000 else None)
 
     result = search(probe, P99_50MS, window=1.5, highest_rate=1000)
     assert [(trial.duration, trial.why) for trial in result.trials[:3]] == [
@@ -275,25 +277,27 @@ def test_a_trial_with_too_few_answers_is_made_longer() -> None:
 
 def test_a_busy_client_is_named_beside_what_failed() -> None:
     """A rate that fails while the load processes are busy is perhaps not the server's."""
-    result = search(lambda rate, _window: Findings(min(1, 9000 / rate), 0.001, client_limited=rate > 8000), P99_50MS)
+    result = search(
+        lambda rate, _window: ProbeFindings(min(1, 9000 / rate), 0.001, client_limited=rate > 8000), P99_50MS
+    )
     assert result.rate == pytest.approx(9000, rel=0.06)
     assert result.limit.endswith("the client may have been the limit")
 
 
-def raise_interrupt(rate: float) -> Findings:
+def raise_interrupt(rate: float) -> ProbeFindings:
     """Be interrupted between two runs."""
     raise KeyboardInterrupt(rate)
 
 
 def test_an_interrupt_between_runs_is_one_too() -> None:
     """Ctrl-C in the set-up of a run loses nothing of what was found before."""
-    result = search(lambda rate, _window: Findings(1.0, 0.001) if rate < 3000 else raise_interrupt(rate), P99_50MS)
+    result = search(lambda rate, _window: ProbeFindings(1.0, 0.001) if rate < 3000 else raise_interrupt(rate), P99_50MS)
     assert (result.rate, result.confirmed, result.limit) == (2000, False, "interrupted")
 
 
 def test_an_interrupt_keeps_what_was_found() -> None:
     """The highest rate that had held, unconfirmed."""
-    result = search(lambda rate, _window: Findings(1.0, 0.001, interrupted=rate > 3000), P99_50MS)
+    result = search(lambda rate, _window: ProbeFindings(1.0, 0.001, interrupted=rate > 3000), P99_50MS)
     assert (result.rate, result.confirmed, result.limit) == (2000, False, "interrupted")
 
 

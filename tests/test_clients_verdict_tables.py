@@ -62,7 +62,7 @@ def run_of(
         cpus=(0,),
         interrupted=False,
         gave_up=False,
-        outstanding=9.0,
+        mean_in_flight=9.0,
     )
 
 
@@ -109,12 +109,22 @@ def test_a_client_that_was_late_itself_is_the_limit(late_ms: float, took_ms: flo
         (Ceiling(1000), "client"),
         (Ceiling(1100), "client"),
         (Ceiling(1120), ""),
+        (Ceiling(910), "client"),
+        (Ceiling(700), ""),  # which it was not, as it did 142 % of it
         (Ceiling(1000, limited_by_client=False), ""),
     ],
 )
 def test_a_client_that_did_all_it_can_is_the_limit(ceiling: Ceiling | None, limit: str) -> None:
     """Nine tenths of what it does against a server that does nothing, if it was the limit there."""
     assert judge(run_of(), ceiling).limit == limit
+
+
+def test_no_share_of_a_ceiling_is_above_all_of_it() -> None:
+    """A ceiling is measured once, against a server that does nothing, and can be passed: that is said in rates."""
+    (below,), (above,) = (judge(run_of(), Ceiling(rate)).reasons for rate in (1050, 950))
+    assert below == "it did 95% of what it can do, 1,050/s against a server that does nothing"
+    assert above.startswith("it did as much as it can do, 996/s: ")
+    assert above.endswith("measured once, it did 950/s")
 
 
 @pytest.mark.parametrize(
@@ -158,8 +168,8 @@ def test_a_run_without_requests_has_a_verdict() -> None:
 def test_littles_law_is_checked_from_the_rows(took_ms: float) -> None:
     """A thousand a second, each so long in flight: what the loops saw is compared with that."""
     expected = took_ms - 0.1  # from sent, which is a tenth of a millisecond after due
-    little = littles_law(replace(run_of(took_ms=took_ms, rate=1000.0), outstanding=2 * expected))
+    little = littles_law(replace(run_of(took_ms=took_ms, rate=1000.0), mean_in_flight=2 * expected))
     assert little is not None
     assert little["expected"] == pytest.approx(expected, rel=0.05)
     assert little["ratio"] == pytest.approx(2, rel=0.05)
-    assert littles_law(replace(run_of(), outstanding=None)) is None
+    assert littles_law(replace(run_of(), mean_in_flight=None)) is None

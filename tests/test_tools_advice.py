@@ -9,9 +9,10 @@ import pytest
 
 from tools.advice.costs import crossed, memory_of_two
 from tools.advice.giving import advise
-from tools.advice.standings import Figure, Memory, Standing, listed
+from tools.advice.standings import Figure, Memory, Standing
 from tools.verdicts.places import Places
 from tools.verdicts.verdict import ADMISSION, CLIENT, GIL, HOST_NOISE, POOL, SERVER_CPU, UNSATURATED, Verdict
+from tools.words import enumerated
 
 KIBIBYTE = 1024
 
@@ -329,6 +330,14 @@ def test_a_model_past_its_peak_is_named_with_the_number_of_clients() -> None:
     assert "Law" not in whole(first(), second(usl_peak=50.0), connections=50)
 
 
+def test_a_peak_that_is_not_known_well_is_told_as_unknown() -> None:
+    """Of the first tier, with the reason, and without a number of clients to go by."""
+    reasons = ("the law misses the points by 20%", "the peak may be at 10 to 40")
+    text = whole(first(usl_unsure=reasons[0]), second(usl_unsure=reasons[1]), connections=50)
+    assert f"cannot be told by the Universal Scalability Law: selector ({reasons[0]})." in text
+    assert "does most at" not in text
+
+
 @pytest.mark.parametrize(("capacity", "told"), [(1101.0, True), (1100.0, False), (None, False)])
 def test_a_capacity_that_is_surely_higher_has_another_first(capacity: float | None, told: bool) -> None:
     """More than a tenth, for a search has no interval."""
@@ -338,7 +347,12 @@ def test_a_capacity_that_is_surely_higher_has_another_first(capacity: float | No
 
 def test_words_are_listed_as_in_a_sentence() -> None:
     """One, two, three, and none."""
-    assert [listed(words) for words in (["a"], ["a", "b"], ["a", "b", "c"], [])] == ["a", "a and b", "a, b and c", ""]
+    assert [enumerated(words) for words in (["a"], ["a", "b"], ["a", "b", "c"], [])] == [
+        "a",
+        "a and b",
+        "a, b and c",
+        "",
+    ]
 
 
 def test_no_advice_is_given_on_what_is_not_known() -> None:

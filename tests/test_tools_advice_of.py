@@ -13,13 +13,14 @@ from rich.console import Console
 
 from tests.comparisons import WORKLOADS, header, made_up, rounds_of
 from tools.advice.giving import advise
+from tools.advice.of_comparison import advice_of
 from tools.advice.standings import Figure, Standing
 from tools.analysis.summary import summarized
 from tools.cli import run
 from tools.report.page import report_page
 from tools.saved.cells import Capacity, MemoryProbe
 from tools.saved.results import SUMMARY, read_results, writing
-from tools.tables.advice_of import advice_of, advice_table
+from tools.tables.advice import advice_table
 from tools.tables.of_comparison import tables_of
 from tools.tables.terminal import print_tables
 

@@ -11,7 +11,8 @@ import pytest
 
 from servers.registry import MODELS
 from tools.cli import run
-from tools.comparison.asked import HELD, MEMORY_ROUNDS_IN_FULL, OBJECTIVE, Asked, AskedError, asked_plan
+from tools.comparison.asked import HELD, MEMORY_ROUNDS_IN_FULL, Asked, AskedError, asked_plan
+from tools.comparison.capacity import DEFAULT_OBJECTIVE
 from tools.comparison.planning import DEFAULT_TIMING, FULL, MAX_ROUNDS, QUICK
 from tools.comparison.progress import described
 from tools.comparison.remaining import Remaining
@@ -64,7 +65,7 @@ def test_full_has_all_there_is() -> None:
     """Long windows, memory in several rounds, a capacity, and two workloads at other numbers of connections."""
     plan = asked_plan(Asked(full=True)).plan
     assert plan.timing == FULL
-    assert (plan.held, plan.memory_rounds, plan.objective) == (HELD, MEMORY_ROUNDS_IN_FULL, OBJECTIVE)
+    assert (plan.held, plan.memory_rounds, plan.objective) == (HELD, MEMORY_ROUNDS_IN_FULL, str(DEFAULT_OBJECTIVE))
     assert {workload.scaling_of for workload in plan.workloads} == {"", "waiting", "computing"}
 
 

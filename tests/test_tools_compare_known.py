@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from tools.accounting.cgroups import Cgroup
     from tools.accounting.meters import Meter
-    from tools.comparison.findings import Findings
+    from tools.comparison.findings import CellFindings
     from tools.saved.cells import Cell, Load
 
 SERVICE = Path(__file__).with_name("known_service.py")
@@ -161,7 +161,7 @@ def service(kind: str) -> Variant:
 
 def found(
     variant: Variant, workload: Workload, *, warm_up: float = 0.1, duration: float = 0.6
-) -> tuple[Findings, Cell]:
+) -> tuple[CellFindings, Cell]:
     """One cell, with the server and the clients on CPUs of their own."""
     mine, other = two_cpus()
     bench = Bench(Division((other,), (mine,), ""), {}, Canaries({}), nullcontext)

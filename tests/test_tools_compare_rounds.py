@@ -11,7 +11,7 @@ import pytest
 
 from clients.ceiling import Ceiling
 from tests.made_up_cells import SEED, Comparing, Told
-from tools.analysis.narrowing import cells_wanted
+from tools.analysis.narrowing import cells_wanted, widths
 from tools.analysis.summary import summarized
 from tools.comparison import carrying_out
 from tools.comparison.planning import FEWEST_REPEATS, REPEATS, Plan, Timing
@@ -75,8 +75,13 @@ def test_rounds_end_where_there_are_as_many_as_allowed_and_say_so(made: Comparin
     assert sorted(cell.round for cell in results.cells) == [1, 2, 3, 4, 5, 6, 7]
     notes = belief_table(results, summarized(results)).notes
     assert cells_wanted(results) == 7
-    not_reached = "NOT REACHED: on keepalive the interval of what ranks the models is wider than 5.0% for some"
-    assert any(note.startswith(not_reached) and "after 7 rounds" in note for note in notes)
+    not_reached = (
+        "NOT REACHED: after 7 rounds the interval of what ranks the models is wider than 5.0% for some of them "
+    )
+    (note,) = (note for note in notes if note.startswith(not_reached))
+    (width,) = widths(results).values()
+    assert width is not None
+    assert note.endswith(f"on keepalive (selector: {width:.1%}).")
 
 
 def test_a_model_that_serves_only_some_clients_asks_for_no_more_rounds(made: Comparing) -> None:

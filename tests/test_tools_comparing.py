@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tools.comparison.comparing import Done
-    from tools.comparison.findings import Findings
+    from tools.comparison.findings import CellFindings
     from tools.comparison.planning import Step
 
 BENCH = Bench(Division((), (), "a test does not need them apart"), {}, Canaries({}), nullcontext)
@@ -70,12 +70,12 @@ def test_a_second_signal_does_not_break_off_the_cleaning_up() -> None:
     assert interruption.signal == signal.SIGINT
 
 
-def once(workload: Workload, model: str) -> Findings:
+def once(workload: Workload, model: str) -> CellFindings:
     """One short cell on CPUs that the two sides share."""
     return measured(BENCH, workload, note(model), warm_up=0.1, duration=0.4)
 
 
-def cost_of(findings: Findings) -> float | None:
+def cost_of(findings: CellFindings) -> float | None:
     """CPU seconds for a request, None where the method could not see all."""
     load, cpu = findings.load_record(), findings.cpu_record()
     assert load is not None

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tools.fitness.checks import Check
-    from tools.fitness.findings import Findings
+    from tools.fitness.findings import MachineFindings
 
 
 def checks(**changes: Any) -> dict[str, Check]:
@@ -173,7 +173,7 @@ def test_again_forgets_what_was_measured(monkeypatch: pytest.MonkeyPatch, capsys
     """And without it, a ceiling that is remembered stays."""
     asked: list[bool] = []
 
-    def look(*, again: bool) -> Findings:
+    def look(*, again: bool) -> MachineFindings:
         asked.append(again)
         return FIT
 

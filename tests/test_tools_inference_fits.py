@@ -63,6 +63,21 @@ def test_the_peak_is_where_the_curve_is_highest() -> None:
     assert usl(measured(0.3, 0.0)).peak is None
 
 
+def test_a_peak_has_an_interval_and_is_wide_where_the_curve_hardly_bends() -> None:
+    """Without noise it is known; with noise on a curve that is nearly flat it may be anywhere, or nowhere."""
+    known = usl(measured(0.05, 0.0005))
+    assert known.peak_ends is not None
+    assert list(known.peak_ends) == pytest.approx([known.peak, known.peak])
+    assert not known.is_peak_wide
+    flat = [usl(measured(0.5, 0.00002, noise=0.1, seed=seed)) for seed in range(10)]
+    assert sum(found.is_peak_wide for found in flat) >= 8
+    assert any(found.peak_ends and math.isinf(found.peak_ends[1]) for found in flat)
+    assert usl(measured(0.05, 0.0005, rounds=3)).peak_ends is None
+    never = usl(measured(0.3, 0.0))
+    assert never.peak_ends == (math.inf, math.inf)
+    assert not never.is_peak_wide
+
+
 def test_the_intervals_hold_the_parameters_about_as_often_as_they_say() -> None:
     """Of forty simulated sessions with noise of 5 %, at least thirty-four; each is fitted in less than a second."""
     held = []

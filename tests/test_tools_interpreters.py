@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from clients.checkout import CHECKOUT
 from servers.registry import MODELS
 from tools.failure import Failure
 from tools.machine import SERVE, this_interpreter
@@ -65,7 +66,7 @@ def test_our_own_packages_do_not_leak_into_another_interpreter(monkeypatch: pyte
     assert found != ""  # a file without a version
     model = chosen_models(["threaded"], {}).models[0]
     environment = environment_of(replace(model, interpreter="3.11"))
-    assert environment["PYTHONPATH"] == str(interpreters.CHECKOUT)
+    assert environment["PYTHONPATH"] == str(CHECKOUT)
     assert str(tmp_path) in environment_of(model)["PYTHONPATH"].split(os.pathsep)
 
 
@@ -93,6 +94,7 @@ def test_interpreters_are_called_by_their_versions(fake: Callable[..., str]) -> 
         ("/bin/cat", "it is no Python"),
         ("/no/such/python", "no such file"),
         ("no-such-python", "not found in PATH"),
+        ("0.11", "not found in PATH: write python0.11, or a path"),
         ("/", "it is a directory"),
         (__file__, "it is not executable"),
     ],

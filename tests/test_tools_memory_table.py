@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.comparisons import FIVE
+from tools.analysis.holdings import holdings
 from tools.report.page import report_page
 from tools.saved.cells import MemoryProbe
 from tools.saved.results import read_results, writing
-from tools.tables.memory import holdings, memory_table
+from tools.tables.memory import memory_table
 from tools.tables.summary_file import summary_of
 from tools.tables.tabular import Measured
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.comparisons import FIVE, WORKLOADS, rounds_of, saved
+from tools.analysis.scaled import peak_in_words
+from tools.inference.intervals import Interval
+from tools.inference.scaling import Usl
 from tools.machine import Division
 from tools.report.page import report_page
 from tools.saved.cells import MemoryProbe
@@ -58,6 +62,24 @@ def test_the_scaling_table_says_what_sigma_cpus_make(
     table = scaling_table(saved(tmp_path / "r", cells, head))
     assert table is not None
     assert f"a server that only computes has a sigma {words}" in table.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("misfit", "ends", "words"),
+    [
+        (0.01, (38.0, 48.0), "43"),
+        (0.01, (20.0, 90.0), "20 to 90"),
+        (0.01, (20.0, math.inf), "20 or never"),
+        (0.2, (38.0, 48.0), "poor fit"),
+        (0.01, None, "43"),
+    ],
+)
+def test_a_peak_that_is_not_known_well_is_no_number(
+    misfit: float, ends: tuple[float, float] | None, words: str
+) -> None:
+    """A reader would take it for one to go by."""
+    law = Usl(1000.0, Interval(0.05, 0.04, 0.06, 5), Interval(5e-4, 4e-4, 6e-4, 5), 43.0, misfit, 5, "", ends)
+    assert peak_in_words(law) == words
 
 
 def test_the_reading_and_the_method_tell_what_an_interval_holds_and_what_pairs_do(tmp_path: Path) -> None:

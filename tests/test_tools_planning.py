@@ -24,15 +24,13 @@ from tools.comparison.planning import (
     Plan,
     Step,
     Timing,
-    places_left,
-    serves_all,
     without,
 )
 from tools.comparison.progress import described
 from tools.comparison.remaining import Remaining
 from tools.machine import Division, divided, parsed_cpu_list
 from tools.saved.header import Variant
-from tools.variants.choosing import DEFAULT, chosen_models, with_control
+from tools.variants.choosing import DEFAULT, chosen_models, places_left, serves_all, with_control
 from tools.variants.starting import command_of
 from tools.workloads import WORKLOADS, chosen_workloads
 
@@ -285,8 +283,17 @@ def test_the_plan_of_what_is_left_says_what_is_done() -> None:
     asked = plan(2, 7, ("selector",), "churn")
     none, one, both = (described(asked, SHARED, Remaining(asked, asked.steps()[done:])) for done in range(3))
     assert "done already" not in none
-    assert "1 of these are done already" in one
+    assert "Of these, 1 cell is done already." in one
     assert "All of these are done already: nothing is left to be measured." in both
+
+
+def test_what_is_done_is_told_by_its_kind() -> None:
+    """A memory probe or a search is no cell, so that no more cells are done than there are."""
+    asked = replace(plan(2, 7, ("selector",), "churn"), held=40, memory_rounds=1, objective="p95=50ms")
+    left = [step for step in asked.steps() if step.kind == CELL][:1]
+    told = described(asked, SHARED, Remaining(asked, left))
+    assert "2 cells in 2 rounds" in told
+    assert "Of these, 1 cell, 1 memory probe and 1 search are done already." in told
 
 
 @pytest.mark.parametrize(

@@ -258,9 +258,16 @@ def test_a_file_without_a_whole_header_is_refused(tmp_path: Path, content: str) 
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    """With the reason that the system gives."""
-    with pytest.raises(ResultsError, match=r"holds no comparison: cells\.jsonl: No such file or directory"):
-        read_results(tmp_path / "nowhere")
+    """With what is wrong with it: that there is none, that it is a file, or that no comparison is in it."""
+    (tmp_path / "file").touch()
+    for folder, reason in (
+        (tmp_path / "nowhere", "there is no such folder"),
+        (tmp_path / "file", "it is no folder"),
+        (tmp_path, f"there is no {CELLS} in it"),
+    ):
+        with pytest.raises(ResultsError) as refused:
+            read_results(folder)
+        assert str(refused.value) == f"{folder} holds no comparison: {reason}"
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"not an array at all"])

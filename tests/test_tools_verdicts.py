@@ -460,6 +460,31 @@ def test_a_pool_is_told_by_those_who_wait_for_it() -> None:
     assert replace(scene, model=variant("mine", ("./mine",))).verdict().limit == POOL
 
 
+@pytest.mark.parametrize(
+    ("changes", "used", "waiting", "limit"),
+    [
+        ({}, 0.5, 9.0, POOL),
+        ({"client_busy": 0.95}, 0.5, 9.0, CLIENT),  # it had nothing left
+        ({"client_busy": 0.7, "client_waiting": 0.2}, 0.5, 9.0, CLIENT),  # others kept it from its CPU
+        ({"client_reasons": ("it used 85% of its CPUs", "its loop stood still")}, 0.5, 9.0, CLIENT),
+        ({}, 0.5, 0.9, CLIENT),  # nobody waited for the place
+        ({}, 0.92, 9.0, CLIENT),  # the server was near its end, too
+    ],
+)
+def test_a_place_for_which_somebody_always_waits_is_the_limit_though_the_client_is_busy(
+    changes: dict[str, Any], used: float, waiting: float, limit: str
+) -> None:
+    """A client that turns with a server of one place is at 78 % or at 82 %, which must not make another limit."""
+    clients = {**CHURNING, **CLIENT_BUSY, **changes}
+    scene = Scene(variant("iterative"), CHURN, used, load=clients, admission=queue(waiting))
+    assert scene.verdict().limit == limit
+    if limit == POOL:
+        assert scene.verdict().sentence == (
+            "its only place was taken: in the mean, 9.7 requests were in flight, and the server used 0.50 of 1 CPU; "
+            "the client was near its end, too: it used 85% of its CPUs"
+        )
+
+
 def test_requests_take_the_places_where_silent_clients_hold_none() -> None:
     """Fifty clients of an event MPM with 25 threads were all served, 25 at a time."""
     scene = Scene(variant("event_mpm"), WORKLOADS["waiting"])

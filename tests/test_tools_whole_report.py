@@ -18,7 +18,8 @@ from tools.analysis.summary import summarized
 from tools.report.page import report_page
 from tools.report.telling import again
 from tools.saved.results import read_results, writing
-from tools.tables.of_comparison import tables_of
+from tools.tables.of_comparison import IN_SHORT, READING, tables_of
+from tools.tables.tabular import briefly
 from tools.tables.terminal import BREAKS, print_tables
 
 if TYPE_CHECKING:
@@ -117,6 +118,28 @@ def test_every_table_of_the_terminal_is_in_the_page(tables: tuple[Table, ...], p
     for table in tables:
         assert all(" ".join(said.split()) in text for said in (table.lead, *table.notes)), table.name
         assert all(f">{html.escape(str(told))}</t" in page for row in table.rows for told in row), table.name
+
+
+def test_a_first_look_has_what_ranks_what_was_asked_for_how_far_to_believe_it_and_the_advice_last(
+    tables: tuple[Table, ...],
+) -> None:
+    """What a request costs, and how pools share, are left to the report."""
+    brief = briefly(tables)
+    names = [table.name for table in brief]
+    assert names == [name for name in (table.name for table in tables) if name in names]
+    assert {table.name for table in tables} - set(names) == {"process-control", "churn-cost"}
+    assert names[0] == "figure-30-1"
+    assert names[-1] == "advice"
+    notes = {table.name: " ".join(table.notes) for table in brief}
+    assert READING not in notes["churn"]
+    assert IN_SHORT in notes["churn"]
+
+
+def test_what_failed_is_told_at_a_first_look(tmp_path: Path) -> None:
+    """With its reason, as what is special about rows is."""
+    found = {table.name: table.notes for table in briefly(tables_of(read_results(made_up(tmp_path / "results"))))}
+    assert any(note.startswith("forking, round") for note in found["computing"])
+    assert any(note.startswith("Some served only a few") for note in found["keepalive"])
 
 
 def test_what_limited_each_model_is_said_in_a_sentence_with_its_evidence_folded_away(page: str) -> None:

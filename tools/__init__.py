@@ -21,8 +21,8 @@ goes through most of the packages. In the order of the work:
 
 What is written stands between the two halves: all before `saved` makes a comparison, all after it reads one, so that a
 saved one is drawn again without anything being run. In the first, `comparison` uses all the others, and of the second
-`analysis` (are there rounds enough?) and `tables` (how wide is the terminal?). In the second, each uses some of those
-before it. `failure` (a user's mistake, in one line), `machine` (what this one is) and `words` (figures in words) are
-used by many; `readme` writes the README's table of models. No package imports one that imports it, in however many
-steps: a test holds that.
+`inference` and `analysis` (how many rounds are enough?) and `tables` (how wide is the terminal?). In the second, each
+uses some of those before it. `failure` (a user's mistake, in one line), `machine` (what this one is) and `words`
+(figures in words, and units) are used by many; `readme` writes the README's table of models. No package imports one
+that imports it, in however many steps: a test holds that.
 """

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from clients.processor import processor
 from servers.registry import MODELS
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def this_machine() -> Machine:
         system=platform.system(),
         kernel=platform.release(),
         architecture=platform.machine(),
-        processor=_processor(),
+        processor=processor() or platform.processor(),
         cpus=os.cpu_count() or 0,
         usable_cpus=len(usable_cpus()),
         memory_bytes=psutil.virtual_memory().total,
@@ -177,15 +178,6 @@ def parsed_cpu_list(text: str) -> frozenset[int]:
         first, _, last = part.partition("-")
         numbers.update(range(int(first), int(last or first) + 1))
     return frozenset(numbers)
-
-
-def _processor() -> str:
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() in {"model name", "Hardware"}:
-                return value.strip()
-    return platform.processor()
 
 
 def _sysctl(name: str) -> str:

@@ -6,11 +6,11 @@ The table stands between two comments that no page shows; nothing else of the fi
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
+from clients.checkout import CHECKOUT
 from servers.registry import MODELS
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+README = CHECKOUT / "README.md"
 BEGIN, END = "<!-- models -->", "<!-- /models -->"
 HEAD = "| model | how it serves many clients | found in | what it teaches | row |\n|---|---|---|---|---|"
 

@@ -6,9 +6,9 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from clients.cluster.result import ClusterResult, WorkerShare
+from clients.course import SECOND_NS
 from clients.gathering import gather
 from clients.process import LoadError
-from clients.window import SECOND_NS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

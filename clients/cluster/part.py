@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from clients.course import SECOND_NS
 from clients.process import Recorded, Told
-from clients.window import SECOND_NS
 
 if TYPE_CHECKING:
     from clients.cluster.link import Carried

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from clients.conversations import Exchange
     from clients.spec import Spec
 
-MOST_CLIENTS = 100_000  # of one kind
+MOST_CLIENTS = 100_000  # of one kind, as of those that are measured
 PIECE_BYTES = 64 * 1024
 LARGE_LINE_BYTES = 100_000  # past what the kernel keeps of a slow reader's, within what servers usually take
 LARGE_ANSWER_BYTES = 8_000_000  # past every socket buffer

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from clients.coming_in import let_in, stay_in
-from clients.course import SECOND_NS, Course
+from clients.course import MOST_EVENTS, SECOND_NS, Course
 from clients.guests.guests import Guests
 from clients.records import CONNECTION_ROW, Rows
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from clients.ledger import Ledger
     from clients.spec import Spec
 
-MOST_EVENTS = 512
 WITHOUT_END_NS = 1 << 62
 _NICENESS = 10  # on a CPU that they share with those who measure, guests give way
 

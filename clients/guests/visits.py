@@ -10,10 +10,10 @@ import errno
 import math
 import select
 import socket
-import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from clients.connections import RESET_ON_CLOSE
 from clients.conversations import GREETINGS
 from clients.course import SECOND_NS
 from clients.failures import WrongAnswerError
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 64 * 1024
 MOST_READS = 16  # of one guest in a round, so that a server that says much does not keep the others waiting
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class GuestVisits:
@@ -56,7 +55,7 @@ class GuestVisits:
         guest.hearing = None
         for move in guest.script:
             if isinstance(move, Reset):
-                guest.endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+                guest.endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
                 break
             if not isinstance(move, Deafen):
                 self._make(guest, move, now)

@@ -51,7 +51,7 @@ def read_objective(text: str) -> Objective:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class ProbeFindings:
     """What a probe tells of a run at one rate.
 
     `achieved` is right answers by what the schedule wanted, `response` the objective's percentile in seconds, None
@@ -68,7 +68,7 @@ class Findings:
     interrupted: bool = False
 
 
-def reasons(findings: Findings, objective: Objective) -> list[str]:
+def reasons(findings: ProbeFindings, objective: Objective) -> list[str]:
     """All that kept a run from holding the objective; none where it held."""
     found = []
     if findings.errors:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from clients.percentiles import of_sorted, samples_for
 from clients.records import Outcome
-from clients.searching.objective import Findings, Objective
+from clients.searching.objective import Objective, ProbeFindings
 from clients.searching.steadiness import in_flight_grew
 from clients.verdict import judge
 
@@ -32,7 +32,7 @@ def probe_with(plan: LoadPlan, objective: Objective, run_load: Callable[[LoadPla
     warmup = max(plan.warmup_seconds, objective.seconds)
     seeds = count(plan.seed)
 
-    def probe(rate: float, window: float) -> Findings:
+    def probe(rate: float, window: float) -> ProbeFindings:
         asked = replace(
             plan,
             rate=rate,
@@ -48,12 +48,12 @@ def probe_with(plan: LoadPlan, objective: Objective, run_load: Callable[[LoadPla
     return probe
 
 
-def findings_of(result: LoadResult, objective: Objective) -> Findings:
+def findings_of(result: LoadResult, objective: Objective) -> ProbeFindings:
     """Take what the search looks at from the result of an open-loop run."""
     response = result.response()
     asked = result.requests[result.requests["outcome"] != Outcome.SHED]
     enough = len(response) >= samples_for(objective.percentile)
-    return Findings(
+    return ProbeFindings(
         achieved=1.0 if result.achieved is None else result.achieved,
         response=of_sorted(response, objective.percentile) if enough else None,
         growing=in_flight_grew(asked["due_ns"], asked["done_ns"], result.opened_ns, result.closed_ns),

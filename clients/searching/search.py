@@ -20,7 +20,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from clients.searching.objective import Findings, Objective, too_few
+from clients.pacing import HIGHEST_RATE
+from clients.searching.objective import Objective, ProbeFindings, too_few
 from clients.searching.trials import CONFIRMING_RUNS, Phase, SearchResult, Trial, trial_of
 
 NEARLY_ACHIEVED = 0.97  # a failing trial as good as this is made once more
@@ -28,10 +29,9 @@ NEARLY_HELD = 1.5  # so is one whose percentile is at most so many times the obj
 STEP_DOWN = 0.9  # twice the bracket: a smaller step would fail by the same noise again
 MOST_STEPS_DOWN = 5
 LONGEST_WINDOW = 60.0  # seconds: a rate so low that the percentile takes longer is tried in longer trials alone
-HIGHEST_RATE = 10_000_000.0
 START_RATE = 1000.0
 
-Probe = Callable[[float, float], Findings]
+Probe = Callable[[float, float], ProbeFindings]
 """Runs the load at a rate per second with a window of so many seconds."""
 
 

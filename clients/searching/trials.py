@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from clients.searching.objective import Findings, Objective, reasons
+from clients.searching.objective import Objective, ProbeFindings, reasons
 from clients.words import duration as in_words
 
 Phase = Literal["doubling", "bisection", "confirming"]
@@ -57,7 +57,7 @@ class SearchResult:
         }
 
 
-def trial_of(findings: Findings, objective: Objective, rate: float, window: float, phase: Phase) -> Trial:
+def trial_of(findings: ProbeFindings, objective: Objective, rate: float, window: float, phase: Phase) -> Trial:
     """Say whether a run held the objective, and if not, why."""
     why = reasons(findings, objective)
     return Trial(

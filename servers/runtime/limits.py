@@ -12,3 +12,5 @@ SEND_WAIT = 0.25
 DRAIN_PATIENCE = ACCEPT_WAIT  # what a client from the accept queue has for its request once the server is stopping
 
 LINGER = 2.0  # how long a client that was hung up on may go on sending before its connection is closed all the same
+
+LONGEST_WAIT = 60.0  # seconds; a poller takes no infinity

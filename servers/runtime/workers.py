@@ -25,6 +25,7 @@ from mmap import mmap
 from servers.runtime.bell import Bell
 from servers.runtime.children import Children
 from servers.runtime.lifecycle import WORKER_SIGNALS, ignore
+from servers.runtime.limits import LONGEST_WAIT
 from servers.runtime.messages import warn
 from servers.runtime.restarts import Restarts
 from servers.runtime.retirement import Retirement
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     Serve = Callable[[Listener, Service], None]
 
 SIGNALS = (signal.SIGCHLD, *WORKER_SIGNALS)
-LONGEST_WAIT = 60.0  # seconds; a poller takes no infinity
 
 
 def nothing(_about: object = None) -> None:

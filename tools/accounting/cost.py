@@ -8,14 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from tools.accounting.resources import Switches
+from tools.words import MEBIBYTE
 
 if TYPE_CHECKING:
     import resource
 
     from tools.accounting.readings import CpuReading
     from tools.accounting.sampling import Sampler
-
-MEBIBYTE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from tools.advice.standings import listed, names_of
+from tools.advice.standings import names_of
 from tools.analysis.standings import LEAST_DIFFERENCE
 from tools.verdicts.verdict import ADMISSION, CLIENT, GIL, HOST_NOISE, POOL, SERVER_CPU, UNSATURATED
+from tools.words import enumerated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,7 @@ def changes(order: Sequence[Standing], connections: int, server_cpus: int, rate:
         _by_backlog(order),
         _by_more_demand(order, connections, rate),
         _past_the_peak(order, connections),
+        _past_an_unsure_peak(order),
         _by_more_cpus(order, server_cpus),
         _by_capacity(order),
         _by_more_rounds(order),
@@ -109,7 +111,17 @@ def _past_the_peak(order: Sequence[Standing], connections: int) -> str:
         for each in order
         if each.usl_peak is not None and (each.is_first or each.usl_peak < (connections or math.inf))
     ]
-    return f"By the Universal Scalability Law {listed(told)}, and less with more." if told else ""
+    return f"By the Universal Scalability Law {enumerated(told)}, and less with more." if told else ""
+
+
+def _past_an_unsure_peak(order: Sequence[Standing]) -> str:
+    """Of those in the first tier: a fit that is poor, or an interval that is wide, names no number of clients."""
+    told = [f"{each.name} ({each.usl_unsure})" for each in order if each.usl_unsure and each.is_first]
+    if not told:
+        return ""
+    return (
+        f"From how many clients on it would be less cannot be told by the Universal Scalability Law: {', '.join(told)}."
+    )
 
 
 def _by_more_cpus(order: Sequence[Standing], server_cpus: int) -> str:

@@ -6,15 +6,13 @@ import math
 from typing import TYPE_CHECKING
 
 from clients.words import duration
-from tools.advice.standings import Figure, listed
-from tools.words import significant
+from tools.advice.standings import Figure
+from tools.words import KIBIBYTE, enumerated, significant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tools.advice.standings import Memory, Standing
-
-KIBIBYTE = 1024
 
 
 def costs(order: Sequence[Standing]) -> list[str]:
@@ -41,7 +39,7 @@ def _among_the_first(order: Sequence[Standing]) -> str:
     ]
     if not dearer:
         return ""
-    return f"Of the first tier, {least.name} takes less CPU for a request, {cpu.told(duration)}: {listed(dearer)}."
+    return f"Of the first tier, {least.name} takes less CPU for a request, {cpu.told(duration)}: {enumerated(dearer)}."
 
 
 def _cpu(best: Standing, others: Sequence[Standing], following: Standing | None) -> str:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from tools.advice.changes import changes
 from tools.advice.costs import costs
-from tools.advice.standings import listed, names_of, ranked
+from tools.advice.standings import names_of, ranked
 from tools.analysis.measures import THROUGHPUT
+from tools.words import enumerated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ def advise(
     order = ranked(standings, measure)
     warning = [f"This session is unsound: {unsound}. What follows may be chance."] if unsound else []
     left_out = [f"{each.name} ({each.unusable})" for each in standings if each.unusable]
-    ending = [f"Nothing is concluded from {listed(left_out)}."] if left_out else []
+    ending = [f"Nothing is concluded from {enumerated(left_out)}."] if left_out else []
     if not order:
         return (*warning, f"No model has figures for {workload} from which anything follows.", *ending)
     first, rest = _split(order)

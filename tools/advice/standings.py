@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from tools.analysis.measures import THROUGHPUT
-from tools.words import significant
+from tools.words import enumerated, significant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from tools.verdicts.places import Places
     from tools.verdicts.verdict import Verdict
@@ -46,9 +46,10 @@ class Standing:
 
     `tiers` are those that it is in, of which 1 is the first. `ratio` is its throughput by that of the best. `cpu` is
     seconds for a request, `cpu_by` the same by that of other models within rounds, by their names, and `p99` seconds.
-    `places` tells how many it can serve at a time, `usl_peak` the number of
-    clients at which it does most, by the Universal Scalability Law, and `capacity` requests a second that held an
-    objective. `unusable` says why nothing may be concluded from it: it failed, or served only some.
+    `places` tells how many it can serve at a time, `usl_peak` the number of clients at which it does most, by the
+    Universal Scalability Law, `usl_unsure` why that is not told though it seems to have been passed, and `capacity`
+    requests a second that held an objective. `unusable` says why nothing may be concluded from it: it failed, or served
+    only some.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Standing:
     memory: Memory | None = None
     places: Places | None = None
     usl_peak: float | None = None
+    usl_unsure: str = ""
     capacity: float | None = None
     verdict: Verdict | None = None
     unusable: str = ""
@@ -106,9 +108,4 @@ def ranked(standings: Iterable[Standing], measure: str = THROUGHPUT) -> list[Sta
 
 def names_of(standings: Iterable[Standing]) -> str:
     """As in "threaded, selector and symped"."""
-    return listed([each.name for each in standings])
-
-
-def listed(words: Sequence[str]) -> str:
-    """As in "a, b and c"."""
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""
+    return enumerated([each.name for each in standings])

@@ -15,6 +15,7 @@ from tools.analysis import figures
 from tools.analysis.controls import session_control
 from tools.analysis.narrowing import cells_wanted
 from tools.failure import Failure
+from tools.words import GIBIBYTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 ASIDE = {"asks", "shows", "weight", "scaling_of"}  # of a workload: what it asks of a server does not follow from these
 SESSIONS_DIFFER = 0.08  # two sessions on a shared machine, whatever they measure: more than models within one
 WINDOWS_DIFFER = 0.1  # of a window: a comparison shortens its windows by less, to be done in time
-GIBIBYTE = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,18 +148,18 @@ def _of_plan(now: Results, before: Results) -> Iterator[Mark]:
         yield from _different("length of windows", f"{one:.2g} s", f"{other:.2g} s")
     if least_difference(now, before) > SESSIONS_DIFFER:
         yield Mark(
-            f"The servers' CPUs ran at {_speed_ratio(now, before):.2f} of their speed before, as canaries measured it: "
-            "only what surely differs by more counts as a difference."
+            f"The servers' CPUs ran at {_cpu_speed_ratio(now, before):.2f} of their speed before, as canaries measured "
+            "it: only what surely differs by more counts as a difference."
         )
 
 
 def least_difference(now: Results, before: Results) -> float:
     """What two figures must surely differ by, as a share: more than how fast the servers' CPUs computed differs by."""
-    speed = _speed_ratio(now, before)
+    speed = _cpu_speed_ratio(now, before)
     return max(SESSIONS_DIFFER, max(speed, 1 / speed) - 1)
 
 
-def _speed_ratio(now: Results, before: Results) -> float:
+def _cpu_speed_ratio(now: Results, before: Results) -> float:
     """How fast the servers' CPUs computed, by before; 1.0 where no canary told it."""
     one, other = _speed(now), _speed(before)
     return one / other if one and other else 1.0

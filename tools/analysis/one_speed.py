@@ -1,8 +1,8 @@
 """Figures as they would have been had the CPUs run at one speed, which canaries measured in every window.
 
 A figure goes with the speed of the CPUs that limited it, and less with that of the others: a server waits for its
-clients, too. How much it does is fitted for all models together of which the same is expected: by what limited them,
-or, where something else on the machine did, by what they used.
+clients, too. By how much is fitted to the rounds, for all models together of which the same is expected. What limited
+a model tells what to expect of it; where something else on the machine did, what its two sides used tells it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ What waits, or was not let in, does so for as long on a slow CPU: for other limi
 
 NOT_TOLD = (HOST_NOISE, UNKNOWN)
 SIDES = ("server_speed", "client_speed")
-CPU_SECONDS = Exponents(server=1.0, client=0.0)
+CPU_SECONDS = Exponents(server=1.0, client=0.0)  # half as fast, it computes for twice as long
 CPU_SECONDS_ASKED_SLOWLY = Exponents(server=1.0, client=0.5)  # who waits for slow clients is woken for each of them
 
 
@@ -77,8 +77,8 @@ def _by_use(results: Results, workload: Workload, model: str) -> Exponents:
     server = [cell.cpu.total / cell.cpu.interval / cpus for cell in cells if cell.cpu]
     client = [cell.load.client_busy for cell in cells if cell.load and cell.load.client_busy is not None]
     squares = [statistics.median(shares) ** 2 if shares else 0.0 for shares in (server, client)]
-    whole = max(1.0, sum(squares))
-    return Exponents(*(round(square / whole, 1) for square in squares))
+    together = max(1.0, sum(squares))
+    return Exponents(*(round(square / together, 1) for square in squares))
 
 
 def _limits(results: Results, workload: Workload) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tools.analysis import figures
 from tools.analysis.alike import entered, least_difference, marks
-from tools.analysis.measures import THROUGHPUT, percentile_for
+from tools.analysis.measures import PERCENTILES, THROUGHPUT, percentile_for
 from tools.analysis.served import whole
 from tools.analysis.summary import summarized
 from tools.inference.ratios import told_apart, unpaired_ratio
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 FASTER, SLOWER, LESS, MORE = "faster", "slower", "less", "more"
 ALIKE, TOO_FEW, NOT_COMPARABLE, NO_FIGURES = "not told apart", "too few rounds", "not comparable", "no figures"
-CLIENTS_LIMIT, HOST_NOISE = "clients' limit", "host noise"
+CLIENTS_LIMIT, NOISY_HOST = "clients' limit", "host noise"
 """Where the clients were the limit both times, or of the one that came out slower, which hides what a server can do;
 and where most cells of one of the two were disturbed, so that the machine was measured."""
 
@@ -119,8 +119,7 @@ def _speed_ratio(
     if measure == THROUGHPUT:
         now, before = (figures.throughputs(of) for _, of in cells)
     else:
-        share = float(measure.removeprefix("p")) / 100
-        now, before = (figures.latencies(run, of, share) for run, of in cells)
+        now, before = (figures.latencies(run, of, PERCENTILES[measure]) for run, of in cells)
     return unpaired_ratio(list(now.values()), list(before.values()))
 
 
@@ -142,7 +141,7 @@ def _why_not(limits: Sequence[str], least: float | None) -> str:
     if least is None:
         return NOT_COMPARABLE
     if verdict.HOST_NOISE in limits:
-        return HOST_NOISE
+        return NOISY_HOST
     return CLIENTS_LIMIT if all(limit == verdict.CLIENT for limit in limits) else ""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tools.analysis import figures
 from tools.analysis.one_speed import cpu_at_one_speed
 from tools.analysis.standings import LEAST_DIFFERENCE
-from tools.inference.intervals import FEWEST, interval
+from tools.inference.intervals import FEWEST_ROUNDS, interval
 from tools.inference.moderating import moderated, noise
 from tools.inference.ranking import tiers
 from tools.inference.ratios import difference, told_apart
@@ -71,7 +71,7 @@ def _tiers(results: Results, workload: Workload) -> dict[str, tuple[int, ...]]:
         model.name: costs[model.name] for model in results.header.models if not model.control_of and model.name in costs
     }
     noisy = noise(costs)
-    if all(len(rounds) < FEWEST for rounds in known.values()):
+    if all(len(rounds) < FEWEST_ROUNDS for rounds in known.values()):
         return {}
     order = sorted(
         (name for name in known if known[name]), key=lambda name: statistics.geometric_mean(known[name].values())

@@ -5,23 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tools.analysis.figures import sound
+from tools.verdicts.judging import MOSTLY_SERVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tools.saved.cells import Cell, Load
 
-ENOUGH_SERVED = 0.9  # of what a workload asks for: with less, figures would be those of another workload
-
 
 def is_whole(load: Load) -> bool:
     """Whether nearly all clients got an answer; where requests are due at a rate, whether nearly all had theirs.
 
-    At a rate a client may be asked less than once in a window, so that clients without an answer say nothing there.
+    With fewer, figures would be those of another workload. At a rate a client may be asked less than once in a window,
+    so that clients without an answer say nothing there.
     """
     if load.achieved is not None:
-        return load.achieved >= ENOUGH_SERVED
-    return load.served >= ENOUGH_SERVED * load.connections
+        return load.achieved >= MOSTLY_SERVED
+    return load.served >= MOSTLY_SERVED * load.connections
 
 
 def whole(cells: Iterable[Cell]) -> list[Cell]:

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from tools.saved.results import Results
     from tools.workloads import Workload
 
-AT_THE_END = 0.9  # of the clients' CPUs: below, what they kept from a model is less than what tells models apart
+AT_THE_END = 0.9  # of the clients' CPUs, used or waited for: below, they had time left to ask for more
 LEAST_DIFFERENCE = 0.02  # nobody chooses by less
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Ranking:
     """The models of one workload that served it whole, the best first.
 
     `measure` names what ranks them ("throughput", "p99" ...). `ratios` has how each stands to the first: throughput
@@ -49,7 +49,7 @@ class Standing:
         return tuple(name for name in self.order if 1 in self.tiers[name])
 
 
-def standing(results: Results, workload: Workload) -> Standing:
+def standing(results: Results, workload: Workload) -> Ranking:
     """Rank the models on a workload; the control, one of them again, takes part only in telling the noise."""
     measure = measure_of(results, workload)
     after = at_one_speed(results, workload, measure.by_model, rises=measure.more_is_better)
@@ -83,7 +83,7 @@ def standing(results: Results, workload: Workload) -> Standing:
     ratios = {name: found for name in order if (found := by_the_first(name))}
     enough = any(found.low is not None for found in ratios.values())
     numbers = tiers(order, differ) if enough else dict.fromkeys(order, ())
-    return Standing(measure.name, order, ratios, numbers, after.exponents, after.reason)
+    return Ranking(measure.name, order, ratios, numbers, after.exponents, after.reason)
 
 
 def _had_no_more(results: Results, workload: Workload, model: Variant) -> bool:

@@ -42,7 +42,10 @@ def spread(values: Iterable[float]) -> Spread | None:
 
 
 def samples_needed(share: float) -> int:
-    """How many samples the percentile at `share` (0.99 for p99) needs: 10 / (1 - share)."""
+    """How many samples the percentile at `share` (0.99 for p99) needs: 10 / (1 - share).
+
+    A median takes as many as the formula says, too, though `load` tells it of a single answer.
+    """
     return math.ceil(round(BEHIND_A_PERCENTILE / (1 - share), 6))  # 1 - 0.99 is not quite 0.01
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tools.analysis.spent import Spent
-    from tools.analysis.standings import Standing
+    from tools.analysis.standings import Ranking
     from tools.inference.intervals import Interval
     from tools.saved.cells import Cell
     from tools.saved.header import Variant
@@ -48,12 +48,10 @@ class Row:
     sorted, and `p50_ns` and `p99_ns` percentiles of them; `p50_over_rounds` and `p99_over_rounds` are those of single
     rounds, in seconds, as far as these have answers enough. `against_first` is its figure by that of the first in the
     ranking, and `tiers` those that it is in. Memory is the rounds' peaks, of which `memory_bytes` is the median;
-    processes, threads and descriptors are the highest. `client_busy` is the share
-    of the clients' CPUs that the load processes used, each of which can use one, and the measuring where it has no
-    other CPU.
-    `unfinished` is the most requests that were under way when a round's window closed,
-    `overflows` how often the accept queue was full, in all windows. `failures` has a line for each
-    cell that failed, `disturbed` one for each from which the machine took CPU.
+    processes, threads and descriptors are the highest. `client_busy` is the share that the load processes used of
+    their CPUs, one for each process, with what measuring used where it had no other CPU. `unfinished` is the most
+    requests that were under way when a round's window closed, `overflows` how often the accept queue was full, in all
+    windows. `failures` has a line for each cell that failed, `disturbed` one for each from which the machine took CPU.
     """
 
     model: str
@@ -104,7 +102,7 @@ class Summary:
 
     workload: Workload
     rows: tuple[Row, ...]
-    standing: Standing
+    standing: Ranking
 
 
 @lru_cache(maxsize=2)  # the tables, the report and the summary ask for the same ones; --against for two
@@ -128,7 +126,7 @@ def _summary(results: Results, workload: Workload) -> Summary:
     return Summary(workload, rows, ranked)
 
 
-def _row(results: Results, workload: Workload, model: Variant, ranked: Standing) -> Row:
+def _row(results: Results, workload: Workload, model: Variant, ranked: Ranking) -> Row:
     cells = results.of(workload.name, model.name)
     sound = figures.sound(cells)
     loads = [cell.load for cell in sound if cell.load]
@@ -179,7 +177,7 @@ def _badly_served(cell: Cell) -> str:
 
 
 def _client_busy(cells: Iterable[Cell], client_cpus: int) -> list[float]:
-    """The share of the clients' CPUs that was used; with several, sampling has one of its own.
+    """The share of the clients' CPUs that was used, by round; with several of them, sampling has one of its own.
 
     Older files do not tell the share: their load is taken for one process.
     """

@@ -14,6 +14,7 @@ from clients.durations import FORMS
 from servers.registry import MODELS
 from tools.analysis.alike import check_alike
 from tools.analysis.narrowing import cells_wanted
+from tools.analysis.searches import searches, searches_missing
 from tools.commands.options import seconds_between, some_path
 from tools.commands.report import show
 from tools.comparison.asked import Asked, AskedError, asked_plan
@@ -179,14 +180,9 @@ def compare(
     except AskedError as error:
         raise typer.BadParameter(str(error)) from error
     results = read_results(folder)
-    show(results, before, as_json=as_json)
+    show(results, before, as_json=as_json, brief=True)
     if broken_off:
-        name = signal.Signals(broken_off).name
-        print(
-            f"{name}: {len(results.cells)} of {cells_wanted(results)} cells were measured; "
-            f"go on with: serverlab compare --resume {folder}",
-            file=sys.stderr,
-        )
+        print(f"{signal.Signals(broken_off).name}: {as_far_as(results)}", file=sys.stderr)
     done: tuple[Done, ...] = (*results.cells, *results.memory, *results.capacities)
     return 1 if broken_off or any(each.error for each in done) else 0
 
@@ -205,6 +201,15 @@ def begun(asked: Asked, output: Path | None, watching: Watching, before: Results
     folder = output or new_folder()
     heard = carried_out(found.plan, folder, command, watching, interpreters=found.interpreters, amiss=unsure)
     return folder, heard
+
+
+def as_far_as(results: Results) -> str:
+    """How far a comparison came that was broken off, which searches it lacks, and how to go on with it."""
+    told = f"{len(results.cells)} of {cells_wanted(results)} cells were measured"
+    if missing := searches_missing(results):
+        listed = ", ".join(f"{model} on {workload}" for workload, model in missing)
+        told += f", and {len(results.capacities)} of {len(searches(results.header))} searches made (missing: {listed})"
+    return f"{told}; go on with: serverlab compare --resume {results.folder}"
 
 
 def gone_on(folder: Path, watching: Watching, before: Results | None) -> int:

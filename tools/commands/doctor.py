@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tools.fitness.checks import Check
-    from tools.fitness.findings import Findings
+    from tools.fitness.findings import MachineFindings
 
 CONCLUSIONS = {
     Verdict.GOOD: "This machine is fit to measure on.",
@@ -42,7 +42,7 @@ def doctor(
     return 1 if worst(checks) is Verdict.BAD else 0
 
 
-def found(*, again: bool) -> Findings:
+def found(*, again: bool) -> MachineFindings:
     """Look at the machine, and say so on a terminal: it takes some seconds."""
     if not sys.stderr.isatty():
         return look(again=again)
@@ -56,7 +56,7 @@ def worst(checks: Sequence[Check]) -> Verdict:
     return next((verdict for verdict in (Verdict.BAD, Verdict.WARNING) if verdict in verdicts), Verdict.GOOD)
 
 
-def as_object(checks: Sequence[Check], findings: Findings) -> dict[str, object]:
+def as_object(checks: Sequence[Check], findings: MachineFindings) -> dict[str, object]:
     """What --json prints: the conclusion, the checks, and the figures behind them, in seconds, bytes and shares."""
     return {
         "fit": worst(checks) is not Verdict.BAD,

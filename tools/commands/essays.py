@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clients.checkout import CHECKOUT
+
 if TYPE_CHECKING:
     from servers.registry import Entry
 
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
 NEW_LINE_BEFORE = ("Used by:", "Source:")
 
 

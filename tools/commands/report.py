@@ -16,10 +16,13 @@ from tools.saved.results import read_results
 from tools.tables.against import against_tables, as_object
 from tools.tables.of_comparison import tables_of
 from tools.tables.summary_file import summary_of, write_summary
+from tools.tables.tabular import briefly
 from tools.tables.terminal import print_tables, standard_console
 
 if TYPE_CHECKING:
     from tools.saved.results import Results
+
+MORE = "All tables, with what a request and a connection cost, and how to read them"
 
 
 def report(
@@ -34,8 +37,11 @@ def report(
     show(read_results(folder), as_json=as_json)
 
 
-def show(results: Results, before: Results | None = None, *, as_json: bool = False) -> None:
-    """Print the tables and write the report, from the files alone; and what there is beside an earlier comparison."""
+def show(results: Results, before: Results | None = None, *, as_json: bool = False, brief: bool = False) -> None:
+    """Print the tables and write the report, from the files alone; and what there is beside an earlier comparison.
+
+    Where it is `brief`, what a first look can do without is left to the report, and the last line says how to see it.
+    """
     for notice in results.notices:
         print(notice, file=sys.stderr)
     against = compared(results, before) if before else None
@@ -46,9 +52,12 @@ def show(results: Results, before: Results | None = None, *, as_json: bool = Fal
         write_report(results)
         return
     console = standard_console()
-    print_tables(console, (*tables_of(results), *(against_tables(against) if against else ())))
+    tables = tables_of(results)
+    tables = briefly(tables) if brief else tables
+    print_tables(console, (*tables, *(against_tables(against) if against else ())))
     for reason in results.header.left_out.values():
         console.print(f"\nLeft out: {reason}.", markup=False, highlight=False, soft_wrap=True)
     write_summary(results, summary)  # after the tables, which a folder that cannot be written to does not keep back
     path = write_report(results)
-    console.print(f"\nReport: {path}\nFigures: {results.folder}", markup=False, highlight=False, soft_wrap=True)
+    more = f"\n{MORE}: serverlab report {results.folder}" if brief else ""
+    console.print(f"\nReport: {path}\nFigures: {results.folder}{more}", markup=False, highlight=False, soft_wrap=True)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from clients.cpu_lists import read_cpu_list
 from clients.searching.objective import read_objective
-from tools.comparison.capacity import scaling_steps
+from tools.comparison.capacity import DEFAULT_OBJECTIVE, scaling_steps
 from tools.comparison.planning import DEFAULT_TIMING, FULL, MAX_ROUNDS, QUICK, SCALED_IN_FULL, Plan, Timing
 from tools.comparison.undone import not_scaled, not_searched, scaling_undone
 from tools.failure import Failure
+from tools.inference.intervals import FEWEST_ROUNDS
 from tools.machine import Division, divided, usable_cpus
 from tools.variants.choosing import UnknownModelError, chosen_models, with_control
 from tools.variants.commands import CommandError, check_startable
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
     from tools.variants.interpreters import Python
     from tools.workloads import Workload
 
-HELD = 200  # connections: with fewer, a loop's few bytes for each are three pages in all; 1.3 s with a process for each
-MEMORY_ROUNDS, MEMORY_ROUNDS_IN_FULL = 1, 4
-OBJECTIVE = "p95=50ms"  # what --full searches for: a p99 takes minutes at low rates, and one stall spoils it
-FEWEST_FOR_CONTROL = 4  # rounds: with fewer, a difference from itself means nothing
+HELD = 200
+"""Connections in a memory probe: with fewer, what a loop takes for all of them is three pages, too few for a slope. A
+model with a process for each takes 1.3 s to get there."""
+
+MEMORY_ROUNDS = 1
+MEMORY_ROUNDS_IN_FULL = FEWEST_ROUNDS  # so that their intervals are over rounds
 
 
 class AskedError(Failure):
@@ -94,7 +97,7 @@ def asked_plan(asked: Asked) -> AskedPlan:
         raise AskedError(f"--max-rounds {asked.max_rounds} is fewer than --rounds {asked.rounds}, which are certain")
     most = max(timing.rounds, asked.max_rounds or MAX_ROUNDS) if width else timing.rounds
     models = choice.models
-    if asked.control and most >= FEWEST_FOR_CONTROL:
+    if asked.control and most >= FEWEST_ROUNDS:  # with fewer, a difference from itself means nothing
         models = with_control(models)
     plan = Plan(
         models=models,
@@ -177,7 +180,7 @@ def _held(asked: Asked) -> int:
 
 def _objective(asked: Asked) -> str:
     if asked.objective is None:
-        return OBJECTIVE if asked.full else ""
+        return str(DEFAULT_OBJECTIVE) if asked.full else ""
     try:
         read_objective(asked.objective)
     except ValueError as error:

@@ -14,10 +14,11 @@ import time
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from clients.searching.objective import Findings, Objective
+from clients.searching.objective import Objective, ProbeFindings
 from clients.searching.probing import probe_with
 from clients.searching.search import search
 from clients.swarm import run_load
+from tools.inference.scaling import FEWEST_SIZES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,11 +32,11 @@ DEFAULT_OBJECTIVE = Objective(0.95, 0.05)
 machine of 60 ms spoils it: the rate that is found is then the machine's."""
 
 DEADLINE = 180.0
-"""Seconds after which no trial begins: where p99 took a minute to tell, eight trials took five."""
+"""Seconds after which no trial begins: at a rate so low that a trial takes a minute, a search would go on for many."""
 
 WINDOW = 0.8
-"""Seconds of a trial, where so many give the percentile its requests: from 940 a second on for p95. Thirteen such
-trials take 18 s."""
+"""Seconds of a trial, where so many give the percentile its requests: from 940 a second on for p95. Such a
+trial takes a second in all, and a search some fifteen of them."""
 
 START_SHARE = 0.5
 """Of a closed loop's throughput: where the search starts."""
@@ -46,11 +47,11 @@ ABOVE_CLOSED = 1.5
 MOST_CONNECTIONS = 200
 """Where a model gives each a process, more would be tens of megabytes for a rate that it does not reach."""
 
-FEWEST_STEPS = 5
-"""Of scaling: a curve of three parameters goes through any three points."""
+FEWEST_STEPS = FEWEST_SIZES + 1
+"""Of scaling: one more than a fit needs, so that there is one where a step was badly served."""
 
 BETWEEN_POWERS = (6, 3)
-"""Steps that are added up to eight connections, whose powers of two are four at most."""
+"""Steps that are added where powers of two are too few: up to eight connections there are four at most."""
 
 
 def capacity(
@@ -74,11 +75,11 @@ def capacity(
     inner = probe_with(plan, objective, run)
     too_late = False
 
-    def probe(rate: float, seconds: float) -> Findings:
+    def probe(rate: float, seconds: float) -> ProbeFindings:
         nonlocal too_late
         too_late = time.monotonic() >= ends
         if too_late:
-            return Findings(0.0, None, interrupted=True)
+            return ProbeFindings(0.0, None, interrupted=True)
         on_try(rate, seconds)
         return inner(rate, seconds)
 

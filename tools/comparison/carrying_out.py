@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from clients.addresses import Address
+from clients.addresses import NOWHERE
 from clients.ceiling import ceiling
 from clients.plan import PlanError
 from servers.registry import MODELS
@@ -18,6 +18,7 @@ from tools.comparison.leftovers import end_leftover, noting
 from tools.comparison.measuring import Bench
 from tools.comparison.planning import Plan, Timing
 from tools.failure import ResultsError
+from tools.fitness.looking import CEILING_SECONDS
 from tools.host.canary import canaries
 from tools.machine import this_interpreter, this_machine, usable_cpus
 from tools.saved.header import Header
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from tools.comparison.comparing import Observer
     from tools.machine import Division, Interpreter
     from tools.saved.header import Amiss
-
-CEILING_SECONDS = 0.4
-NOWHERE = Address("127.0.0.1", 1)  # a ceiling's plan brings a server of its own
 
 
 def carried_out(
@@ -50,8 +48,7 @@ def carried_out(
     `amiss` is what `tools.comparison.fitness` found, for the header.
 
     Raises:
-        ResultsError: The folder holds something already, or cannot be made or written to; nothing has run
-        then.
+        ResultsError: The folder holds something already, or cannot be made or written to. Nothing has run then.
     """
     interruption = Interruption()
     with writing(folder) as writer, interruption.listening():

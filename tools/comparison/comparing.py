@@ -1,10 +1,10 @@
 """Carry out a comparison, step by step; how one cell is measured is told in `tools.comparison.measuring`.
 
-plan      every model on every workload, in rounds:  A B C D  D C B A  B D A C  C A D B ...
-steps     one after the other, each written to the results folder when it has ended
-repeats   a cell from which the machine took CPU is kept, flagged, and run once more, within limits
-interrupt the step that is under way is given up, its server stopped, and what was measured stays
-resume    what the folder holds is not measured again; the rest is, in the order of the same plan
+plan       every model on every workload, in rounds:  A B C D  D C B A  B D A C  C A D B ...
+steps      one after the other, each written to the results folder when it has ended
+repeats    a cell from which the machine took CPU is kept, flagged, and run once more, within limits
+interrupt  the step that is under way is given up, its server stopped, and what was measured stays
+resume     what the folder holds is not measured again; the rest is, in the order of the same plan
 """
 
 from __future__ import annotations
@@ -156,7 +156,6 @@ class Comparison:
     def _cell(self, step: Step, window: float, attempt: int) -> Cell:
         workload = step.workload
         assert workload is not None
-        known = self.header.ceilings.get(workload.name)
         findings = measured(
             self.bench,
             workload,
@@ -164,12 +163,21 @@ class Comparison:
             warm_up=self.plan.timing.warm_up,
             duration=window,
             seed=self.plan.seed + step.round,
-            ceiling=Ceiling(known, 0.0, limited_by_client=True, measured_at="") if known else None,
+            ceiling=self._ceiling(workload.name),
         )
         name = f"{self._position:04}-{step.name}"  # a workload's name may end as a model's begins
         cell = cell_of(findings, self.bench, workload, step.model)
         samples = self.writer.add_samples(name, findings.latencies_ns()) if findings.load else ""
         return replace(cell, round=step.round, attempt=attempt, samples=samples)
+
+    def _ceiling(self, workload: str) -> Ceiling | None:
+        """The most that these clients did: against a server that does nothing, once, or in a cell by now."""
+        known = self.header.ceilings.get(workload)
+        if known is None:
+            return None
+        loads = [cell.load for cell in self.attempts if cell.workload == workload and not cell.error]
+        reached = (load.requests / load.window for load in loads if load and load.window > 0)
+        return Ceiling(max((known, *reached)), 0.0, limited_by_client=True, measured_at="")
 
     @property
     def _position(self) -> int:

@@ -60,7 +60,7 @@ class Before:
 
 
 @dataclass(slots=True)
-class Findings:
+class CellFindings:
     """What is known of a cell, as far as it came. `error` is one line, empty where all went well.
 
     `life` is the meter's reading after the server's end, `usage` what wait4 said of it, of which some was `before` it
@@ -99,7 +99,7 @@ class Findings:
             requests=load.completed,
             connections=load.plan.connections,
             served=load.connections_served,
-            unfinished=load.in_flight,
+            unfinished=load.unfinished,
             errors=dict(load.errors),
             examples=dict(load.error_examples),
             client_cpu=load.client_cpu_seconds,
@@ -107,7 +107,7 @@ class Findings:
             opened=_opened(load),
             offered=load.offered,
             achieved=load.achieved,
-            in_flight=load.outstanding,
+            in_flight=load.mean_in_flight,
             little=little["ratio"] if little else None,
             connect_p99=_connect_p99(load),
             client_busy=load.client_busy,

@@ -10,7 +10,7 @@ import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from clients.addresses import Address, Target
+from clients.addresses import NOWHERE, Target
 from clients.plan import PlanError
 from clients.plan_checks import SPARE_DESCRIPTORS
 from clients.ports import sources_for
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from tools.fitness.findings import Glance
     from tools.workloads import Workload
 
-NOWHERE = Address("127.0.0.1", 1)  # where servers listen; nobody connects to this port
-TARGETS = [Target(socket.AF_INET, (NOWHERE.host, NOWHERE.port))]
+TARGETS = [Target(socket.AF_INET, (NOWHERE.host, NOWHERE.port))]  # of the host where servers listen
 WORST_FIRST = (Verdict.BAD, Verdict.WARNING)
 
 

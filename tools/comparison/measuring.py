@@ -2,11 +2,11 @@
 
     spin | server starts ... load processes connect ... warm-up | window | last answers ... server stops | spin
                                                                 ^        ^
-                                          meter, threads, CPUs, queues, and once more, with memory
+                                       meter, threads, CPUs, queue: as it opens, and again as it closes
 
-What is read is read as soon as the load's parent hears that the window has opened or closed, which can be some
-milliseconds late; each reading knows when it was made. Memory is looked at before the window and after it, and in it
-only where processes are added: looking at many takes long, and would be in the figures.
+They are read as soon as the load's parent hears that the window has opened or closed, which can be some milliseconds
+late; each reading knows when it was made. Memory is looked at before the window and after it, and in it only where
+processes are added: looking at many takes long, and would be in the figures.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from clients.process import LoadError, Prepared
 from clients.swarm import run_load
 from tools.accounting.meters import metering
 from tools.accounting.sampling import sampling
-from tools.comparison.findings import Before, Edge, Findings, load_fault
+from tools.comparison.findings import Before, CellFindings, Edge, load_fault
 from tools.comparison.leftovers import note_server
 from tools.failure import Failure
 from tools.host.cpus import look
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from tools.workloads import Workload
 
 STOP_PATIENCE = 5.0  # seconds until a server that does not stop is killed
-HELD_ENDED_A_SECOND = 100  # connections that a server with a thread for each was seen to end, on one busy CPU
+HELD_ENDED_A_SECOND = 100  # idle connections, by a server with a thread for each, as was seen on one busy CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Bench:
     spins: Spins = field(init=False)
 
     def __post_init__(self) -> None:
-        """Have the canary that sings before and after cells on all of their CPUs."""
+        """Have the loop that tries all of these CPUs before each cell and after it."""
         object.__setattr__(self, "spins", Spins(self.cpus))
 
     @property
@@ -97,13 +97,13 @@ def measured(
     duration: float,
     seed: int = 1,
     ceiling: KnownCeiling | None = None,
-) -> Findings:
+) -> CellFindings:
     """Measure one variant on one workload with a server of its own, which is gone when this returns or raises.
 
     What fails is told in the findings. KeyboardInterrupt comes out of here where it was raised in the load, the only
     part that is breakable.
     """
-    findings = Findings(ceiling=ceiling, spin_before=bench.spins.before())
+    findings = CellFindings(ceiling=ceiling, spin_before=bench.spins.before())
     division = bench.division_of(workload)
     try:
         with metering() as meter, Prepared(load_processes(workload)) as prepared:
@@ -123,7 +123,7 @@ def measured(
     return findings
 
 
-def cell_of(findings: Findings, bench: Bench, workload: Workload, variant: Variant) -> Cell:
+def cell_of(findings: CellFindings, bench: Bench, workload: Workload, variant: Variant) -> Cell:
     """The record of what was found, of a first attempt in a first round that has no place yet among others."""
     division = bench.division_of(workload)
     host = findings.host_record(division, bench.canaries)
@@ -191,7 +191,7 @@ def address_of(server: Server) -> Address:
 
 
 def _put_load_on(
-    bench: Bench, server: Server, meter: Meter, findings: Findings, load: Callable[[Listener], LoadResult]
+    bench: Bench, server: Server, meter: Meter, findings: CellFindings, load: Callable[[Listener], LoadResult]
 ) -> None:
     address = server.address
     port = 0 if isinstance(address, str) else address[1]
@@ -206,7 +206,7 @@ def _put_load_on(
         raise KeyboardInterrupt
 
 
-def _listener(meter: Meter, sampler: Sampler, queue: QueueWatch, findings: Findings) -> Listener:
+def _listener(meter: Meter, sampler: Sampler, queue: QueueWatch, findings: CellFindings) -> Listener:
     def hear(event: Event) -> None:
         if isinstance(event, WindowNear):
             sampler.sparing = True  # what takes milliseconds on the clients' CPUs is left out of the window
@@ -228,7 +228,7 @@ def _edge(meter: Meter, queue: QueueWatch) -> Edge:
     return Edge(cpu, cpus, mark, thread_times(pids), own_cpu)
 
 
-def _stop(server: Server, findings: Findings, patience: float) -> None:
+def _stop(server: Server, findings: CellFindings, patience: float) -> None:
     """Stop the server, keep its last line, and say what is wrong with how it ended."""
     findings.stopped = server.stop(patience)
     findings.usage = server.usage

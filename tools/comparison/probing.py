@@ -11,11 +11,11 @@ from clients.searching.objective import read_objective
 from tools.accounting.meters import metering
 from tools.comparison.capacity import MOST_CONNECTIONS, START_SHARE, WINDOW, capacity, found, open_plan
 from tools.comparison.measuring import STOP_PATIENCE, address_of, serving
-from tools.comparison.planning import places_left
 from tools.failure import Failure
 from tools.machine import usable_cpus
 from tools.memory.holding import memory_probe
 from tools.saved.cells import Capacity, MemoryProbe
+from tools.variants.choosing import places_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from tools.comparison.measuring import Bench
     from tools.comparison.planning import Step
 
-PATIENCE = 0.3  # seconds for an answer on a connection that is to be held; a model that serves no more gives none
 LEAST_RATE = 1.0  # requests a second: where a search starts for a model of which nothing is known
-PROTOCOL = "echo"  # of the server whose memory is probed: no state of a protocol worth a page
+PROTOCOL = "echo"  # of the server whose memory is probed: it keeps next to nothing of an idle connection
 
 
 def probed(bench: Bench, step: Step, protocol: str, most: int) -> MemoryProbe:
@@ -37,7 +36,7 @@ def probed(bench: Bench, step: Step, protocol: str, most: int) -> MemoryProbe:
             serving(bench, step.model, protocol, options={}, division=bench.division, meter=meter) as server,
         ):
             with bench.breakable():
-                holding = memory_probe(server, meter, protocol=protocol, most=most, patience=PATIENCE)
+                holding = memory_probe(server, meter, protocol=protocol, most=most)
             server.stop(STOP_PATIENCE)
     except (Failure, OSError) as error:
         return replace(record, error=" ".join(str(error).split()))
@@ -80,4 +79,4 @@ def searched(
         return replace(record, error=" ".join(str(error).split()))
     if result.limit == "interrupted":
         raise KeyboardInterrupt
-    return replace(record, **found(result))
+    return replace(record, connections=plan.connections, **found(result))

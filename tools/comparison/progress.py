@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Self
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from tools.comparison.planning import CAPACITY, FIXED_COST
+from tools.comparison.planning import CAPACITY, CELL, FIXED_COST, MEMORY
 from tools.comparison.remaining import Remaining
 from tools.comparison.undone import not_searched
 from tools.saved.cells import Cell, MemoryProbe
 from tools.tables.terminal import USUAL_WIDTH
 from tools.variants.commands import not_told
-from tools.words import counted, named, significant
+from tools.words import counted, enumerated, named, significant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tools.comparison.planning import Plan, Step
     from tools.machine import Division
 
+NOUNS = {CELL: "cell", MEMORY: "memory probe", CAPACITY: "search"}
 LINE_INTERVAL = 5.0  # seconds between plain lines: enough to see life, few enough for a log
 
 
@@ -138,21 +140,19 @@ def described(plan: Plan, division: Division, remaining: Remaining) -> str:
     left_out = "".join(f"Left out: {reason}.\n" for reason in plan.left_out.values())
     deaf = "".join(f"{sentence}\n" for sentence in not_told(plan.models, plan.workloads))
     whole = plan.steps()
-    left = plan.left(whole)
-    more = "".join(
-        f", {counted(number, noun)}"
-        for number, noun in ((left.memory, "memory probe"), (left.capacity, "search"))
-        if number
-    )
+    asked = Counter(step.kind for step in whole)
+    more = "".join(f", {counted(asked[kind], NOUNS[kind])}" for kind in (MEMORY, CAPACITY) if asked[kind])
     unsearched = "".join(f"{clause[0].upper()}{clause[1:]}.\n" for clause in not_searched(plan))
     compared = (
-        f"{left_out}Comparing {models} on {workloads}: {counted(left.cells, 'cell')} in "
+        f"{left_out}Comparing {models} on {workloads}: {counted(asked[CELL], NOUNS[CELL])} in "
         f"{counted(timing.rounds, 'round')}, {_windows(plan)} each{more}; {apart}.\n{deaf}{unsearched}"
     )
     steps = remaining.total
     if not steps and plan.until_width is None:
         return f"{compared}All of these are done already: nothing is left to be measured."
-    resumed = f"{len(whole) - steps} of these are done already. " if steps < len(whole) else ""
+    done = [(asked[kind] - remaining.of(kind), noun) for kind, noun in NOUNS.items()]
+    told = enumerated([counted(number, noun) for number, noun in done if number])
+    resumed = f"Of these, {told} {'is' if steps == len(whole) - 1 else 'are'} done already. " if told else ""
     took = _duration(plan, FIXED_COST + remaining.seconds())
     return f"{compared}{resumed}{took} Ctrl-C ends it early and keeps what was measured."
 

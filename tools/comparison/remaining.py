@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tools.comparison.planning import Plan, Step
 
 Kind = tuple[str, str]
-"""CELL, MEMORY or CAPACITY, and of a search its workload: at its rates that of every model takes about as long."""
+"""CELL, MEMORY or CAPACITY, and of a search its workload: on one workload all models' searches take about as long."""
 
 
 class Remaining:
@@ -44,6 +44,10 @@ class Remaining:
     def done(self) -> int:
         """How many of the steps have ended."""
         return len(self._ended)
+
+    def of(self, kind: str) -> int:
+        """How many steps of a kind are left."""
+        return sum(count for each, count in self._left.items() if each[0] == kind)
 
     def more(self, cells: int) -> None:
         """Count so many cells more."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tools.comparison.planning import SCALED_IN_FULL, serves_all
+from tools.comparison.planning import SCALED_IN_FULL
+from tools.variants.choosing import serves_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

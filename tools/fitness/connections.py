@@ -8,7 +8,7 @@ from tools.fitness.checks import UNKNOWN, Check, Verdict, check, graded
 
 if TYPE_CHECKING:
     from clients.ceiling import Ceiling
-    from tools.fitness.findings import Findings, Glance
+    from tools.fitness.findings import Glance, MachineFindings
 
 BACKLOG, LEAST_BACKLOG = 4096, 1024  # the kernel's default since 5.4; with less, a burst of a thousand is cut short
 MANY_PORTS, FEW_PORTS = 20_000, 1000  # Linux gives 28,232
@@ -78,7 +78,7 @@ def limits(glance: Glance) -> tuple[int | None, int | None]:
     return glance.soft_descriptors, glance.hard_descriptors
 
 
-def loopback(findings: Findings) -> Check:
+def loopback(findings: MachineFindings) -> Check:
     """The floor under every latency."""
     trip = findings.round_trip
     where = "between two CPUs" if findings.apart else "on one CPU"
@@ -91,12 +91,12 @@ def loopback(findings: Findings) -> Check:
     )
 
 
-def keepalive(findings: Findings) -> Check:
+def keepalive(findings: MachineFindings) -> Check:
     """What the client can do with connections that it keeps."""
     return ceiling_check("client's ceiling, keepalive", findings.keepalive, findings.keepalive_fault, SLOW_KEEPALIVE)
 
 
-def churn(findings: Findings) -> Check:
+def churn(findings: MachineFindings) -> Check:
     """What the client can do with a connection per request."""
     return ceiling_check("client's ceiling, churn", findings.churn, findings.churn_fault, SLOW_CHURN)
 

@@ -69,7 +69,7 @@ class Glance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings(Glance):
+class MachineFindings(Glance):
     """A machine as far as it can mislead, with what probes found.
 
     `steal` is the share of the CPU time that the hypervisor admits to have given away while CPUs were wanted.

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tools.fitness.checks import Check
-    from tools.fitness.findings import Findings, Glance
+    from tools.fitness.findings import Glance, MachineFindings
 
-JUDGES: tuple[Callable[[Findings], Check], ...] = (
+JUDGES: tuple[Callable[[MachineFindings], Check], ...] = (
     processors.cpus,
     processors.cores,
     processors.quota,
@@ -50,7 +50,7 @@ AT_A_GLANCE: tuple[Callable[[Glance], Check], ...] = (
 """Those that need no probe, and that hold whatever is measured."""
 
 
-def judged(findings: Findings) -> tuple[Check, ...]:
+def judged(findings: MachineFindings) -> tuple[Check, ...]:
     """Return the verdicts on all points."""
     return tuple(judge(findings) for judge in JUDGES)
 

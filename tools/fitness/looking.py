@@ -6,11 +6,11 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clients.addresses import Address
+from clients.addresses import NOWHERE
 from clients.ceiling import ceiling, forget
 from clients.plan import LoadPlan, PlanError
 from tools.failure import Failure
-from tools.fitness.findings import Findings
+from tools.fitness.findings import MachineFindings
 from tools.fitness.glancing import glance, text_of
 from tools.fitness.probes import round_trip, spin, wakes
 from tools.fitness.watching import Watch
@@ -23,12 +23,11 @@ if TYPE_CHECKING:
 
 KEPT_CONNECTIONS = 50
 CHURNING_CLIENTS = 10
-CEILING_SECONDS = 0.4
-NOWHERE = Address("127.0.0.1", 1)  # a ceiling's plan brings a server of its own
+CEILING_SECONDS = 0.4  # of load, for each ceiling: it is remembered, and a comparison waits for it
 STEAL = 8  # the field of the first line of /proc/stat, after its name and those of other uses
 
 
-def look(*, again: bool = False) -> Findings:
+def look(*, again: bool = False) -> MachineFindings:
     """Find out all; takes about 4 s, and up to 8 where something else takes the CPUs.
 
     With `again`, ceilings that are remembered are forgotten first. Raises Failure where there is no /proc to read.
@@ -44,7 +43,7 @@ def look(*, again: bool = False) -> Findings:
         forget()
     keepalive, keepalive_fault = ceiling_of(KEPT_CONNECTIONS, division.client)
     churn, churn_fault = ceiling_of(CHURNING_CLIENTS, division.client, churn=True)
-    return Findings(
+    return MachineFindings(
         **{field.name: getattr(seen, field.name) for field in dataclasses.fields(seen)},
         spins=spins,
         steal=steal,

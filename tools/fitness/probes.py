@@ -8,10 +8,10 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from clients.checkout import with_checkout
 from tools.fitness.findings import Spin, Wakes
 from tools.fitness.probe import PATIENCE
 
@@ -23,13 +23,11 @@ SPIN_SECONDS = 1.0
 SLEEPS = 150
 SLEEP_SECONDS = 0.001
 TRIP_SECONDS = 0.3
-_CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 
 @contextmanager
 def probe(*arguments: object) -> Iterator[subprocess.Popen[str]]:
     """Start a process of `tools.fitness.probe`; on the way out it is ended."""
-    paths = [str(_CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
     command = [sys.executable, "-m", "tools.fitness.probe", *map(str, arguments)]
     process = subprocess.Popen(
         command,
@@ -37,7 +35,7 @@ def probe(*arguments: object) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        env=with_checkout(os.environ),
     )
     with process:
         try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tools.fitness.checks import UNKNOWN, Check, Verdict, check, graded
 
 if TYPE_CHECKING:
-    from tools.fitness.findings import Findings, Glance
+    from tools.fitness.findings import Glance, MachineFindings
 
 SPUN_WELL, SPUN_BADLY = 0.95, 0.9  # of a CPU: a loss of a tenth is more than most models differ by
 LITTLE_STEAL, MUCH_STEAL = 0.01, 0.05
@@ -87,7 +87,7 @@ def turbo(glance: Glance) -> Check:
     )
 
 
-def canary(findings: Findings) -> Check:
+def canary(findings: MachineFindings) -> Check:
     """Whether a CPU that is wanted is got."""
     if not findings.spins:
         found, verdict = "no loop came to its end", Verdict.BAD
@@ -100,7 +100,7 @@ def canary(findings: Findings) -> Check:
     )
 
 
-def culprit(findings: Findings) -> str:
+def culprit(findings: MachineFindings) -> str:
     """Who may have taken the CPU, and what to do about it."""
     if sum(other.share for other in findings.others) >= OTHERS_NOTICED:
         return "end what else runs here (see: other processes), and look again"
@@ -142,7 +142,7 @@ def others(glance: Glance) -> Check:
     )
 
 
-def stolen(findings: Findings) -> Check:
+def stolen(findings: MachineFindings) -> Check:
     """What a hypervisor admits."""
     kind = "a virtual machine" if findings.virtual else "no virtual machine, as far as is told"
     steal = findings.steal

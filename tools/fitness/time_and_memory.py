@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tools.fitness.checks import UNKNOWN, Check, Verdict, check, graded
+from tools.words import MEBIBYTE
 
 if TYPE_CHECKING:
-    from tools.fitness.findings import Findings, Glance
+    from tools.fitness.findings import Glance, MachineFindings
 
 SOON, LATE = 0.0003, 0.001  # seconds after a wake-up was due: the kernel's slack is 0.05 ms, a tick up to 10 ms
 CHEAP, DEAR = 0.3e-6, 1e-6  # seconds of a look at the clock: 0.05 us where it is no system call; a client has three
@@ -27,7 +28,7 @@ def clock(glance: Glance) -> Check:
     )
 
 
-def timers(findings: Findings) -> Check:
+def timers(findings: MachineFindings) -> Check:
     """How late a sleep of a millisecond ends."""
     wakes = findings.wakes
     verdict = graded(wakes.median, SOON, LATE)
@@ -48,7 +49,7 @@ def memory(glance: Glance) -> Check:
     free = glance.memory_available
     return check(
         "memory",
-        UNKNOWN if free is None else f"{free / 2**20:,.0f} MiB available",
+        UNKNOWN if free is None else f"{free / MEBIBYTE:,.0f} MiB available",
         Verdict.GOOD if free is None else graded(free, ENOUGH_MEMORY, LITTLE_MEMORY),
         "a model that has processes or stacks for its clients meets the end of it first",
         "end what fills it, or measure with fewer connections",
@@ -62,7 +63,7 @@ def swap(glance: Glance) -> Check:
     returned = f", {pages} pages came back while this looked" if pages else ""
     return check(
         "swap",
-        f"{used / 2**20:.0f} MiB in use{returned}" if used else "none in use",
+        f"{used / MEBIBYTE:.0f} MiB in use{returned}" if used else "none in use",
         Verdict.BAD if pages else Verdict.WARNING if much else Verdict.GOOD,
         "a page that must come back from swap takes milliseconds",
         "end what fills the memory, then: sudo swapoff -a && sudo swapon -a",

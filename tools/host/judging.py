@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 MUCH_BY_OTHERS = 0.1  # of their CPUs: what was seen is right to 1 % in a second, and to 3 % in 0.3 s
 MUCH_STEAL = 0.02  # where CPUs are shared, half a percent is ordinary
-LITTLE_SPIN = 0.9  # of a CPU: a canary that sings takes 1 % or 2 %, a hog takes more than half
+LITTLE_SPIN = 0.9  # of a CPU, which a loop gets all of but 1 % or 2 % for a canary; a hog takes more than half
 SLOW = 0.55  # of the fastest: beside another guest on the same core 0.6 is ordinary; less was seen in 2 % of windows
 
 

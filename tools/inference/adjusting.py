@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 FEWEST_CELLS = 12  # of a workload: with fewer, what is expected would be all there is
 LEVEL = 0.001  # a slow spell lasts for several cells, and so goes with models by chance more often than the F test says
 MOST = 1.6  # the largest exponent to believe: a busy sibling harms the kernel's work more than a loop that computes
-FAST = 0.95  # the share of cells that were slower than the reference, which has to be one that was seen
-SURE_WITHIN = 0.1  # what is expected: models of the same limit were seen to differ by about as much
+FAST = 0.95  # of the cells were slower than the speed to which figures are brought: it has to be one that was seen
+SURE_WITHIN = 0.1  # of an exponent that is expected: those of models with one limit were seen to differ by as much
 MOST_NOISE = 0.06  # of a figure in one round, beside the speeds
 SAME = 1e-12  # the variance of speeds that are the same
 SIDES = ("server's", "clients'")

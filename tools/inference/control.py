@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.inference.intervals import FEWEST
+from tools.inference.intervals import FEWEST_ROUNDS
 from tools.inference.ratios import of_logarithms
 
 if TYPE_CHECKING:
@@ -67,16 +67,17 @@ def control(pairs: Mapping[tuple[str, str], Sequence[float]]) -> Control:
     `pairs` has those of each round by workload and figure, as `log_ratios` gives them. Each figure is tested on all
     workloads together and on each alone, and the tests share `FALSE_ALARMS` among them.
 
-    Needs that which entry runs first is drawn anew for every other round of each workload, and is the other one in the
-    round after it: then a sound session's logarithms are as often below 0 as above it, however wild, and what the order
-    does comes with both signs, which makes an alarm rarer. From `ENOUGH_TO_FLIP` pairs on that is all that is used: the
-    signs are flipped at random, and few flips may lie as far from 0 as what was seen (Fisher's randomisation test).
-    Fewer pairs have too few flips, so there Student's t is asked, which outliers make less, not more, ready to raise an
-    alarm. A bootstrap (Efron) could not do this: at five pairs one sound session in sixteen has all on one side.
+    It relies on the order of a plan, in which the entry that runs first is drawn anew for every other round of each
+    workload, and is the other one in the round after it. So a sound session's logarithms are as often below 0 as above
+    it, however wild, and what the order does comes with both signs, which makes an alarm rarer. From `ENOUGH_TO_FLIP`
+    pairs on that is all that is used: the signs are flipped at random, and few flips may lie as far from 0 as what was
+    seen (Fisher's randomisation test). Fewer pairs have too few flips, so there Student's t is asked, which outliers
+    make less, not more, ready to raise an alarm. A bootstrap (Efron) could not do this: at five pairs one sound session
+    in sixteen has all on one side.
     """
     found = strongest(pairs)
     if found is None:
-        return Control(None, None, f"the control ran in fewer than {FEWEST} rounds")
+        return Control(None, None, f"the control ran in fewer than {FEWEST_ROUNDS} rounds")
     second = f"the second entry reached {math.exp(statistics.fmean(found.logs)):.3f} of the first in {found.where}"
     slight = found.chance <= FALSE_ALARMS and not found.alarming
     if found.alarming:
@@ -89,7 +90,7 @@ def control(pairs: Mapping[tuple[str, str], Sequence[float]]) -> Control:
 
 
 def strongest(pairs: Mapping[tuple[str, str], Sequence[float]]) -> Finding | None:
-    """The figure in which the entries differ most surely, if any an alarming one; None where none has `FEWEST` pairs.
+    """The figure in which the entries differ most surely, if any an alarming one; None where all have too few pairs.
 
     Its `chance` allows for all that were tested: half of it for the workloads together, half for each alone, where
     there are several (Bonferroni).
@@ -103,7 +104,7 @@ def strongest(pairs: Mapping[tuple[str, str], Sequence[float]]) -> Finding | Non
         found += [
             Finding(min(1.0, it.chance * len(figures) / share), it.where, it.logs)
             for it, share in zip(tested, shares, strict=True)
-            if len(it.logs) >= FEWEST
+            if len(it.logs) >= FEWEST_ROUNDS
         ]
     return min(found, key=lambda finding: (not finding.alarming, finding.chance), default=None)
 
@@ -131,9 +132,10 @@ def _together(figure: str, known: Mapping[str, Sequence[float]]) -> Finding:
 
 
 def _alone(figure: str, known: Mapping[str, Sequence[float]]) -> Iterator[Finding]:
-    """What each workload's say; it has to stand out from the others, whose scatter may be what it was spared by luck.
+    """What each workload's logarithms say. They are taken to scatter no less than those of the other workloads do.
 
-    Where a busy neighbour doubles every other figure, five pairs that were all hit alike look sure of themselves.
+    Where a busy neighbour doubles every other figure, five pairs that were all hit alike differ little among
+    themselves by luck, and would look surer than they are.
     """
     for workload, logs in known.items():
         others = np.array([log for name, its in known.items() if name != workload for log in its])

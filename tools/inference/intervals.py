@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
-FEWEST = 4  # rounds: the range of three is no interval at any confidence worth the name
+FEWEST_ROUNDS = 4  # rounds: the range of three is no interval at any confidence worth the name
 RESAMPLES = 9999  # a median's ends at five rounds lie at 1 in 1000: ten resamples beyond each
 SEED = 29  # the same rounds give the same interval, in the terminal, in the report and tomorrow
 
@@ -38,7 +38,7 @@ class Interval:
     @property
     def is_over_rounds(self) -> bool:
         """Whether its ends tell how far rounds differ."""
-        return self.low is not None and self.rounds >= FEWEST
+        return self.low is not None and self.rounds >= FEWEST_ROUNDS
 
     @property
     def width(self) -> float | None:
@@ -61,7 +61,7 @@ def interval(
 ) -> Interval | None:
     """The median (or the mean) of one figure over its rounds, with its interval; None where there is no round.
 
-    Fewer than `FEWEST` rounds have an estimate without ends, and rounds that are all equal an interval of no width. A
+    Fewer than `FEWEST_ROUNDS` have an estimate without ends, and rounds that are all equal an interval of no width. A
     median's ends are from among the rounds (or midway between two): at four and at five rounds they are the lowest and
     the highest, which hold the true median in 87 and in 94 of 100 cases whatever the confidence. A mean's may lie
     beyond them.
@@ -75,7 +75,7 @@ def interval(
 def _interval(values: tuple[float, ...], statistic: Literal["median", "mean"], confidence: float) -> Interval:
     sample = np.asarray(values, dtype=np.float64)
     rounds, function = len(sample), STATISTICS[statistic]
-    if rounds < FEWEST:
+    if rounds < FEWEST_ROUNDS:
         return Interval(float(function(sample)), None, None, rounds)
     if statistic == "mean":
         return Interval(float(np.mean(sample)), *ends((sample,), np.mean, confidence), rounds)
@@ -127,8 +127,8 @@ def stretch(confidence: float, rounds: int) -> float:
     """
     from scipy import special  # noqa: PLC0415
 
-    share = (1 + confidence) / 2
-    return math.sqrt(rounds / (rounds - 1)) * float(special.stdtrit(rounds - 1, share) / special.ndtri(share))
+    normal = float(special.ndtri((1 + confidence) / 2))
+    return math.sqrt(rounds / (rounds - 1)) * (student(rounds - 1, confidence) / normal)
 
 
 def expanded(confidence: float, rounds: int) -> float:
@@ -139,8 +139,14 @@ def expanded(confidence: float, rounds: int) -> float:
     """
     from scipy import special  # noqa: PLC0415
 
-    student = special.stdtrit(rounds - 1, (1 + confidence) / 2)
-    return float(1 - 2 * special.ndtr(-math.sqrt(rounds / (rounds - 1)) * student))
+    return float(1 - 2 * special.ndtr(-math.sqrt(rounds / (rounds - 1)) * student(rounds - 1, confidence)))
+
+
+def student(freedom: float, confidence: float) -> float:
+    """Within how many standard errors of 0 Student's t lies with this confidence, at so many degrees of freedom."""
+    from scipy import special  # noqa: PLC0415 - a third of a second, and few commands need it
+
+    return float(special.stdtrit(freedom, (1 + confidence) / 2))
 
 
 def _percentiles(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.inference.intervals import CONFIDENCE, FEWEST, Interval
+from tools.inference.intervals import CONFIDENCE, FEWEST_ROUNDS, Interval, student
 from tools.inference.ratios import log_ratios, ratio
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     Pair = tuple[str, str]
 
 WEIGHT = 1.0
-"""Of what other pairs show, beside what one pair shows of itself: a half. By simulation of five rounds, an interval of
-a model twice as noisy as the others then holds the truth in 93 of 100 cases."""
+"""Of what other pairs show, against 1 of what a pair shows of itself: each is half of what is believed. By simulation
+of five rounds, an interval of a model twice as noisy as the others then holds the truth in 93 of 100 cases."""
 
 FEWEST_MODELS = 4  # of which each is in three pairs: with fewer, what a model adds is a guess
 
@@ -56,7 +56,7 @@ def noise(figures: Mapping[str, Mapping[int, float]]) -> Noise:
     of its distribution, chi-squared by its degrees of freedom: the median variance of five rounds is a sixth too small.
     """
     logs = {pair: log_ratios(figures[pair[0]], figures[pair[1]]) for pair in combinations(sorted(figures), 2)}
-    known = {pair: values for pair, values in logs.items() if len(values) >= FEWEST}
+    known = {pair: values for pair, values in logs.items() if len(values) >= FEWEST_ROUNDS}
     if len(known) < 2:
         return Noise(None, {})
     variances = {pair: float(np.var(values, ddof=1)) for pair, values in known.items()}
@@ -80,8 +80,8 @@ def moderated(
     freedom = len(logs) - 1
     own = float(np.var(logs, ddof=1))
     spread = (WEIGHT * expected + own) / (WEIGHT + 1)
-    reach = _student(freedom * (WEIGHT + 1), confidence) * math.sqrt(spread / len(logs))
-    alone = _student(freedom, confidence) * math.sqrt(own / len(logs))
+    reach = student(freedom * (WEIGHT + 1), confidence) * math.sqrt(spread / len(logs))
+    alone = student(freedom, confidence) * math.sqrt(own / len(logs))
     if alone <= 0:
         return Interval(
             found.estimate, found.estimate * math.exp(-reach), found.estimate * math.exp(reach), found.rounds
@@ -110,9 +110,3 @@ def _median_of(freedom: int) -> float:
     from scipy import special  # noqa: PLC0415
 
     return float(special.chdtri(freedom, 0.5)) / freedom
-
-
-def _student(freedom: float, confidence: float) -> float:
-    from scipy import special  # noqa: PLC0415 - it takes half a second, and few commands need it
-
-    return float(special.stdtrit(freedom, (1 + confidence) / 2))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.inference.intervals import CONFIDENCE, FEWEST, Interval, ends, interval
+from tools.inference.intervals import CONFIDENCE, FEWEST_ROUNDS, Interval, ends, interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ def unpaired_ratio(ours: Sequence[float], theirs: Sequence[float], confidence: f
     if not rounds:
         return None
     estimate = float(_difference_of_means(one, other))
-    low, high = ends((one, other), _difference_of_means, confidence) if rounds >= FEWEST else (None, None)
+    low, high = ends((one, other), _difference_of_means, confidence) if rounds >= FEWEST_ROUNDS else (None, None)
     return _exponential(Interval(estimate, low, high, rounds))
 
 

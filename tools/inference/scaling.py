@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.inference.intervals import CONFIDENCE, FEWEST, SEED, Interval, stretch
+from tools.inference.intervals import CONFIDENCE, FEWEST_ROUNDS, SEED, Interval, stretch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FEWEST_SIZES = 4  # different numbers of connections: three parameters pass through any three points
-REFITS = 499  # twelve beyond each end of an interval of 95 %
+REFITS = 499  # of which twelve lie beyond each end of an interval of 95 %
+WIDEST_PEAK = 2.0  # times its low end: a peak that may be at 20 or at 60 connections is none to go by
 LARGEST_MISFIT = 0.15  # the law may miss its points by this share before its parameters mean little
 
 
@@ -27,7 +28,8 @@ class Usl:
     `lambda_` is the throughput of one connection alone. `sigma` is contention, the share of a request that only one can
     be in at a time: 1 is a queue for one lock. `kappa` is crosstalk, what each pair costs each other. `peak` is the
     number of connections beyond which throughput falls, None where it never does; beyond those that were measured it is
-    a guess. `misfit` is by which share the points lie from the curve (root mean square). The parameters are None
+    a guess, and `peak_ends` is its interval, whose high end is infinite where the curve may as well never fall (None:
+    not known). `misfit` is by which share the points lie from the curve (root mean square). The parameters are None
     where nothing could be fitted and without ends where rounds were too few; `reason` says so, or that the law does not
     describe what was seen.
     """
@@ -39,6 +41,20 @@ class Usl:
     misfit: float | None
     rounds: int
     reason: str
+    peak_ends: tuple[float, float] | None = None
+
+    @property
+    def is_poor(self) -> bool:
+        """Whether the law does not describe what was seen, so that its parameters mean little."""
+        return self.misfit is not None and self.misfit > LARGEST_MISFIT
+
+    @property
+    def is_peak_wide(self) -> bool:
+        """Whether the peak is known to no better than a factor of `WIDEST_PEAK`."""
+        if self.peak_ends is None or math.isinf(self.peak_ends[0]):
+            return False
+        low, high = self.peak_ends
+        return high > WIDEST_PEAK * low
 
     def throughput(self, connections: float) -> float | None:
         """The curve at so many connections, None where there is none."""
@@ -66,20 +82,28 @@ def usl(points: Mapping[int, Mapping[int, float]], confidence: float = CONFIDENC
     lambda_, sigma, kappa = fitted
     misfit = _misfit([point for points_of in rounds for point in points_of], fitted)
     reasons = []
-    if len(rounds) < FEWEST:
-        reasons.append(f"fewer than {FEWEST} rounds: no intervals")
+    if len(rounds) < FEWEST_ROUNDS:
+        reasons.append(f"fewer than {FEWEST_ROUNDS} rounds: no intervals")
     if misfit > LARGEST_MISFIT:
         reasons.append(f"the law misses the points by {misfit:.0%}")
-    (low_sigma, high_sigma), (low_kappa, high_kappa) = _ends(rounds, (sigma, kappa), confidence)
+    refits = _refits(rounds)
+    (low_sigma, high_sigma), (low_kappa, high_kappa) = _ends(refits, (sigma, kappa), len(rounds), confidence)
+    peak = _peak(sigma, kappa)
     return Usl(
         lambda_,
         Interval(sigma, low_sigma, high_sigma, len(rounds)),
         Interval(kappa, low_kappa, high_kappa, len(rounds)),
-        math.sqrt((1 - sigma) / kappa) if sigma < 1 and kappa > 0 else None,
+        peak if math.isfinite(peak) else None,
         misfit,
         len(rounds),
         "; ".join(reasons),
+        _peak_ends(refits, peak, len(rounds), confidence),
     )
+
+
+def _peak(sigma: float, kappa: float) -> float:
+    """Beyond how many connections throughput falls; infinite where it never does."""
+    return math.sqrt((1 - sigma) / kappa) if sigma < 1 and kappa > 0 else math.inf
 
 
 def _unknown(rounds: int, reason: str) -> Usl:
@@ -115,19 +139,40 @@ def _fitted(rows: NDArray[np.float64]) -> tuple[float, float, float] | None:
     return float(1 / unknowns[0]), float(unknowns[1] / unknowns[0]), float(unknowns[2] / unknowns[0])
 
 
-def _ends(
-    rounds: Sequence[Sequence[tuple[int, float]]], estimates: tuple[float, float], confidence: float
-) -> tuple[tuple[float, float], tuple[float, float]] | tuple[tuple[None, None], tuple[None, None]]:
-    """The ends for sigma and for kappa, from rounds drawn anew."""
-    if len(rounds) < FEWEST:
-        return (None, None), (None, None)
+def _refits(rounds: Sequence[Sequence[tuple[int, float]]]) -> list[tuple[float, float, float]]:
+    """The law fitted to rounds that are drawn anew, again and again; none where rounds are too few."""
+    if len(rounds) < FEWEST_ROUNDS:
+        return []
     rows = [_rows(points_of) for points_of in rounds]
     drawn = np.random.default_rng(SEED).integers(len(rows), size=(REFITS, len(rows)))
-    refits = [_fitted(np.concatenate([rows[it] for it in draw])) for draw in drawn]
+    refits = (_fitted(np.concatenate([rows[it] for it in draw])) for draw in drawn)
+    return [refit for refit in refits if refit]
+
+
+def _ends(
+    refits: Sequence[tuple[float, float, float]], estimates: tuple[float, float], rounds: int, confidence: float
+) -> tuple[tuple[float, float], tuple[float, float]] | tuple[tuple[None, None], tuple[None, None]]:
+    """The ends for sigma and for kappa."""
+    if not refits:
+        return (None, None), (None, None)
     beyond = (1 - confidence) / 2
-    plain = np.quantile([refit[1:] for refit in refits if refit], [beyond, 1 - beyond], axis=0)
-    found = np.maximum(0, estimates + stretch(confidence, len(rows)) * (plain - estimates))
+    plain = np.quantile([refit[1:] for refit in refits], [beyond, 1 - beyond], axis=0)
+    found = np.maximum(0, estimates + stretch(confidence, rounds) * (plain - estimates))
     return (float(found[0, 0]), float(found[1, 0])), (float(found[0, 1]), float(found[1, 1]))
+
+
+def _peak_ends(
+    refits: Sequence[tuple[float, float, float]], peak: float, rounds: int, confidence: float
+) -> tuple[float, float] | None:
+    """The ends for the peak, stretched as its logarithm: it is a root of a ratio, and can be infinite."""
+    if not refits:
+        return None
+    peaks, beyond = sorted(_peak(sigma, kappa) for _, sigma, kappa in refits), (1 - confidence) / 2
+    low, high = peaks[math.floor(beyond * (len(peaks) - 1))], peaks[math.ceil((1 - beyond) * (len(peaks) - 1))]
+    if math.isinf(peak):
+        return low, high
+    wider = stretch(confidence, rounds)
+    return peak * (low / peak) ** wider, peak * (high / peak) ** wider
 
 
 def _misfit(points: Sequence[tuple[int, float]], fitted: tuple[float, float, float]) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.inference.intervals import CONFIDENCE, FEWEST, Interval, ends
+from tools.inference.intervals import CONFIDENCE, FEWEST_ROUNDS, Interval, ends, student
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,9 +21,9 @@ def slope(rounds: Sequence[Sequence[tuple[int, float]]], confidence: float = CON
     """By how much the second of each pair rises for each one of the first: bytes per connection.
 
     Each round is a fresh server, so it has an intercept of its own, and the slope is common: least squares within
-    rounds. None where no round has two different numbers of connections. The interval is over rounds from `FEWEST` of
-    them on, by the bootstrap (Efron; Hesterberg 2014); below that it is the regression's own, by Student's t
-    over the points, which needs `FEWEST_POINTS` and takes their distances from the line for chance.
+    rounds. None where no round has two different numbers of connections. From `FEWEST_ROUNDS` on the interval is over
+    rounds, by the bootstrap (Efron; Hesterberg 2014); below that it is the regression's own, by Student's t over the
+    points, which needs `FEWEST_POINTS` and takes their distances from the line for chance.
     """
     lines = _usable(rounds)
     if not lines:
@@ -32,20 +32,20 @@ def slope(rounds: Sequence[Sequence[tuple[int, float]]], confidence: float = CON
     estimate = float(_slope(sums[:, 0], sums[:, 1]))
     low, high = (
         ends((sums[:, 0], sums[:, 1]), _slope, confidence, paired=True)
-        if len(lines) >= FEWEST
+        if len(lines) >= FEWEST_ROUNDS
         else _by_student(lines, estimate, confidence)
     )
     return Interval(estimate, low, high, len(lines))
 
 
 def intercept(rounds: Sequence[Sequence[tuple[int, float]]], confidence: float = CONFIDENCE) -> Interval | None:
-    """What the line has at no connections, in the mean over rounds; ends from `FEWEST` rounds on (see `slope`)."""
+    """What the line has at no connections, in the mean over rounds; ends from `FEWEST_ROUNDS` on (see `slope`)."""
     lines = _usable(rounds)
     if not lines:
         return None
     columns = tuple(np.array([(*_sums(line), *line.mean(axis=0)) for line in lines]).T)
     estimate = float(_intercept(*columns))
-    low, high = ends(columns, _intercept, confidence, paired=True) if len(lines) >= FEWEST else (None, None)
+    low, high = ends(columns, _intercept, confidence, paired=True) if len(lines) >= FEWEST_ROUNDS else (None, None)
     return Interval(estimate, low, high, len(lines))
 
 
@@ -80,8 +80,6 @@ def _by_student(
     lines: Sequence[NDArray[np.float64]], estimate: float, confidence: float
 ) -> tuple[float, float] | tuple[None, None]:
     """The ends of the slope's interval from how far the points lie from their lines."""
-    from scipy import special  # noqa: PLC0415
-
     points = sum(len(line) for line in lines)
     freedom = points - len(lines) - 1
     if points < FEWEST_POINTS or freedom < 1:
@@ -89,5 +87,5 @@ def _by_student(
     centred = np.concatenate([line - line.mean(axis=0) for line in lines])
     left = centred[:, 1] - estimate * centred[:, 0]
     error = math.sqrt(float(left @ left) / freedom / float(centred[:, 0] @ centred[:, 0]))
-    reach = float(special.stdtrit(freedom, (1 + confidence) / 2)) * error
+    reach = student(freedom, confidence) * error
     return estimate - reach, estimate + reach

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 from plotly import graph_objects
 
+from tools.analysis.holdings import holdings
+from tools.analysis.scaled import scaled
 from tools.report.drawing import Chart, as_json, colour, layout, line, round_values, with_legend
-from tools.tables.memory import MEBIBYTE, holdings
-from tools.tables.scaling import scaled
+from tools.words import MEBIBYTE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tools.analysis.scaled import Scaled
     from tools.saved.results import Results
-    from tools.tables.scaling import Scaled
 
 CURVE_POINTS = 60
 SERVER, CLIENT, DISTURBED = 0, 1, 3  # the places of colours that no model of this chart has

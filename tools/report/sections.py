@@ -11,12 +11,13 @@ from tools.report.charts import cpu_chart, latency_chart, throughput_chart, work
 from tools.report.drawing import colour
 from tools.report.measured_charts import memory_chart, scaling_charts, speed_chart
 from tools.report.telling import disturbances, machine_facts, method_values, run_values
-from tools.tables.advice_of import advice_table
+from tools.tables.advice import advice_table
 from tools.tables.belief import belief_table
+from tools.tables.capacity import capacity_table
 from tools.tables.fitness import fitness_table
 from tools.tables.memory import memory_table
 from tools.tables.of_comparison import all_workload_tables
-from tools.tables.scaling import capacity_table, scaling_table
+from tools.tables.scaling import scaling_table
 from tools.tables.stevens import stevens_tables
 
 if TYPE_CHECKING:

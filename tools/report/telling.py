@@ -9,12 +9,13 @@ from tools.analysis.controls import session_control
 from tools.analysis.figures import NOTICEABLE_APART, counted_apart, measuring_share
 from tools.analysis.narrowing import cells_wanted
 from tools.analysis.one_speed import EXPECTED
+from tools.analysis.searches import searches_missing
 from tools.analysis.standings import LEAST_DIFFERENCE
 from tools.analysis.statistics import BEHIND_A_PERCENTILE
 from tools.memory.kernel_memory import counts_both_ends
 from tools.verdicts.exhaustion import ALL_BUT_ALL
 from tools.verdicts.verdict import POOL, SERVER_CPU
-from tools.words import named
+from tools.words import GIBIBYTE, named
 
 if TYPE_CHECKING:
     from tools.saved.results import Results
@@ -42,6 +43,7 @@ def run_values(results: Results) -> dict[str, object]:
         "rounds": max((cell.round for cell in results.cells), default=0),
         "cells": len(results.cells),
         "wanted": cells_wanted(results),
+        "unsearched": ", ".join(f"{model} on {workload}" for workload, model in searches_missing(results)),
         "failed": sum(1 for cell in results.cells if cell.error),
         "notices": results.notices,
         "left_out": tuple(header.left_out.values()),
@@ -74,7 +76,7 @@ def machine_facts(results: Results) -> list[tuple[str, str]]:
         ("System", f"{machine.system} {machine.kernel}, {machine.architecture}"),
         ("Processor", machine.processor or "not told"),
         ("CPUs", f"{machine.cpus}, of which {machine.usable_cpus} could be used"),
-        ("Memory", f"{machine.memory_bytes / 2**30:.1f} GiB"),
+        ("Memory", f"{machine.memory_bytes / GIBIBYTE:.1f} GiB"),
         ("CPU governor", machine.governor or "not told"),
         ("Load before the start", f"{machine.load_average:.2f}"),
         ("Open files allowed", f"{machine.open_files_limit:,}"),

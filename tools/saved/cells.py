@@ -15,9 +15,10 @@ class Load:
     window closed.
 
     `failed` requests of the window had no right answer; `opened` connections were begun in it. `offered` is what was
-    due a second, and `achieved` which share of it was answered (None in a closed loop). `in_flight` is the mean of
-    requests in flight as the load processes saw it, and `little` that mean by what Little's law expects of it.
-    `connect_p99` is in seconds, over the whole run; the longest where connects are too few for a percentile.
+    due a second, and `achieved` which share of it was answered (None in a closed loop). `in_flight` is how many
+    requests were in flight in the mean of the window, as the load processes saw it (`LoadResult.mean_in_flight`), and
+    `little` that mean by what Little's law expects of it. `connect_p99` is in seconds, over the whole run; the
+    longest where connects are too few for a percentile.
     `client_cpu` is seconds of the load processes in the window, `client_busy` which share that is of the CPUs that they
     can use, one for each process, and `client_waiting` the share of the window in which they were ready and did not
     run. `client_limit` is what `clients.verdict` says ("client", "connections" or ""), with its reasons. `guests` tells
@@ -230,7 +231,8 @@ class Capacity:
     """The highest rate at which a model held the objective on a workload, as a search found it.
 
     `rate` is in requests a second, None where none held; `confirmed` where three more runs held it too. `limit` is what
-    ended the search, in its words, and `trials` are all its runs.
+    ended the search, in its words, and `trials` are all its runs. `connections` is how many clients they had (0: not
+    known, as it was begun by an older version, or none were opened).
     """
 
     workload: str
@@ -244,3 +246,4 @@ class Capacity:
     confirmed: bool
     limit: str
     trials: tuple[dict[str, Any], ...]
+    connections: int = 0

@@ -178,7 +178,7 @@ def resuming(folder: Path) -> Iterator[tuple[Results, Writer]]:
     """
     path = folder / CELLS
     if not path.exists():
-        raise ResultsError(f"{folder} holds no comparison: {path.name} is not there")
+        raise ResultsError(f"{folder} holds no comparison: {_why_none(folder)}")
     with _writable(folder):
         stream = path.open("r+b", buffering=0)
     with stream:
@@ -217,6 +217,13 @@ def _writable(folder: Path) -> Iterator[None]:
         raise ResultsError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
+def _why_none(folder: Path) -> str:
+    """Why there is no comparison in a folder, where its file is not there."""
+    if not folder.exists():
+        return "there is no such folder"
+    return f"there is no {CELLS} in it" if folder.is_dir() else "it is no folder"
+
+
 def read_results(folder: Path) -> Results:
     """Read a results folder back.
 
@@ -226,8 +233,10 @@ def read_results(folder: Path) -> Results:
     path = folder / CELLS
     try:
         lines = path.read_bytes().split(b"\n")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ResultsError(f"{folder} holds no comparison: {_why_none(folder)}") from error
     except OSError as error:
-        raise ResultsError(f"{folder} holds no comparison: {path.name}: {error.strerror}") from error
+        raise ResultsError(f"cannot read {path}: {error.strerror}") from error
     last = lines.pop()  # what follows the last newline: nothing, unless a kill cut a line short
     if not lines:
         raise ResultsError(f"{folder} holds no comparison: {path.name} has no whole line")

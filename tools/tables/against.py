@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tools.analysis.alike import check_alike, entered
 from tools.analysis.measures import THROUGHPUT
-from tools.analysis.pairing import CLIENTS_LIMIT, FASTER, HOST_NOISE, SLOWER, compared
+from tools.analysis.pairing import CLIENTS_LIMIT, FASTER, NOISY_HOST, SLOWER, compared
 from tools.failure import Failure
 from tools.saved.results import read_results
 from tools.tables.summary_file import interval_object
@@ -86,7 +86,7 @@ REFUSED = (
     "to compare Pythons, give both to one comparison with --python."
 )
 REASONS = {
-    HOST_NOISE: "host noise: something else used the machine in most cells of one of the two, so that nothing is "
+    NOISY_HOST: "host noise: something else used the machine in most cells of one of the two, so that nothing is "
     "concluded from its figures.",
     CLIENTS_LIMIT: "clients' limit: the clients were the limit both times, or of the one that came out slower: it "
     "could have done more than it did, and how much is hidden.",

@@ -5,25 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tools.analysis.controls import control_ratio, session_control
-from tools.analysis.narrowing import cells_wanted, too_wide
+from tools.analysis.figures import sound
+from tools.analysis.measures import measure_of
+from tools.analysis.narrowing import cells_wanted, too_wide, widths
+from tools.analysis.searches import searches_missing
 from tools.tables.pythons import python_notes
 from tools.tables.tabular import NOTHING, Column, Table, between
+from tools.words import enumerated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tools.analysis.summary import Summary
     from tools.inference.control import Control
+    from tools.saved.cells import Cell
     from tools.saved.results import Results
 
+IN_A_CELL = "(in a cell)"
 MANY_DISTURBED = 0.25  # of the cells: with more, medians of rounds are those of a disturbed machine
 COLUMNS = (
     Column("Workload", "", "Workload"),
-    Column("The control by itself", "", "The control\nby itself"),
+    Column("Ranked by", "", "Ranked\nby", words=True),
+    Column("The control by itself in that", "", "The control\nby itself"),
     Column("95 % interval", "", "95 %\ninterval"),
     Column("Cells disturbed", "", "Cells\ndisturbed"),
-    Column("Cells run again", "", "run\nagain"),
-    Column("What the clients can do", "requests/s", "The clients'\nceiling"),
+    Column("Cells run again", "", "Cells run\nagain"),
+    Column("What the clients can do at least", "requests/s", "The clients can\ndo at least, /s"),
 )
 
 
@@ -37,7 +44,8 @@ def belief_table(results: Results, summaries: Sequence[Summary]) -> Table:
         lead=" ".join((_lead(found, again.control_of if again else ""), *_mostly_disturbed(results))),
         columns=COLUMNS,
         rows=tuple(_row(results, summary.workload.name, summary) for summary in summaries),
-        notes=tuple(_notes(results, found)),
+        notes=(*(explained := tuple(_explained(found))), *_notes(results)),
+        details=explained,
     )
 
 
@@ -70,19 +78,28 @@ def _row(results: Results, workload: str, summary: Summary) -> tuple[str, ...]:
     attempts = [cell for cell in results.attempts if cell.workload == workload]
     counted = [cell for cell in results.cells if cell.workload == workload]
     ratio = control_ratio(results, summary.workload)
-    ceiling = results.header.ceilings.get(workload)
     return (
         workload,
+        measure_of(results, summary.workload).name,
         NOTHING if ratio is None else f"{ratio.estimate:.3f}",
         between(ratio),
         f"{sum(bool(cell.disturbed) for cell in counted)} of {len(counted)}",
         str(sum(cell.attempt > 1 for cell in attempts)),
-        NOTHING if ceiling is None else f"{ceiling:,.0f}",
+        _most_done(counted, results.header.ceilings.get(workload)),
     )
 
 
-def _notes(results: Results, found: Control) -> Iterator[str]:
-    header = results.header
+def _most_done(cells: Sequence[Cell], against_nothing: float | None) -> str:
+    """The most that the clients did: against a server that does nothing, or marked in a cell where that was more."""
+    if against_nothing is None:
+        return NOTHING
+    loads = [cell.load for cell in sound(cells)]
+    reached = max((load.requests / load.window for load in loads if load), default=0.0)
+    return f"{reached:,.0f} {IN_A_CELL}" if reached > against_nothing else f"{against_nothing:,.0f}"
+
+
+def _explained(found: Control) -> Iterator[str]:
+    """How the table is to be read."""
     if found.ratio is not None:
         yield (
             f"In one sentence: {found.reason}. Each figure is judged on all workloads together and on each alone, by "
@@ -91,9 +108,14 @@ def _notes(results: Results, found: Control) -> Iterator[str]:
         )
     yield (
         "A cell is disturbed where something else used its CPUs, or these were slow or lost time to others; it is run "
-        "again, within limits, and the last attempt that was not disturbed counts, or else the last. The ceiling is "
-        "what these clients reach against a server that does nothing."
+        "again, within limits, and the last attempt that was not disturbed counts, or else the last. What "
+        "the clients can do at least is what they did once, before the first cell, against a server that does nothing, "
+        "or with one of these servers, where that was more (in a cell)."
     )
+
+
+def _notes(results: Results) -> Iterator[str]:
+    header = results.header
     yield from python_notes(results)
     if not header.division.disjoint:
         yield f"The server and the clients were not kept on CPUs of their own: {header.division.reason}."
@@ -107,17 +129,31 @@ def _notes(results: Results, found: Control) -> Iterator[str]:
         yield f"What disturbed cells that count, for example: {reasons[0]}."
     if len(results.cells) < (wanted := cells_wanted(results)):
         yield f"{len(results.cells)} of {wanted} cells were measured: the comparison was broken off."
+    if missing := searches_missing(results):
+        listed = ", ".join(f"{model} on {workload}" for workload, model in missing)
+        yield f"No capacity was searched of {listed}: the comparison was broken off."
 
 
 def _narrowed(results: Results, width: float) -> str:
-    wide = too_wide(results, width)
+    wide = {name: _widest(results, name) for name in too_wide(results, width)}
     rounds = max((cell.round for cell in results.cells), default=0)
     if not wide:
         return (
             f"Rounds went on until the interval of what ranks the models was at most {width:.1%} wide for each of "
             f"them, which it was after {rounds}."
         )
+    listed = ", ".join(f"{name} ({widest})" for name, widest in wide.items())
     return (
-        f"NOT REACHED: on {', '.join(wide)} the interval of what ranks the models is wider than {width:.1%} for some "
-        f"of them after {rounds} rounds."
+        f"NOT REACHED: after {rounds} rounds the interval of what ranks the models is wider than {width:.1%} for some "
+        f"of them on {listed}."
     )
+
+
+def _widest(results: Results, workload: str) -> str:
+    """How wide the interval of what ranks the models is that is the widest on a workload, and whose it is."""
+    found = {model: width for (name, model), width in widths(results).items() if name == workload}
+    unknown = sorted(model for model, width in found.items() if width is None)
+    if unknown:
+        return f"{enumerated(unknown)}: not known"
+    model, widest = max(((model, width or 0.0) for model, width in found.items()), key=lambda pair: pair[1])
+    return f"{model}: {widest:.1%}"

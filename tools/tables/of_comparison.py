@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from tools.analysis.summary import Row, Summary, summarized
 from tools.inference.ranking import words
-from tools.tables.advice_of import advice_table
+from tools.tables.advice import advice_table
 from tools.tables.belief import belief_table
-from tools.tables.memory import MEBIBYTE, memory_table
-from tools.tables.remarks import cost_remarks, ranked_by, remarks
-from tools.tables.scaling import capacity_table, scaling_table
+from tools.tables.capacity import capacity_table
+from tools.tables.memory import memory_table
+from tools.tables.remarks import brought_to_one_speed, cost_remarks, detailed_remarks, ranked_by, remarks
+from tools.tables.scaling import scaling_table
 from tools.tables.stevens import stevens_tables
 from tools.tables.tabular import NOTHING, Column, Table, milliseconds, with_interval
-from tools.words import two_digits
+from tools.words import MEBIBYTE, two_digits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,15 +64,17 @@ COST = (
     Column("Page faults", "per request", "Page\nfaults"),
 )
 
+IN_SHORT = (
+    "Throughput is the median of the rounds, ± half of its 95 % interval. Models that have a tier in common are not "
+    "told apart. CPU is the server's for a request, its children included; memory is the most seen in any look."
+)
 READING = (
-    "Throughput is the median of the rounds, ± half of its 95 % interval (bootstrap over rounds; none with fewer than "
-    "four; at four and at five it is the whole range, which holds the true median in 87 and in 94 of 100 cases); CPU "
-    "and memory are, too, with ± where there is room. Models that have a tier in common are not told apart: the "
-    "interval of their ratio within rounds reaches to less than 2 %. Each pair is judged by itself, whatever their "
-    "number. A model whose clients had all but used up their CPUs counts with the most that its own CPU would have "
-    "allowed. Half of all answers came within p50, 99 of 100 within p99; their ± is that of the rounds' own. CPU is "
-    "the server's for a request, its children included; memory is the most seen in any look. Errors are those of all "
-    "rounds, warm-up included."
+    "Intervals are by bootstrap over rounds (none with fewer than four; at four and at five it is the whole range, "
+    "which holds the true median in 87 and in 94 of 100 cases); CPU and memory have them, too, with ± where there is "
+    "room. Models are not told apart where the interval of their ratio within rounds reaches to less than 2 %. Each "
+    "pair is judged by itself, whatever their number. A model whose clients had all but used up their CPUs counts "
+    "with the most that its own CPU would have allowed. Half of all answers came within p50, 99 of 100 within p99; "
+    "their ± is that of the rounds' own. Errors are those of all rounds, warm-up included."
 )
 COUNTED = (
     "CPU with its 95 % interval, and the parts of it in user and in system mode; for each connection where connections "
@@ -93,14 +96,19 @@ def workload_tables(summary: Summary, planned_rounds: int, *, told: bool) -> tup
     Where it is `told`, notes say how to read them.
     """
     workload = summary.workload
-    reading, counted = ((READING,), (COUNTED,)) if told else ((), ())
+    in_short, reading, counted = ((IN_SHORT,), (READING,), (COUNTED,)) if told else ((), (), ())
+    adjusted = tuple(brought_to_one_speed(summary))
     ranking = Table(
         name=workload.name,
         title=f"Workload {workload.name}",
         lead=workload.asks,
         columns=RANKING,
         rows=tuple(_ranking_row(row, summary.standing.order[:1]) for row in summary.rows),
-        notes=(workload.shows, *reading, *ranked_by(summary), *remarks(summary, planned_rounds)),
+        notes=(
+            *(workload.shows, *in_short, *reading),
+            *(*ranked_by(summary), *adjusted, *remarks(summary, planned_rounds)),
+        ),
+        details=(*reading, *adjusted, *detailed_remarks(summary)),
     )
     cost = Table(
         name=f"{workload.name}-cost",
@@ -109,6 +117,7 @@ def workload_tables(summary: Summary, planned_rounds: int, *, told: bool) -> tup
         columns=COST,
         rows=tuple(_cost_row(row) for row in summary.rows),
         notes=(*counted, *cost_remarks(summary)),
+        is_detail=True,
     )
     return ranking, _without_empty(cost, PER_CONNECTION)
 

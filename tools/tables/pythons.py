@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tools.advice.standings import listed
 from tools.verdicts.facts import has_gil, interpreter_of
+from tools.words import enumerated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,8 @@ def python_notes(results: Results) -> Iterator[str]:
         for lock in {has_gil(cell, variant, header) for cell in cells} - {interpreter_of(variant, header).gil}:
             otherwise[lock].append(variant.name)
     if locked := otherwise[True]:
-        yield f"The GIL was on in {listed(locked)}, whose Python has it off: a package that they import turned it on."
+        whose = enumerated(locked)
+        yield f"The GIL was on in {whose}, whose Python has it off: a package that they import turned it on."
     if free := otherwise[False]:
-        yield f"The GIL was off in {listed(free)}: it was on in the Python that measured, which imports more packages."
+        whose = enumerated(free)
+        yield f"The GIL was off in {whose}: it was on in the Python that measured, which imports more packages."

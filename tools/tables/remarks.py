@@ -9,7 +9,7 @@ from tools.analysis.figures import NOTICEABLE_APART
 from tools.analysis.measures import THROUGHPUT
 from tools.analysis.statistics import samples_needed
 from tools.inference.adjusting import UNADJUSTED
-from tools.inference.intervals import FEWEST
+from tools.inference.intervals import FEWEST_ROUNDS
 from tools.verdicts.verdict import CLIENT, HOST_NOISE
 
 if TYPE_CHECKING:
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 
 def ranked_by(summary: Summary) -> Iterator[str]:
-    """What the tiers are by, where that is not the throughput as it stands."""
+    """What the tiers are by, where that is not the throughput."""
+    if summary.standing.measure != THROUGHPUT:
+        yield f"Requests are due at a given rate, so tiers go by the time of an answer ({summary.standing.measure})."
+
+
+def brought_to_one_speed(summary: Summary) -> Iterator[str]:
+    """How figures were adjusted for tiers and ratios, where they were."""
     standing = summary.standing
-    if standing.measure != THROUGHPUT:
-        yield f"Requests are due at a given rate, so tiers go by the time of an answer ({standing.measure})."
     alike: dict[Exponents, list[str]] = {}
     for name in standing.order:
         alike.setdefault(standing.exponents.get(name, UNADJUSTED), []).append(name)
@@ -50,10 +54,14 @@ def remarks(summary: Summary, planned_rounds: int) -> list[str]:
         *_busy(rows),
         *_overflows(rows),
         *_too_few(rows),
-        *_few_of_their_own(rows),
-        *_unfinished(rows),
+        *detailed_remarks(summary),
     )
     return [*of_all, *(remark for row in rows for remark in _of_one(row, planned_rounds))]
+
+
+def detailed_remarks(summary: Summary) -> tuple[str, ...]:
+    """Those of the remarks that change nothing in how the rows are to be taken."""
+    return *_few_of_their_own(summary.rows), *_unfinished(summary.rows)
 
 
 def cost_remarks(summary: Summary) -> Iterator[str]:
@@ -138,7 +146,7 @@ def _few_of_their_own(rows: Sequence[Row]) -> Iterator[str]:
     counts = [
         (row.model, row.p99_over_rounds.rounds if row.p99_over_rounds else 0, row.throughput.rounds)
         for row in rows
-        if row.p99_ns is not None and row.throughput and row.throughput.rounds >= FEWEST
+        if row.p99_ns is not None and row.throughput and row.throughput.rounds >= FEWEST_ROUNDS
     ]
     few = [f"{model} {own} of {rounds}" for model, own, rounds in counts if own < rounds]
     if few:

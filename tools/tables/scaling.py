@@ -1,68 +1,25 @@
-"""How throughput goes with the number of connections, and the rate at which an objective holds."""
+"""How throughput goes with the number of connections."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from tools.analysis import figures
+from tools.analysis.scaled import peak_in_words, scaled
 from tools.inference.intervals import Interval
-from tools.inference.scaling import LARGEST_MISFIT, usl
 from tools.tables.tabular import NOTHING, Column, Table, between
-from tools.verdicts.judging import judge
-from tools.verdicts.rows import of_row
 from tools.verdicts.verdict import HOST_NOISE
 from tools.words import significant, two_digits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
+    from tools.analysis.scaled import Scaled
     from tools.inference.scaling import Usl
     from tools.saved.results import Results
-    from tools.verdicts.verdict import Verdict
     from tools.workloads import Workload
 
 Key = TypeVar("Key", bound="Hashable")
-NEVER = "never"  # the peak of a curve that does not fall
 THOUSANDTHS = 1000  # kappa is small, because it goes with the square of the connections
-
-
-@dataclass(frozen=True, slots=True)
-class Scaled:
-    """One model on one workload over several numbers of connections, of which `most` was the largest.
-
-    `points` are the throughputs by connections and round; `verdict` says what limited it with most connections.
-    """
-
-    workload: str
-    model: str
-    points: dict[int, dict[int, float]]
-    law: Usl
-    verdict: Verdict
-
-    @property
-    def most(self) -> int:
-        """The largest number of connections."""
-        return max(self.points)
-
-
-def scaled(results: Results) -> tuple[Scaled, ...]:
-    """One for each workload and model that was measured at several numbers of connections."""
-    bases = dict.fromkeys(each.scaling_of for each in results.header.workloads if each.scaling_of)
-    found = (_scaled(results, base, model.name) for base in bases for model in results.header.models)
-    return tuple(each for each in found if each)
-
-
-def _scaled(results: Results, base: str, model: str) -> Scaled | None:
-    variant = next(each for each in results.header.models if each.name == model)
-    sizes = {each.connections: each for each in results.header.workloads if each.scaling_of == base}
-    cells = {size: results.of(each.name, model) for size, each in sizes.items()}
-    points = {size: dict(figures.throughputs(of)) for size, of in cells.items() if figures.sound(of)}
-    if not points:
-        return None
-    most = max(points)
-    verdicts = [judge(cell, sizes[most], variant, results.header) for cell in cells[most]]
-    return Scaled(base, model, points, usl(points), of_row(verdicts))
 
 
 def scaling_table(results: Results) -> Table | None:
@@ -102,7 +59,7 @@ def _scaling_row(each: Scaled) -> tuple[str, ...]:
         between(law.sigma, words=two_digits),
         two_digits(kappa.estimate) if kappa else NOTHING,
         between(kappa, words=two_digits),
-        (NEVER if law.peak is None else two_digits(law.peak)) if known else NOTHING,
+        peak_in_words(law) if known else NOTHING,
         each.verdict.limit or NOTHING,
     )
 
@@ -128,7 +85,8 @@ def _parameters(cpus: int) -> str:
         "lambda is the throughput of one connection. sigma is the share of a request that only one can be in at a "
         "time: 0 scales with the connections, 1 does not scale at all. It holds what CPUs limit, too, and servers had "
         f"{alone if cpus == 1 else several}, however it is built. kappa is what connections cost each other; the peak "
-        "is where more of them begin to cost more than they bring: a guess beyond those that were measured."
+        "is where more of them begin to cost more than they bring: a guess beyond those that were measured. Where it "
+        "is known to no better than a factor of two, the ends of its 95 % interval stand in its place."
     )
 
 
@@ -141,10 +99,10 @@ def _scaling_notes(found: Sequence[Scaled]) -> Iterator[str]:
     for (most, sentence), alike in _grouped(judged, lambda each: (each.most, each.verdict.sentence)).items():
         sigmas = ", ".join(f"{each.model} on {each.workload} {_sigma(each.law)}" for each in alike)
         yield f"sigma of {sigmas}; with {most} connections: {sentence}."
-    fitted = [each for each in found if not _is_missed(each.law) and each.law.reason]
+    fitted = [each for each in found if not each.law.is_poor and each.law.reason]
     for reason, alike in _grouped(fitted, lambda each: each.law.reason).items():
         yield f"{reason[:1].upper()}{reason[1:]} ({_listed(alike)})."
-    missed = [f"{each.model} on {each.workload} by {each.law.misfit:.0%}" for each in found if _is_missed(each.law)]
+    missed = [f"{each.model} on {each.workload} by {each.law.misfit:.0%}" for each in found if each.law.is_poor]
     if missed:
         yield f"The law does not describe these, and their parameters mean little: it misses {', '.join(missed)}."
 
@@ -156,10 +114,6 @@ def _grouped(found: Sequence[Scaled], key: Callable[[Scaled], Key]) -> dict[Key,
     return groups
 
 
-def _is_missed(law: Usl) -> bool:
-    return law.misfit is not None and law.misfit > LARGEST_MISFIT
-
-
 def _listed(found: Sequence[Scaled]) -> str:
     return ", ".join(f"{each.model} on {each.workload}" for each in found)
 
@@ -168,34 +122,3 @@ def _sigma(law: Usl) -> str:
     ends = between(law.sigma, words=two_digits)
     told = two_digits(law.sigma.estimate) if law.sigma else NOTHING
     return told if ends == NOTHING else f"{told} ({ends})"
-
-
-def capacity_table(results: Results) -> Table | None:
-    """A line for each workload and model; None where no capacity was searched for."""
-    if not results.capacities:
-        return None
-    return Table(
-        name="capacity",
-        title="What rate holds an objective",
-        lead=f"The highest rate of an open loop at which {results.header.objective} holds and the queue does not grow.",
-        columns=(
-            Column("Model", "", "Model"),
-            Column("Workload", "", "Workload", words=True),
-            Column("Rate", "requests/s", "Requests\na second"),
-            Column("Confirmed", "", "Con-\nfirmed", words=True),
-            Column("Trials", "", "Trials"),
-            Column("What ended the search", "", "What ended it", words=True),
-        ),
-        rows=tuple(
-            (
-                each.model,
-                each.workload,
-                NOTHING if each.rate is None else f"{each.rate:,.0f}",
-                "yes" if each.confirmed else "no",
-                str(len(each.trials)),
-                each.error or each.limit,
-            )
-            for each in results.capacities
-        ),
-        notes=("Confirmed is a rate that held in three further runs; the search ends within 5 % of what holds.",),
-    )

@@ -30,16 +30,20 @@ def stevens_tables(results: Results) -> tuple[Table, ...]:
     """Those of his tables that a comparison has figures for; none where it lacks his workload or the baseline."""
     control, shared = process_control(results), pools(results)
     models = results.header.models
-    tables = [stevens_table(control)] if control else []
-    if any(model.figure_row for model in models) and control:
+    beside_his = bool(control) and any(model.figure_row for model in models)
+    tables = [stevens_table(control, beside_his=beside_his)] if control else []
+    if control and beside_his:
         tables.append(figure_30_1(control, shared, models))
     if shared:
         tables.append(figure_30_2(shared))
     return tuple(tables)
 
 
-def stevens_table(control: tuple[ProcessControl, ...]) -> Table:
-    """What each model spends on serving side by side, as in Figure 30.1 of UNIX Network Programming."""
+def stevens_table(control: tuple[ProcessControl, ...], *, beside_his: bool) -> Table:
+    """What each model spends on serving side by side, as in Figure 30.1 of UNIX Network Programming.
+
+    It is a detail where that figure stands beside it, and says what is special about its rows.
+    """
     return Table(
         name="process-control",
         title="What serving side by side costs",
@@ -63,8 +67,9 @@ def stevens_table(control: tuple[ProcessControl, ...]) -> Table:
                 "itself. What another model uses beyond that is its own cost; Stevens states it as the last "
                 "column does. Figures are the means of the rounds; the tables of a workload have their medians."
             ),
-            *_control_remarks(control),
+            *(() if beside_his else _control_remarks(control)),
         ),
+        is_detail=beside_his,
     )
 
 
@@ -122,7 +127,8 @@ def figure_30_1(control: tuple[ProcessControl, ...], shared: Sequence[Pool], mod
             *(Column(heading.replace("\n", " "), "s", heading) for heading in printed),
         ),
         rows=tuple(_figure_row(row, numbers[row.model]) for row in _in_his_order(control, numbers)),
-        notes=(PRINTED, *_pool_sizes(shared, models), RESOLVED),
+        notes=(*_control_remarks(control), PRINTED, *_pool_sizes(shared, models), RESOLVED),
+        details=(RESOLVED,),
     )
 
 
@@ -199,6 +205,7 @@ def figure_30_2(shared: tuple[Pool, ...]) -> Table:
         ),
         rows=tuple(map(_pool_row, shared)),
         notes=(FAIRNESS, PRINTED_POOLS),
+        is_detail=True,
     )
 
 

@@ -6,14 +6,14 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from tools.advice.of_comparison import advice_of
 from tools.analysis.controls import session_control
+from tools.analysis.holdings import holdings
 from tools.analysis.process_control import process_control
+from tools.analysis.scaled import scaled
 from tools.analysis.summary import summarized
 from tools.failure import ResultsError
 from tools.saved.results import SUMMARY
-from tools.tables.advice_of import advice_of
-from tools.tables.memory import holdings
-from tools.tables.scaling import scaled
 
 if TYPE_CHECKING:
     from tools.analysis.summary import Row, Summary

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from tools.words import significant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from tools.inference.intervals import Interval
 
@@ -61,7 +61,8 @@ class Table:
     """A table as text, the first column naming what a row is about.
 
     `lead` stands above the table and `notes` below it, each one paragraph. Without columns there are the notes alone,
-    and they are what is to be read.
+    and they are what is to be read. `details` are those of the notes that a first look can do without, and `is_detail`
+    says so of the whole table.
     """
 
     name: str
@@ -70,6 +71,17 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Content, ...], ...]
     notes: tuple[str, ...]
+    details: tuple[str, ...] = ()
+    is_detail: bool = False
+
+
+def briefly(tables: Iterable[Table]) -> tuple[Table, ...]:
+    """The tables, and of their notes those, that a first look needs."""
+    return tuple(
+        replace(table, notes=tuple(note for note in table.notes if note not in table.details))
+        for table in tables
+        if not table.is_detail
+    )
 
 
 def with_interval(figure: Interval | None, scale: float = 1.0, words: Callable[[float], str] = significant) -> Content:

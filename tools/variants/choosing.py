@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from servers.registry import CONCURRENCY, MODELS, MORE_CLIENTS_THAN_WORKERS
+from tools.machine import usable_cpus
 from tools.saved.header import Variant
 from tools.variants.commands import STEVENS_POOL, foreign_variants
 from tools.variants.interpreters import under
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from servers.registry import Entry
+    from tools.machine import Division
     from tools.variants.interpreters import Python
+    from tools.workloads import Workload
 
 ALL = "all"
 """What stands for every model that can run here."""
@@ -104,6 +107,22 @@ def places_of(variant: Variant, cpus: int) -> int | None:
     if "threads" in entry.options:
         places *= variant.options.get("threads", THREADS)
     return places
+
+
+def serves_all(model: Variant, workload: Workload, division: Division) -> bool:
+    """Whether a model has places for all clients of a workload at a time, as far as the registry tells.
+
+    Those that stay connected beside the measured ones keep theirs; clients that come and go need one more between them.
+    """
+    cpus = division.serving(everywhere=workload.everywhere) or usable_cpus()
+    left = places_left(model, workload, len(cpus))
+    return left is None or left >= (1 if workload.churn else workload.connections)
+
+
+def places_left(model: Variant, workload: Workload, cpus: int) -> int | None:
+    """How many measured clients a model on so many CPUs serves at a time, beside those that stay; None: any number."""
+    places = places_of(model, cpus)
+    return None if places is None else places - workload.staying
 
 
 def with_control(variants: Sequence[Variant]) -> tuple[Variant, ...]:

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clients.checkout import CHECKOUT
 from servers.registry import MODELS
 from tools.failure import Failure
 from tools.machine import SERVE, Interpreter
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
 
     from tools.saved.header import Variant
 
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
 OLDEST = (3, 11)
 PATIENCE = 20.0  # seconds for an answer, which takes a tenth of one on an idle machine
 HTTP_NEEDS = "h11"
+VERSION = re.compile(r"[0-9]+(\.[0-9]+)*t?")  # of a Python, alone
 REFUSAL = "Fatal Python error: "  # what a Python says that does not start as its environment wants it
 
 # In words that Python 2 understands too, so that an old one can say how old it is.
@@ -89,7 +90,8 @@ def absolute(path: str) -> str:
         raise Failure("there is no program in ''")
     program = shutil.which(path)
     if program is None:
-        raise Failure(f"cannot run servers under {path}: {why_not(path)}")
+        hint = f": write python{path}, or a path" if VERSION.fullmatch(path) else ""
+        raise Failure(f"cannot run servers under {path}: {why_not(path)}{hint}")
     return os.path.abspath(program)  # noqa: PTH100 - Path.resolve would follow the link
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clients.checkout import with_checkout
 from tools.processes.launch import LISTENING_TIMEOUT, running
 from tools.variants.commands import filled_in
 from tools.variants.foreign import running_foreign
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from tools.saved.header import Variant
     from tools.variants.interpreters import Python
 
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
 SERVER_GRACE = 2.0  # seconds that a server has for what is in flight at its end: by then nothing should be
 
 
@@ -78,5 +77,4 @@ def environment_of(variant: Variant, environment: Mapping[str, str] | None = Non
         return dict(ours)
     if variant.interpreter:
         return environment_under(ours)
-    path = filter(None, [str(CHECKOUT), ours.get("PYTHONPATH", "")])
-    return {**ours, "PYTHONPATH": os.pathsep.join(path)}
+    return with_checkout(ours)

@@ -21,7 +21,7 @@ GIL_MOST = 1.1  # of a CPU: more is threads that ran at the same time, in the ke
 ONE_DOES_MOST = 0.9  # of a process' CPU, by one of its threads: the others wait for nothing
 
 
-class Spent(NamedTuple):
+class Exhaustion(NamedTuple):
     """Who had nothing left: which share of what it could use it used, and why, in words."""
 
     limit: str
@@ -49,20 +49,20 @@ def exhausted(facts: Facts) -> Verdict | None:
     )
 
 
-def _server(facts: Facts) -> Spent | None:
+def _server(facts: Facts) -> Exhaustion | None:
     return _all_cpus(facts) or _lock(facts) or _one_thread(facts) or _shared_cpus(facts)
 
 
-def _all_cpus(facts: Facts) -> Spent | None:
+def _all_cpus(facts: Facts) -> Exhaustion | None:
     if facts.server is None or facts.server < USED_UP * facts.cpus:
         return None
     why = f"the server used {facts.server:.2f} of {facts.of_cpus}{' (estimated)' if facts.estimated else ''}"
     if facts.cpus == 1 and _locked(facts):
         why += "; with more, the GIL would keep its threads at one"
-    return Spent(SERVER_CPU, facts.server / facts.cpus, why)
+    return Exhaustion(SERVER_CPU, facts.server / facts.cpus, why)
 
 
-def _lock(facts: Facts) -> Spent | None:
+def _lock(facts: Facts) -> Exhaustion | None:
     working = facts.cell.working
     if facts.cpus == 1 or working is None or not _locked(facts):
         return None
@@ -73,7 +73,7 @@ def _lock(facts: Facts) -> Spent | None:
         f"{whose} of one process used {used:.2f}{mode} of {facts.of_cpus} between them, "
         f"and none of them more than {working.busiest_thread:.2f}"
     )
-    return Spent(GIL, min(used, 1.0), why)
+    return Exhaustion(GIL, min(used, 1.0), why)
 
 
 def _locked(facts: Facts) -> bool:
@@ -91,7 +91,7 @@ def _locked(facts: Facts) -> bool:
     return alone and facts.user is not None and GIL_LEAST <= facts.user <= GIL_MOST
 
 
-def _one_thread(facts: Facts) -> Spent | None:
+def _one_thread(facts: Facts) -> Exhaustion | None:
     """One thread that was never idle, in each process that works; more CPUs are nothing to it."""
     working = facts.cell.working
     if working is None or working.busiest_thread < USED_UP:
@@ -102,22 +102,22 @@ def _one_thread(facts: Facts) -> Spent | None:
     used = facts.server if facts.server is not None else working.busiest_process
     if facts.crowded and places and places.kind == "worker" and used >= USED_UP * places.number:
         why = f"{places.words} {places.verb} taken, and used up {used:.2f} of {facts.of_cpus}: a CPU each"
-        return Spent(POOL, share, why)
+        return Exhaustion(POOL, share, why)
     if used < 2 * USED_UP:
-        return Spent(
+        return Exhaustion(
             SERVER_CPU, share, f"the server's one busy thread used up a CPU ({share:.2f}), and can use no second one"
         )
-    return Spent(
+    return Exhaustion(
         SERVER_CPU,
         share,
         f"the server's busiest thread used up a CPU ({share:.2f}), and all {used:.2f} of {facts.of_cpus}",
     )
 
 
-def _shared_cpus(facts: Facts) -> Spent | None:
+def _shared_cpus(facts: Facts) -> Exhaustion | None:
     """Server and clients on the same CPUs, which they used up between them: whoever used more."""
     if not facts.shared or facts.server is None or facts.share is None or facts.share < USED_UP:
         return None
     both = f"the server used {facts.server:.2f} and the clients {facts.client_cpus:.2f}"
     why = f"{both} of {facts.of_cpus} that they shared"
-    return Spent(SERVER_CPU if facts.server >= facts.client_cpus else CLIENT, min(facts.share, 1.0), why)
+    return Exhaustion(SERVER_CPU if facts.server >= facts.client_cpus else CLIENT, min(facts.share, 1.0), why)

@@ -116,7 +116,7 @@ def interpreter_of(variant: Variant, header: Header) -> Interpreter:
 
 
 def _estimate(cell: Cell, cpus: int, watched: int) -> float | None:
-    """What was used of the server's CPUs, without their part of the canaries, which sang on so many; None: not known.
+    """What was used of the server's CPUs, less their part of what canaries took on all `watched`; None: not known.
 
     Where the meter is blind, what others used cannot be told from what the server did, and is in it.
     """

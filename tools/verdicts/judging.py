@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clients.verdict import MET, SHORTEST_SECONDS
+from clients.verdict import BUSY, MET, SHORTEST_SECONDS, WAITED
 from clients.words import duration
+from tools.host.judging import LITTLE_SPIN
 from tools.verdicts.evidence import evidence_of
-from tools.verdicts.exhaustion import USED_UP, exhausted
+from tools.verdicts.exhaustion import ALL_BUT_ALL, USED_UP, exhausted
 from tools.verdicts.facts import facts_of
-from tools.verdicts.verdict import ADMISSION, HOST_NOISE, POOL, UNKNOWN, UNSATURATED, Verdict
+from tools.verdicts.verdict import ADMISSION, CLIENT, HOST_NOISE, POOL, UNKNOWN, UNSATURATED, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 OTHERS = 0.1  # of CPUs: two runs of one server differ by a few per cent, so that less explains nothing
 WANTED = 0.8  # of CPUs that were in use: where more was idle, whoever else ran took nothing away
 STOLEN = 0.05  # of all CPUs, by a hypervisor that takes them only while somebody wants them
-SPIN = 0.9  # of a CPU: on a quiet machine a loop gets all but a hundredth
 MOSTLY_SERVED = 0.9  # of the clients: with fewer, those who were kept out are what is to be told
 LATE_CONNECT = 0.9  # seconds at p99: a connection request that was turned away is sent again after 1 s
 LOST_SHARE = 0.01  # of the connections begun: as many as p99 leaves out
@@ -37,7 +37,7 @@ def judge(cell: Cell, workload: Workload, variant: Variant, header: Header) -> V
     if load is None or load.window < SHORTEST_SECONDS:
         return Verdict(UNKNOWN, _nothing_to_judge(cell))
     facts = facts_of(cell, load, workload, variant, header)
-    rules: tuple[Rule, ...] = (_places_held, _noise, _kept_out, exhausted, _admission, _pool, _unsaturated)
+    rules: tuple[Rule, ...] = (_places_held, _noise, _kept_out, _taken, exhausted, _admission, _pool, _unsaturated)
     if cell.error:  # figures of a failed cell mean nothing, but whom it never served is known all the same
         rules = () if load.requests or cell.stopped is None else (_places_held, _noise, _admission)
     for rule in rules:
@@ -85,7 +85,9 @@ def _noise(facts: Facts) -> Verdict | None:
     if host.steal is not None and host.steal >= STOLEN:
         reasons.append(f"the hypervisor gave {host.steal:.0%} of the CPUs to others")
     spins = [("before", host.spin_before), ("after", host.spin_after)]
-    reasons += [f"{when} it, a loop got {got:.0%} of a CPU" for when, got in spins if got is not None and got < SPIN]
+    reasons += [
+        f"{when} it, a loop got {got:.0%} of a CPU" for when, got in spins if got is not None and got < LITTLE_SPIN
+    ]
     return Verdict(HOST_NOISE, "; ".join(reasons)) if reasons else None
 
 
@@ -98,6 +100,23 @@ def _kept_out(facts: Facts) -> Verdict | None:
     if load.offered is not None or load.served >= MOSTLY_SERVED * load.connections:
         return None
     return _admission(facts)
+
+
+def _taken(facts: Facts) -> Verdict | None:
+    """All places were taken and somebody always waited for one, while the client had some time left, be it little.
+
+    Such a client has asked for more than it got. It turns with the server's one place from work to waiting and back,
+    and is near its end by what that takes: by a hundredth more or less it would be called the limit, or not.
+    """
+    load = facts.load
+    one_reason = load.client_limit == CLIENT and len(load.client_reasons) == 1
+    by_its_cpu = one_reason and BUSY <= facts.client < ALL_BUT_ALL and (load.client_waiting or 0.0) < WAITED
+    spare = facts.share is not None and facts.share < USED_UP
+    if not (by_its_cpu and spare and facts.crowded and _waited(facts)):
+        return None
+    found = _pool(facts)
+    near = f"; the client was near its end, too: {load.client_reasons[0]}"
+    return Verdict(found.limit, f"{found.sentence}{near}") if found else None
 
 
 def _admission(facts: Facts) -> Verdict | None:

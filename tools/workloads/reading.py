@@ -8,7 +8,7 @@ from dataclasses import MISSING, dataclass, fields, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from clients.addresses import Address
+from clients.addresses import NOWHERE
 from clients.guests.hostile import HOSTILE_KINDS
 from clients.plan import PlanError
 from tools.failure import Failure
@@ -38,7 +38,6 @@ on the command line.
 LARGEST_WHOLE = 2**63 - 1  # TOML asks for no more, and a larger number need not fit a float
 MOST_WEIGHT = 100.0
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}", re.ASCII)  # files and places in a page are named after it
-_NOWHERE = Address("127.0.0.1", 1)  # a plan has an address, and nobody connects to this one
 
 
 class WorkloadError(Failure):
@@ -109,6 +108,7 @@ def check(workload: Workload, where: str) -> None:
     """Raise WorkloadError, with `where` it is from and the key, if a load run would refuse the workload."""
     if fault := _fault(workload):
         key = next((name for name in KEYS if _is_to_blame(name, workload)), "")
+        key = "" if fault.startswith(f"{key} ") else key  # which it names itself
         raise WorkloadError(": ".join(filter(None, (where, key, fault))))
 
 
@@ -174,7 +174,7 @@ def _refuse(wrong: bool, key: str, words: str) -> None:
 def _fault(workload: Workload) -> str:
     """What a load run would refuse in it; empty where nothing is."""
     try:
-        workload.load_plan(_NOWHERE, warm_up=0.0, duration=1.0)
+        workload.load_plan(NOWHERE, warm_up=0.0, duration=1.0)
     except PlanError as error:
         return str(error)
     return ""

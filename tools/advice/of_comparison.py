@@ -1,4 +1,4 @@
-"""What follows from a comparison, for each workload: what the tables tell, handed to `tools.advice` as plain values."""
+"""What follows from a comparison, for each workload: what is known of its models, as plain values, and the advice."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING
 
 from clients.words import duration
 from tools.advice.giving import advise
-from tools.advice.standings import Figure, Memory, Standing, listed
+from tools.advice.standings import Figure, Memory, Standing
 from tools.analysis import figures
 from tools.analysis.controls import session_control
+from tools.analysis.holdings import holdings
 from tools.analysis.measures import measure_of
 from tools.analysis.one_speed import cpu_at_one_speed
-from tools.inference.intervals import FEWEST
+from tools.analysis.scaled import peak_in_words, scaled
+from tools.inference.intervals import FEWEST_ROUNDS
 from tools.inference.moderating import moderated, noise
-from tools.tables.memory import holdings
-from tools.tables.scaling import scaled
-from tools.tables.tabular import Table
 from tools.verdicts.facts import facts_of
+from tools.words import enumerated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from tools.analysis.holdings import ModelMemory
+    from tools.analysis.scaled import Scaled
     from tools.analysis.summary import Row, Summary
     from tools.inference.intervals import Interval
     from tools.saved.results import Results
-    from tools.tables.memory import Holding
-    from tools.tables.scaling import Scaled
     from tools.verdicts.places import Places
     from tools.workloads import Workload
 
@@ -38,57 +38,36 @@ class Beside:
 
     memory: Mapping[str, Memory]
     peaks: Mapping[tuple[str, str], float]
+    unsure_peaks: Mapping[tuple[str, str], str]
     capacities: Mapping[tuple[str, str], float]
 
 
-def advice_of(results: Results, summaries: Sequence[Summary]) -> dict[str, tuple[str, ...]]:
-    """The sentences on each workload, by its name, the most important first; with a warning where all may be chance.
+def advice_of(results: Results, summaries: Sequence[Summary], *, warned: bool = True) -> dict[str, tuple[str, ...]]:
+    """The sentences on each workload, by its name, the most important first; where `warned`, that all may be chance.
 
     Raises ResultsError where the samples of a cell are damaged or not there.
     """
-    return _advised(results, summaries, _unsound(results))
-
-
-def advice_table(results: Results, summaries: Sequence[Summary]) -> Table | None:
-    """A table without columns, and with a paragraph for each workload as its notes; None where there is no workload."""
-    if not summaries:
-        return None
-    unsound = _unsound(results)
-    warning = f"UNSOUND: {unsound}. All of this may be chance. " if unsound else ""
-    return Table(
-        name="advice",
-        title="What follows from it",
-        lead=f"{warning}For each workload who is first, what that costs, and when the answer would change. Nothing is "
-        "said that the intervals do not bear.",
-        columns=(),
-        rows=(),
-        notes=tuple(map(" ".join, _once(_advised(results, summaries, "").values()))),
-    )
-
-
-def _once(advice: Iterable[Sequence[str]]) -> Iterator[list[str]]:
-    """The sentences of each workload, without those that were said of an earlier one."""
-    said: set[str] = set()
-    for sentences in advice:
-        yield [sentence for sentence in sentences if sentence not in said]
-        said.update(sentences)
-
-
-def _advised(results: Results, summaries: Sequence[Summary], unsound: str) -> dict[str, tuple[str, ...]]:
     beside = _beside(results)
+    reason = unsound(results) if warned else ""
     return {
         summary.workload.name: _unranked(results, summary)
         or advise(
             summary.workload.name,
             _standings(results, summary, beside),
             measure=summary.standing.measure,
-            unsound=unsound,
+            unsound=reason,
             connections=summary.workload.connections,
             server_cpus=results.header.server_cpus(summary.workload),
             rate=summary.workload.rate,
         )
         for summary in summaries
     }
+
+
+def unsound(results: Results) -> str:
+    """Why the session cannot be believed, by its control; empty where it can, as far as is known."""
+    found = session_control(results)
+    return found.reason if found.sound is False else ""
 
 
 def _unranked(results: Results, summary: Summary) -> tuple[str, ...]:
@@ -106,21 +85,18 @@ def _unranked(results: Results, summary: Summary) -> tuple[str, ...]:
         if row.model not in standing.order and not row.control_of
     ]
     return (
-        f"On {summary.workload.name} nobody is ranked: fewer than {FEWEST} rounds tell nothing apart.",
+        f"On {summary.workload.name} nobody is ranked: fewer than {FEWEST_ROUNDS} rounds tell nothing apart.",
         f"By their medians of {what}: {', '.join(medians)}.",
-        *([f"Nothing is concluded from {listed(unusable)}."] if unusable else []),
+        *([f"Nothing is concluded from {enumerated(unusable)}."] if unusable else []),
     )
 
 
-def _unsound(results: Results) -> str:
-    found = session_control(results)
-    return found.reason if found.sound is False else ""
-
-
 def _beside(results: Results) -> Beside:
+    scaling = scaled(results)
     return Beside(
         memory={each.model: memory for each in holdings(results) if (memory := _memory(each))},
-        peaks={(each.workload, each.model): peak for each in scaled(results) if (peak := _peak(each)) is not None},
+        peaks={(each.workload, each.model): peak for each in scaling if (peak := _peak(each)) is not None},
+        unsure_peaks={(each.workload, each.model): why for each in scaling if (why := _why_no_peak(each))},
         capacities={
             (each.workload, each.model): each.rate
             for each in results.capacities
@@ -129,15 +105,26 @@ def _beside(results: Results) -> Beside:
     )
 
 
-def _memory(holding: Holding) -> Memory | None:
+def _memory(holding: ModelMemory) -> Memory | None:
     base, slope = _figure(holding.base), _figure(holding.per_connection)
     return Memory(base, slope) if base and slope else None
 
 
 def _peak(each: Scaled) -> float | None:
-    """The peak where it was passed in the measurement: one beyond it is a guess, and so is that of a poor fit."""
-    peak = each.law.peak
-    return peak if peak is not None and peak <= each.most and not each.law.reason else None
+    """The peak where it was passed in the measurement, and is known well: one beyond it is a guess."""
+    return each.law.peak if _is_passed(each) and not (each.law.reason or each.law.is_peak_wide) else None
+
+
+def _why_no_peak(each: Scaled) -> str:
+    """Why a peak that seems to have been passed is not told; empty where it is, or where there is none."""
+    if not _is_passed(each) or _peak(each) is not None:
+        return ""
+    return each.law.reason or f"the peak may be at {peak_in_words(each.law)}"
+
+
+def _is_passed(each: Scaled) -> bool:
+    """Whether the measurement seems to go beyond the peak."""
+    return each.law.peak is not None and each.law.peak <= each.most
 
 
 def _standings(results: Results, summary: Summary, beside: Beside) -> list[Standing]:
@@ -175,6 +162,7 @@ def _standing(results: Results, summary: Summary, row: Row, beside: Beside, cpu_
         memory=beside.memory.get(row.model),
         places=_places(results, workload, row.model),
         usl_peak=beside.peaks.get((workload.name, row.model)),
+        usl_unsure=beside.unsure_peaks.get((workload.name, row.model), ""),
         capacity=beside.capacities.get((workload.name, row.model)),
         verdict=row.verdict,
         cpu_by=cpu_by,
