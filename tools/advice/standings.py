@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from tools.analysis.measures import THROUGHPUT
+from tools.analysis.standings import LEAST_DIFFERENCE
 from tools.words import enumerated, significant
 
 if TYPE_CHECKING:
@@ -77,17 +78,20 @@ class Standing:
         return self.places is None or self.places.by_request
 
     def cheaper_than(self, other: Standing) -> bool:
-        """Whether it surely takes less CPU: within rounds where that is known, else by intervals that do not meet."""
+        """Whether it surely takes less CPU, and by more than nobody would choose by.
+
+        That is told within rounds where these are known, else by intervals that do not meet.
+        """
         if other.name in self.cpu_by:
             high = self.cpu_by[other.name].high
-            return high is not None and high < 1
+            return high is not None and high < 1 / (1 + LEAST_DIFFERENCE)
         return self.cpu is not None and other.cpu is not None and self.cpu.below(other.cpu)
 
     def dearer_than(self, other: Standing) -> bool:
         """Whether it surely takes more CPU, in the same way."""
         if other.name in self.cpu_by:
             low = self.cpu_by[other.name].low
-            return low is not None and low > 1
+            return low is not None and low > 1 + LEAST_DIFFERENCE
         return other.cheaper_than(self)
 
     @property
