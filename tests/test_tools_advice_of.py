@@ -118,6 +118,19 @@ def test_what_holds_for_all_workloads_is_said_once() -> None:
     assert not is_of_all("Nothing is concluded from iterative (it served 1 of 50 clients).")
 
 
+def test_the_best_is_the_one_by_which_ratios_are(tmp_path: Path) -> None:
+    """Also where a slow round failed of it, so that another is above it within the rounds that both have."""
+    best = [replace(each, load=replace(each.load, requests=990)) for each in rounds_of("selector", 1) if each.load]
+    best[4] = replace(best[4], error="no answer", load=None)
+    other = [replace(each, load=replace(each.load, requests=1000)) for each in rounds_of("threaded", 1) if each.load]
+    other[4] = replace(other[4], load=replace(other[4].load, requests=900)) if other[4].load else other[4]
+    results = compared(tmp_path / "r", *best, *other)
+    (summary,) = summarized(results)
+    assert summary.standing.order == ("selector", "threaded")
+    assert summary.standing.ratios["threaded"].estimate > 1
+    assert "selector and threaded" in advice_of(results, [summary])["churn"][0]
+
+
 def test_memory_that_was_probed_is_in_the_advice(tmp_path: Path) -> None:
     """As a slope with its interval."""
     made = cells({"selector": 2000, "threaded": 1000})

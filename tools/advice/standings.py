@@ -45,12 +45,13 @@ class Memory(NamedTuple):
 class Standing:
     """One model on one workload; a figure that is None is not known.
 
-    `tiers` are those that it is in, of which 1 is the first. `ratio` is its throughput by that of the best. `cpu` is
-    seconds for a request, `cpu_by` the same by that of other models within rounds, by their names, and `p99` seconds.
-    `places` tells how many it can serve at a time, `usl_peak` the number of clients at which it does most, by the
-    Universal Scalability Law, `usl_unsure` why that is not told though it seems to have been passed, and `capacity`
-    requests a second that held an objective. `unusable` says why nothing may be concluded from it: it failed, or served
-    only some.
+    `tiers` are those that it is in, of which 1 is the first, and `rank` its place in the order of all, 0 for the best.
+    `ratio` is its throughput by that of the best, of rounds that both have: where some failed it can be above 1. `cpu`
+    is seconds for a request, `cpu_by` the same by that of other models within rounds, by their names, and `p99`
+    seconds. `places` tells how many it can serve at a time, `usl_peak` the number of clients at which it does most, by
+    the Universal Scalability Law, `usl_unsure` why that is not told though it seems to have been passed, and
+    `capacity` requests a second that held an objective. `unusable` says why nothing may be concluded from it: it
+    failed, or served only some.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Standing:
     verdict: Verdict | None = None
     unusable: str = ""
     cpu_by: Mapping[str, Figure] = field(default_factory=dict)
+    rank: int = 0
 
     @property
     def is_first(self) -> bool:
@@ -103,11 +105,14 @@ class Standing:
 def ranked(standings: Iterable[Standing], measure: str = THROUGHPUT) -> list[Standing]:
     """Those that can be concluded from, from the first tier to the last and from the quickest to the slowest.
 
-    Quicker is more throughput, and less of any other measure.
+    The quickest are those of the lowest rank, and where these are the same, those of more throughput, or of less of any
+    other measure.
     """
     sign = -1 if measure == THROUGHPUT else 1
     usable = [each for each in standings if each.tiers and each.ratio and not each.unusable]
-    return sorted(usable, key=lambda each: (min(each.tiers), sign * each.ratio.estimate if each.ratio else 0.0))
+    return sorted(
+        usable, key=lambda each: (min(each.tiers), each.rank, sign * each.ratio.estimate if each.ratio else 0.0)
+    )
 
 
 def names_of(standings: Iterable[Standing]) -> str:
