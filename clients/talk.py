@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 64 * 1024
 # A terminal gets an end of line when an answer without one (as those of `work`) has paused for so long.
 QUIET_MS = 200
-_GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
 def connect(address: Address, timeout: float, trust: Trust | None = None) -> Endpoint:

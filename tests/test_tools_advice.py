@@ -175,6 +175,15 @@ def test_cpu_within_rounds_counts_for_more_than_intervals_that_meet() -> None:
     assert "Of the first tier, selector takes less CPU" in tier
 
 
+@pytest.mark.parametrize(("ratio", "said"), [(1.03, "cannot be told apart"), (1.05, "is also cheaper")])
+def test_cpu_that_surely_differs_by_too_little_to_choose_by_is_not_told_apart(ratio: float, said: str) -> None:
+    """As by tiers: by less than 2 %."""
+    best, cpu = first(cpu=about(100e-6, 0.2)), about(103e-6, 0.2)
+    assert said in whole(best, second(cpu=cpu, cpu_by={"selector": about(ratio)}))
+    if said != "is also cheaper":
+        assert "comes before" not in whole(best, second(cpu=cpu, cpu_by={"selector": about(1 / ratio)}))
+
+
 def test_the_slowest_answers_can_have_another_first() -> None:
     """By p99, where the intervals do not meet."""
     best = first(p99=about(0.005))

@@ -12,9 +12,11 @@ import pytest
 from rich.console import Console
 
 from tests.comparisons import WORKLOADS, header, made_up, rounds_of
-from tools.advice.giving import advise
+from tools.advice.changes import ONE_CPU
+from tools.advice.costs import memory_of_two
+from tools.advice.giving import advise, is_of_all
 from tools.advice.of_comparison import advice_of
-from tools.advice.standings import Figure, Standing
+from tools.advice.standings import Figure, Memory, Standing
 from tools.analysis.summary import summarized
 from tools.cli import run
 from tools.report.page import report_page
@@ -34,6 +36,7 @@ ROUNDS = 5
 MODELS = ("threaded", "selector")
 AGAIN = "selector (again)"
 MEBIBYTE = 2**20
+SLOPES = (("selector", 4096.0), ("threaded", 65536.0))
 
 
 def cells(throughputs: dict[str, int]) -> list[Cell]:
@@ -95,6 +98,37 @@ def test_models_that_failed_or_served_a_few_are_named_and_nothing_else_is_said_o
     silent = [replace(each, load=replace(each.load, requests=0)) for each in cells({"threaded": 1}) if each.load]
     results = compared(tmp_path / "t", *cells({"selector": 2000}), *silent)
     assert advice_on_churn(results).endswith("Nothing is concluded from threaded (it gave too few answers).")
+
+
+def test_a_sentence_of_one_workload_stands_in_the_paragraph_of_each(tmp_path: Path) -> None:
+    """Though it is the same word by word: who is silent of it here would seem to say that it is not so."""
+    results = read_results(made_up(tmp_path / "r"))
+    told = advice_of(results, summarized(results), warned=False)
+    table = advice_table(results, summarized(results))
+    assert table is not None
+    for note, sentences in zip(table.notes, told.values(), strict=True):
+        assert all(sentence in note for sentence in sentences if not is_of_all(sentence))
+
+
+def test_what_holds_for_all_workloads_is_said_once() -> None:
+    """That is what a connection takes of memory, and that there was one CPU."""
+    memory = memory_of_two(*((name, Memory(Figure(1, 1, 1), Figure(each, each, each))) for name, each in SLOPES))
+    assert is_of_all(memory)
+    assert is_of_all(ONE_CPU)
+    assert not is_of_all("Nothing is concluded from iterative (it served 1 of 50 clients).")
+
+
+def test_the_best_is_the_one_by_which_ratios_are(tmp_path: Path) -> None:
+    """Also where a slow round failed of it, so that another is above it within the rounds that both have."""
+    best = [replace(each, load=replace(each.load, requests=990)) for each in rounds_of("selector", 1) if each.load]
+    best[4] = replace(best[4], error="no answer", load=None)
+    other = [replace(each, load=replace(each.load, requests=1000)) for each in rounds_of("threaded", 1) if each.load]
+    other[4] = replace(other[4], load=replace(other[4].load, requests=900)) if other[4].load else other[4]
+    results = compared(tmp_path / "r", *best, *other)
+    (summary,) = summarized(results)
+    assert summary.standing.order == ("selector", "threaded")
+    assert summary.standing.ratios["threaded"].estimate > 1
+    assert "selector and threaded" in advice_of(results, [summary])["churn"][0]
 
 
 def test_memory_that_was_probed_is_in_the_advice(tmp_path: Path) -> None:

@@ -147,6 +147,31 @@ def test_a_comparison_without_cells_is_still_a_page(tmp_path: Path) -> None:
     assert "0 of 32 cells were measured" in report_page(read_results(tmp_path / "results"))
 
 
+def test_the_model_that_was_entered_again_is_no_other_way_to_serve(tmp_path: Path) -> None:
+    """It is counted once."""
+    models = header().models[:2]
+    again = replace(models[0], name="iterative (again)", control_of="iterative")
+    with writing(tmp_path / "results") as writer:
+        writer.add_header(header(models=(*models, again)))
+    assert "2 ways to serve clients" in " ".join(report_page(read_results(tmp_path / "results")).split())
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.3, False), (0.15, True)])
+def test_windows_are_told_to_be_shorter_only_where_time_made_them_so(
+    tmp_path: Path, seconds: float, told: bool
+) -> None:
+    """A workload that has short windows of its own has them as planned."""
+    short = replace(WORKLOADS["churn"], weight=0.3)
+    made = cell("churn")
+    assert made.load is not None
+    with writing(tmp_path / "results") as writer:
+        writer.add_header(header(workloads=(short,), limit=88.0))
+        writer.add(replace(made, load=replace(made.load, window=seconds)))
+    words = " ".join(report_page(read_results(tmp_path / "results")).split())
+    assert ("(here down to 50 % of that, so that a slow machine ends in time)" in words) == told
+    assert ("so that a slow machine" in words) == told
+
+
 def test_cpu_that_was_not_seen_whole_is_not_compared(tmp_path: Path) -> None:
     """It says so, with the reason, in the tables and in the chart."""
     blind = replace(cell().cpu, complete=False, reason="children were not waited for")  # type: ignore[type-var]

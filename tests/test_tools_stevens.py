@@ -132,6 +132,18 @@ def test_under_several_interpreters_each_model_is_beside_its_own_baseline(tmp_pa
     assert "Each model is beside the iterative one under its own interpreter." in notes
 
 
+def test_a_model_that_served_only_some_of_the_clients_has_no_cost(tmp_path: Path) -> None:
+    """What it spent on the few is not what all of them would cost; and the note says so."""
+    cells = four_rounds(iterative=(0.1, 0.1), threaded=(0.2, 0.2), passing=(0.2, 0.2))
+    partial = [
+        replace(each, load=replace(each.load, served=1)) if each.model == "passing" and each.load else each
+        for each in cells
+    ]
+    figure = table(compared(tmp_path / "r", *partial), "figure-30-1")
+    assert {row[0]: row[2] for row in figure.rows if row[2] != "-"} == {"iterative": "0", "threaded": "0.50 ±0.00"}
+    assert "passing: CPU not compared, because it served only some of the clients." in figure.notes
+
+
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_a_few_rounds_tell_no_tiers_apart(tmp_path: Path, number: int) -> None:
     """However far apart they lie: none has a tier; and the note says why."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import re
 from dataclasses import replace
 from io import StringIO
@@ -14,11 +15,13 @@ from rich.console import Console
 
 from tests.comparisons import cell, header, made_up
 from tests.whole_comparison import DISTURBED, HELD, QUIET, SIZES, SPEEDS, made_up_whole
+from tools.analysis.scaled import scaled
 from tools.analysis.summary import summarized
 from tools.report.page import report_page
 from tools.report.telling import again
 from tools.saved.results import read_results, writing
 from tools.tables.of_comparison import IN_SHORT, READING, tables_of
+from tools.tables.summary_file import summary_of
 from tools.tables.tabular import briefly
 from tools.tables.terminal import BREAKS, print_tables
 
@@ -248,6 +251,16 @@ def test_the_method_tells_with_which_powers_of_the_speeds_figures_go(page: str) 
     assert "to a power of about 1, and with the other side's to about 0.2. " in text
     assert "Where a pool's places were the limit, the power of the server's speed is about 0.5, since" in text
     assert "of what anything else limited, or nothing, both are about 0, since" in text
+
+
+def test_a_program_hears_how_well_a_peak_is_known(results: Results) -> None:
+    """By its ends and by how far the points lie from the law; JSON has no number for an end that is infinite."""
+    summary = summary_of(results)
+    json.dumps(summary, allow_nan=False)
+    for each, found in zip(summary["scaling"], scaled(results), strict=True):
+        assert each["misfit"] == found.law.misfit
+        ends = found.law.peak_ends
+        assert each["peak_ends"] == (ends and [end if math.isfinite(end) else None for end in ends])
 
 
 def test_noise_that_was_the_limit_of_every_row_is_told_once(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 `standings`, of which `giving` makes the advice; its parts are `costs` (the first against the next, in CPU and in
 memory) and `changes` (what each verdict says of another machine, client or setting).
 
-Nothing is said that the intervals do not bear: two figures differ where their intervals do not meet. Models that
+Nothing is said that the intervals do not bear: throughput differs as tiers say, CPU where its ratio within rounds
+surely differs by as much as parts tiers, and other figures where their intervals do not meet. Models that
 failed, or that served only some of the clients, are named with the reason, and nothing is concluded from them.
 """

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from tools.advice.standings import Standing
 
+ONE_CPU = (
+    "The server had one CPU: with more, several processes can use them, and one loop, or threads under the GIL, cannot."
+)
 HIGHER = 0.1  # of a capacity: each is found by one search, in steps of about so much, and has no interval
 
 
@@ -127,10 +130,7 @@ def _past_an_unsure_peak(order: Sequence[Standing]) -> str:
 def _by_more_cpus(order: Sequence[Standing], server_cpus: int) -> str:
     if server_cpus != 1 or not _with(order, SERVER_CPU):
         return ""
-    return (
-        "The server had one CPU: with more, several processes can use them, and one loop, or threads under the GIL, "
-        "cannot."
-    )
+    return ONE_CPU
 
 
 def _by_capacity(order: Sequence[Standing]) -> str:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from tools.advice.standings import Memory, Standing
 
+FOR_IDLE = "for an idle connection"
+"""What every sentence on memory has in it, which is measured beside all workloads."""
+
 
 def costs(order: Sequence[Standing]) -> list[str]:
     """Sentences on what the best of the ranked ones costs, and on who costs less."""
@@ -102,7 +105,7 @@ def memory_of_two(one: tuple[str, Memory], other: tuple[str, Memory]) -> str:
         return memory_of_two(other, one)
     if not memory.slope.below(other_memory.slope):
         return ""
-    each = f"{memory.slope.told(_kibibytes)} for an idle connection against {other_memory.slope.told(_kibibytes)}"
+    each = f"{memory.slope.told(_kibibytes)} {FOR_IDLE} against {other_memory.slope.told(_kibibytes)}"
     crossing = crossed(memory, other_memory)
     if crossing.low is None or crossing.high is None:
         return f"{name} takes less memory for an idle connection than {other_name}: {each}."

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tools.advice.changes import changes
-from tools.advice.costs import costs
+from tools.advice.changes import ONE_CPU, changes
+from tools.advice.costs import FOR_IDLE, costs
 from tools.advice.standings import names_of, ranked
 from tools.analysis.measures import THROUGHPUT
 from tools.words import enumerated
@@ -49,6 +49,14 @@ def advise(
         *changes(order, connections, server_cpus, rate),
         *ending,
     )
+
+
+def is_of_all(sentence: str) -> bool:
+    """Whether it would be as true of another workload, so that a reader needs it once: of memory, and of one CPU.
+
+    Others are not, though they may be the same word by word: whom the client limited here it may not limit there.
+    """
+    return sentence == ONE_CPU or FOR_IDLE in sentence
 
 
 def _split(order: Sequence[Standing]) -> tuple[list[Standing], list[Standing]]:

@@ -156,6 +156,7 @@ def _standing(results: Results, summary: Summary, row: Row, beside: Beside, cpu_
     return Standing(
         name=row.model,
         tiers=row.tiers,
+        rank=ranked.order.index(row.model) if row.model in ranked.order else len(ranked.order),
         ratio=_figure(row.against_first),
         cpu=_figure(row.spent.cpu),
         p99=_figure(row.p99_over_rounds if row.model in ranked.order else None),

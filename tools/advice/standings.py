@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from tools.analysis.measures import THROUGHPUT
+from tools.analysis.standings import LEAST_DIFFERENCE
 from tools.words import enumerated, significant
 
 if TYPE_CHECKING:
@@ -44,12 +45,13 @@ class Memory(NamedTuple):
 class Standing:
     """One model on one workload; a figure that is None is not known.
 
-    `tiers` are those that it is in, of which 1 is the first. `ratio` is its throughput by that of the best. `cpu` is
-    seconds for a request, `cpu_by` the same by that of other models within rounds, by their names, and `p99` seconds.
-    `places` tells how many it can serve at a time, `usl_peak` the number of clients at which it does most, by the
-    Universal Scalability Law, `usl_unsure` why that is not told though it seems to have been passed, and `capacity`
-    requests a second that held an objective. `unusable` says why nothing may be concluded from it: it failed, or served
-    only some.
+    `tiers` are those that it is in, of which 1 is the first, and `rank` its place in the order of all, 0 for the best.
+    `ratio` is its throughput by that of the best, of rounds that both have: where some failed it can be above 1. `cpu`
+    is seconds for a request, `cpu_by` the same by that of other models within rounds, by their names, and `p99`
+    seconds. `places` tells how many it can serve at a time, `usl_peak` the number of clients at which it does most, by
+    the Universal Scalability Law, `usl_unsure` why that is not told though it seems to have been passed, and
+    `capacity` requests a second that held an objective. `unusable` says why nothing may be concluded from it: it
+    failed, or served only some.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Standing:
     verdict: Verdict | None = None
     unusable: str = ""
     cpu_by: Mapping[str, Figure] = field(default_factory=dict)
+    rank: int = 0
 
     @property
     def is_first(self) -> bool:
@@ -77,17 +80,20 @@ class Standing:
         return self.places is None or self.places.by_request
 
     def cheaper_than(self, other: Standing) -> bool:
-        """Whether it surely takes less CPU: within rounds where that is known, else by intervals that do not meet."""
+        """Whether it surely takes less CPU, and by more than nobody would choose by.
+
+        That is told within rounds where these are known, else by intervals that do not meet.
+        """
         if other.name in self.cpu_by:
             high = self.cpu_by[other.name].high
-            return high is not None and high < 1
+            return high is not None and high < 1 / (1 + LEAST_DIFFERENCE)
         return self.cpu is not None and other.cpu is not None and self.cpu.below(other.cpu)
 
     def dearer_than(self, other: Standing) -> bool:
         """Whether it surely takes more CPU, in the same way."""
         if other.name in self.cpu_by:
             low = self.cpu_by[other.name].low
-            return low is not None and low > 1
+            return low is not None and low > 1 + LEAST_DIFFERENCE
         return other.cheaper_than(self)
 
     @property
@@ -99,11 +105,14 @@ class Standing:
 def ranked(standings: Iterable[Standing], measure: str = THROUGHPUT) -> list[Standing]:
     """Those that can be concluded from, from the first tier to the last and from the quickest to the slowest.
 
-    Quicker is more throughput, and less of any other measure.
+    The quickest are those of the lowest rank, and where these are the same, those of more throughput, or of less of any
+    other measure.
     """
     sign = -1 if measure == THROUGHPUT else 1
     usable = [each for each in standings if each.tiers and each.ratio and not each.unusable]
-    return sorted(usable, key=lambda each: (min(each.tiers), sign * each.ratio.estimate if each.ratio else 0.0))
+    return sorted(
+        usable, key=lambda each: (min(each.tiers), each.rank, sign * each.ratio.estimate if each.ratio else 0.0)
+    )
 
 
 def names_of(standings: Iterable[Standing]) -> str:

@@ -1,8 +1,9 @@
 """Whether two comparisons can be set side by side, and what else differs between them than the servers.
 
 Two that ask different things under one name, or that started a model with other options, are refused. Whatever else can
-move a figure is a mark. Some marks are so great that nothing can be concluded: another processor or number of CPUs,
-and another Python. Ratios are shown all the same, and no verdict is made of them.
+move a figure is a mark. Some marks are so great that nothing can be concluded: another processor or architecture,
+another number of CPUs or of those that each side had, and another Python. Ratios are shown all the same, and no
+verdict is made of them.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def _by_use(results: Results, workload: Workload, model: str) -> Exponents:
     """
     cells = figures.sound(results.of(workload.name, model))
     cpus = results.header.server_cpus(workload)
-    server = [cell.cpu.total / cell.cpu.interval / cpus for cell in cells if cell.cpu]
+    server = [cell.cpu.total / cell.cpu.interval / cpus for cell in cells if cell.cpu and cell.cpu.interval > 0]
     client = [cell.load.client_busy for cell in cells if cell.load and cell.load.client_busy is not None]
     squares = [statistics.median(shares) ** 2 if shares else 0.0 for shares in (server, client)]
     together = max(1.0, sum(squares))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tools.analysis import figures
 from tools.analysis.one_speed import cpu_at_one_speed
+from tools.analysis.served import whole
 from tools.analysis.standings import LEAST_DIFFERENCE
 from tools.inference.intervals import FEWEST_ROUNDS, interval
 from tools.inference.moderating import moderated, noise
@@ -84,11 +85,13 @@ def _tiers(results: Results, workload: Workload) -> dict[str, tuple[int, ...]]:
 
 
 def _against(results: Results, model: str, baseline: str, numbers: tuple[int, ...]) -> ProcessControl:
-    cells, others = results.of(STEVENS_WORKLOAD, model), results.of(STEVENS_WORKLOAD, baseline)
+    measured = results.of(STEVENS_WORKLOAD, model)
+    cells, others = whole(measured), whole(results.of(STEVENS_WORKLOAD, baseline))
     costs = figures.cpu_per_request(cells)
-    reason = figures.blindness(cells) or ("" if costs else "not measured")
+    missing = "it served only some of the clients" if figures.sound(measured) and not cells else "not measured"
+    reason = figures.blindness(measured) or ("" if costs else missing)
     if reason:
         return ProcessControl(model, baseline, None, None, reason)
-    measured = {} if figures.blindness(others) else figures.cpu_per_request(others)
-    extra = None if model == baseline else difference(costs, measured)
+    least = {} if figures.blindness(others) else figures.cpu_per_request(others)
+    extra = None if model == baseline else difference(costs, least)
     return ProcessControl(model, baseline, interval(list(costs.values()), "mean"), extra, "", numbers)

@@ -39,6 +39,7 @@ def run_values(results: Results) -> dict[str, object]:
         "command": shlex.join(header.command),
         "again": shlex.join(again(header.command, header.seed)),
         "header": header,
+        "models": [model for model in header.models if not model.control_of],
         "workloads": [workload for workload in header.workloads if not workload.scaling_of],
         "rounds": max((cell.round for cell in results.cells), default=0),
         "cells": len(results.cells),
@@ -89,7 +90,6 @@ def machine_facts(results: Results) -> list[tuple[str, str]]:
 def method_values(results: Results) -> dict[str, object]:
     """What the method's template reads."""
     header = results.header
-    windows = [cell.load.window for cell in results.cells if cell.load]
     return {
         "header": header,
         "division": header.division,
@@ -103,7 +103,7 @@ def method_values(results: Results) -> dict[str, object]:
         "noticeable": NOTICEABLE_APART,
         "all_but_all": ALL_BUT_ALL,
         "least": LEAST_DIFFERENCE,
-        "shortest": min(windows, default=header.duration),
+        "shortened": _shortened(results),
         "measuring": _measuring_shares(results),
         "control": header.control.control_of if header.control else "",
         "said": session_control(results).reason,
@@ -114,6 +114,14 @@ def method_values(results: Results) -> dict[str, object]:
         "paced": any(workload.rate is not None for workload in header.workloads),
         "samples_beyond": BEHIND_A_PERCENTILE,
     }
+
+
+def _shortened(results: Results) -> float:
+    """The least of a window as a share of what was planned for its workload, where time was limited; else 1."""
+    header = results.header
+    planned = {workload.name: header.duration * workload.weight for workload in header.workloads}
+    loads = [(cell.load, planned[cell.workload]) for cell in results.cells if header.limit is not None]
+    return min((load.window / seconds for load, seconds in loads if load), default=1.0)
 
 
 def _measuring_shares(results: Results) -> list[tuple[str, float]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tools.advice.giving import is_of_all
 from tools.advice.of_comparison import advice_of, unsound
 from tools.tables.tabular import Table
 
@@ -32,8 +33,8 @@ def advice_table(results: Results, summaries: Sequence[Summary]) -> Table | None
 
 
 def _once(advice: Iterable[Sequence[str]]) -> Iterator[list[str]]:
-    """The sentences of each workload, without those that were said of an earlier one."""
+    """The sentences of each workload, without those that are of all and were said of an earlier one."""
     said: set[str] = set()
     for sentences in advice:
-        yield [sentence for sentence in sentences if sentence not in said]
+        yield [sentence for sentence in sentences if not (sentence in said and is_of_all(sentence))]
         said.update(sentences)

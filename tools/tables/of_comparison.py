@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tools.analysis.standings import LEAST_DIFFERENCE
 from tools.analysis.summary import Row, Summary, summarized
 from tools.inference.ranking import words
 from tools.tables.advice import advice_table
@@ -71,10 +72,11 @@ IN_SHORT = (
 READING = (
     "Intervals are by bootstrap over rounds (none with fewer than four; at four and at five it is the whole range, "
     "which holds the true median in 87 and in 94 of 100 cases); CPU and memory have them, too, with ± where there is "
-    "room. Models are not told apart where the interval of their ratio within rounds reaches to less than 2 %. Each "
-    "pair is judged by itself, whatever their number. A model whose clients had all but used up their CPUs counts "
-    "with the most that its own CPU would have allowed. Half of all answers came within p50, 99 of 100 within p99; "
-    "their ± is that of the rounds' own. Errors are those of all rounds, warm-up included."
+    "room. Models are not told apart where the interval of their ratio within rounds reaches to less than "
+    f"{100 * LEAST_DIFFERENCE:g} %. Each pair is judged by itself, whatever their number. A model whose clients had "
+    "all but used up their CPUs counts with the most that its own CPU would have allowed. Half of all answers came "
+    "within p50, 99 of 100 within p99; their ± is that of the rounds' own. Errors are those of all rounds, warm-up "
+    "included."
 )
 COUNTED = (
     "CPU with its 95 % interval, and the parts of it in user and in system mode; for each connection where connections "

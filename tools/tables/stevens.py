@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING
 
 from tools.analysis.process_control import STEVENS_CONNECTIONS, ProcessControl, process_control
+from tools.analysis.standings import LEAST_DIFFERENCE
 from tools.analysis.workers import pools
 from tools.inference.ranking import words
 from tools.tables.published import design_of
@@ -169,8 +170,8 @@ def _pool_sizes(shared: Sequence[Pool], models: Sequence[Variant]) -> Iterator[s
 
 RESOLVED = (
     "Tier 1 is the cheapest. Models that have a tier in common are not told apart: the interval of the ratio of what a "
-    "connection costs them, at one speed of the CPUs, reaches to less than 2 %. Fewer than four rounds have no "
-    "intervals and tell nothing apart."
+    f"connection costs them, at one speed of the CPUs, reaches to less than {100 * LEAST_DIFFERENCE:g} %. Fewer than "
+    "four rounds have no intervals and tell nothing apart."
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,8 @@ def summary_of(results: Results) -> dict[str, Any]:
     """Times in seconds, sizes in bytes, throughputs in requests a second; intervals as estimate, low, high, rounds.
 
     What is a number under its own name has its interval under this name in `over_rounds`. The estimate is the median of
-    the rounds, which for p50 and p99 is not that of all answers together, as the number is.
+    the rounds, which for p50 and p99 is not that of all answers together, as the number is. An end of a peak's interval
+    is null where throughput may as well never fall.
     """
     control = session_control(results)
     header = results.header
@@ -87,6 +89,8 @@ def summary_of(results: Results) -> dict[str, Any]:
                 "sigma": interval_object(each.law.sigma),
                 "kappa": interval_object(each.law.kappa),
                 "peak": each.law.peak,
+                "peak_ends": _finite(each.law.peak_ends),
+                "misfit": each.law.misfit,
                 "limit": each.verdict.limit,
                 "reason": each.law.reason,
             }
@@ -174,6 +178,11 @@ def _over_rounds(row: Row) -> dict[str, Interval | None]:
 def interval_object(figure: Interval | None) -> dict[str, float | int | None] | None:
     """An interval as the object that stands for it in JSON."""
     return asdict(figure) if figure else None
+
+
+def _finite(ends: tuple[float, float] | None) -> list[float | None] | None:
+    """The ends of an interval, None for one that is infinite, of which JSON has no number."""
+    return [end if math.isfinite(end) else None for end in ends] if ends else None
 
 
 def _estimate(figure: Interval | None) -> float | None:

@@ -5,6 +5,7 @@
     nothing to judge by      no load, too short a window, a server that failed
     pool, with certainty     clients were never served, and as many were as the server has places
     host-noise               something else used CPUs that were wanted, or the machine lost CPU
+    admission                many clients of a closed loop were never served, since they were turned away
     pool                     all places were taken and somebody always waited, though the client was near its end, too
     GIL, server-CPU, client  who had nothing left; where both were near their end the client, unless the server
                              used 95 % of what it can use, and a larger share than the client did
