@@ -106,6 +106,14 @@ def test_output_that_cannot_be_written_is_one_line(arguments: list[str]) -> None
     assert done.stderr == "serverlab: cannot write to standard output: No space left on device\n"
 
 
+@pytest.mark.parametrize("arguments", [["models"], ["resolve", "localhost"], ["models", "--json"]])
+def test_output_that_was_closed_before_is_thrown_away(arguments: list[str]) -> None:
+    """As `>&-` does: the command does what it does, and nothing is said."""
+    command = ["/bin/sh", "-c", 'exec "$0" -m tools "$@" >&-', sys.executable, *arguments]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=50, check=False, cwd=CHECKOUT)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_serve_becomes_the_server() -> None:
     """The pid is the one that was started, and SIGTERM reaches the server itself."""
     command = [sys.executable, "-m", "tools", "serve", "selector", "--protocol", "echo", "--port", "0"]

@@ -128,6 +128,22 @@ def test_what_a_blind_meter_misses_and_what_guests_use_is_not_of_others(
     assert told["client_cpu_seconds"] == findings.load.client_cpu_seconds + findings.load.guest_cpu_seconds
 
 
+ENDS_WITH_ITS_FIRST_CLIENT = """
+import socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+listener.accept()
+sys.exit("no luck today")
+"""
+
+
+def test_a_server_that_ends_as_the_clients_come_is_told_and_not_that_nobody_listens(tmp_path: Path) -> None:
+    """Which is what the clients see of it."""
+    (tmp_path / "mine.py").write_text(ENDS_WITH_ITS_FIRST_CLIENT, encoding="utf-8")
+    [mine] = foreign_variants([f"mine={sys.executable} {tmp_path / 'mine.py'} {{port}}"], {})
+    findings = measured(BENCH, WORKLOADS["keepalive"], mine, warm_up=0.1, duration=0.4)
+    assert findings.error == "the server ended by itself, with status 1: no luck today"
+
+
 def test_an_iterative_server_serves_one_of_many_that_stay() -> None:
     """The findings say so, and it is no failure."""
     findings = once(replace(WORKLOADS["keepalive"], connections=3), "iterative")

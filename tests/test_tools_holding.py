@@ -111,10 +111,10 @@ def by_hand(name: str, number: int) -> float:
 
 
 def at_rest(pid: int) -> int:
-    """The memory of a process once it has not changed for 30 ms."""
+    """The memory of a process once it has not changed for half a second: what serves has found its clients silent."""
     deadline = time.monotonic() + 20
     same_since, found = time.monotonic(), anonymous_bytes(pid)
-    while time.monotonic() - same_since < 0.03:
+    while time.monotonic() - same_since < 0.5:
         assert time.monotonic() < deadline
         if (now := anonymous_bytes(pid)) != found:
             same_since, found = time.monotonic(), now

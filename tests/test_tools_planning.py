@@ -215,8 +215,8 @@ def test_windows_shrink_on_a_slow_machine_but_never_to_nothing() -> None:
     timing = Timing(rounds=2, warm_up=0.1, duration=0.5, limit=20)
     repeats = 1 + REPEATS
     assert timing.window(1.0, elapsed=4, overhead=0.2, left=left(20)) == pytest.approx(16 / repeats / 20 - 0.3)
-    with_memory = timing.window(1.0, elapsed=4, overhead=0.2, left=left(20, memory=5))
-    assert with_memory == pytest.approx((16 - 5 * MEMORY_SECONDS) / repeats / 20 - 0.3)
+    with_memory = timing.window(1.0, elapsed=4, overhead=0.2, left=left(20, memory=2))
+    assert with_memory == pytest.approx((16 - 2 * MEMORY_SECONDS) / repeats / 20 - 0.3)
     assert timing.window(1.0, elapsed=30, overhead=0.2, left=left(20)) == SHORTEST
 
 

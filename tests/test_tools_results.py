@@ -329,6 +329,14 @@ def test_a_disk_that_is_full_is_told_in_one_line(tmp_path: Path) -> None:
         Writer(tmp_path, full).add(cell())
 
 
+def test_a_disk_that_is_full_is_told_as_such_where_samples_do_not_fit(tmp_path: Path) -> None:
+    """And not as two numbers of items."""
+    with writing(tmp_path / "results") as writer:
+        (tmp_path / "results" / SAMPLES / "1.npy").symlink_to("/dev/full")
+        with pytest.raises(ResultsError, match=r"cannot write to .*: No space left on device"):
+            writer.add_samples("1", np.arange(100_000, dtype=np.int64))
+
+
 def test_of_two_attempts_the_later_one_counts(tmp_path: Path) -> None:
     """Both are kept."""
     first, second = cell(disturbed="others"), cell(attempt=2, position=2)

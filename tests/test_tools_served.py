@@ -41,10 +41,14 @@ def served(cells: Sequence[Cell], *counts: int) -> list[Cell]:
     return [replace(each, load=replace(load_of(each), connections=50, served=count)) for each, count in pairs]
 
 
-def due(cells: Sequence[Cell], achieved: float, clients: int = 50) -> list[Cell]:
+def due(cells: Sequence[Cell], achieved: float, clients: int = 50, waiting: int = 0) -> list[Cell]:
     """The same with requests that are due at a rate, of which such a share was answered, for so many clients."""
     return [
-        replace(each, load=replace(load_of(each), served=clients, offered=1000.0, achieved=achieved)) for each in cells
+        replace(
+            each,
+            load=replace(load_of(each), served=clients, offered=1000.0, achieved=achieved, unfinished=waiting),
+        )
+        for each in cells
     ]
 
 
@@ -73,6 +77,25 @@ def test_an_open_loop_whose_clients_are_seldom_asked_has_its_figures(tmp_path: P
     assert [row[2] for row in table.rows if row[0] == "threaded"] == ["50% served"]
     assert not any("selector had served" in note for note in table.notes)
     assert any("a few of the requests due" in note and "(threaded 50%)" in note for note in table.notes)
+
+
+def test_an_open_loop_that_keeps_most_clients_waiting_for_ever_has_no_figures(tmp_path: Path) -> None:
+    """Though the one that it serves is asked all that is due, and answered."""
+    cells = [*due(rounds_of("iterative", 1000), 0.99, clients=1, waiting=9), *due(rounds_of("selector", 1000), 1.0)]
+    results = saved(tmp_path / "r", cells, replace(FIVE, workloads=(replace(DUE, connections=10),)))
+    rows = {row.model: row for row in summarized(results)[0].rows}
+    assert not rows["selector"].partial
+    assert rows["iterative"].partial
+    assert rows["iterative"].served_words == "1 of 10 clients"
+    table = next(table for table in tables_of(results) if table.name == "churn")
+    assert any("a few of the clients" in note and "(iterative 1 of 10)" in note for note in table.notes)
+
+
+@pytest.mark.parametrize(("waiting", "requests"), [(8, 1000), (9, 8)])
+def test_clients_that_were_not_asked_yet_are_not_kept_waiting(waiting: int, requests: int) -> None:
+    """One of them is idle; or nobody was asked twice."""
+    load = load_of(due([cell("churn")], 0.99, clients=1, waiting=waiting)[0])
+    assert is_whole(replace(load, connections=10, requests=requests))
 
 
 def test_a_single_round_that_was_badly_served_is_left_out_and_named(tmp_path: Path) -> None:

@@ -17,11 +17,21 @@ def is_whole(load: Load) -> bool:
     """Whether nearly all clients got an answer; where requests are due at a rate, whether nearly all had theirs.
 
     With fewer, figures would be those of another workload. At a rate a client may be asked less than once in a window,
-    so that clients without an answer say nothing there.
+    so that clients without an answer say nothing there, unless they are kept waiting.
     """
     if load.achieved is not None:
-        return load.achieved >= MOSTLY_SERVED
+        return load.achieved >= MOSTLY_SERVED and not keeps_waiting(load)
     return load.served >= MOSTLY_SERVED * load.connections
+
+
+def keeps_waiting(load: Load) -> bool:
+    """Whether many clients never had an answer and all of these wait for one, while others were asked again and again.
+
+    Requests that are due find a client free among the few that are served, and nearly all are answered.
+    """
+    unserved = load.connections - load.served
+    few = load.served < MOSTLY_SERVED * load.connections
+    return few and load.unfinished >= unserved and load.requests > load.connections
 
 
 def whole(cells: Iterable[Cell]) -> list[Cell]:

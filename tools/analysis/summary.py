@@ -19,6 +19,7 @@ from tools.analysis.spent import spent_in
 from tools.analysis.standings import standing
 from tools.analysis.statistics import merged, percentile
 from tools.inference.intervals import interval
+from tools.verdicts.judging import MOSTLY_SERVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -86,14 +87,21 @@ class Row:
     disturbed: tuple[str, ...]
 
     @property
+    def by_clients(self) -> bool:
+        """Whether what was served is told in clients: also at a rate, where all that few of them asked was answered."""
+        return self.achieved is None or (self.partial and self.achieved.estimate >= MOSTLY_SERVED)
+
+    @property
     def served_part(self) -> str:
         """Which part was served: "10 of 50", of the clients, or "63%", where requests were due at a rate."""
-        return f"{self.served} of {self.connections}" if self.achieved is None else f"{self.achieved.estimate:.0%}"
+        if self.by_clients or self.achieved is None:
+            return f"{self.served} of {self.connections}"
+        return f"{self.achieved.estimate:.0%}"
 
     @property
     def served_words(self) -> str:
         """The same, and of what it is."""
-        return f"{self.served_part} clients" if self.achieved is None else f"{self.served_part} of what was due"
+        return f"{self.served_part} clients" if self.by_clients else f"{self.served_part} of what was due"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +180,7 @@ def _badly_served(cell: Cell) -> str:
     load = cell.load
     assert load is not None
     few = f"{load.served} of {load.connections} clients"
-    part = few if load.achieved is None else f"{load.achieved:.0%} of what was due"
+    part = few if load.achieved is None or load.achieved >= MOSTLY_SERVED else f"{load.achieved:.0%} of what was due"
     return f"round {cell.round}: it served {part}"
 
 

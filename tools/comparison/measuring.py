@@ -114,7 +114,11 @@ def measured(
                 plan = workload.load_plan(
                     address_of(server), warm_up=warm_up, duration=duration, cpus=division.client, seed=seed
                 )
-                _put_load_on(bench, server, meter, findings, lambda hear: run_load(plan, hear, prepared=prepared))
+                try:
+                    _put_load_on(bench, server, meter, findings, lambda hear: run_load(plan, hear, prepared=prepared))
+                except LoadError:  # that nobody listens any more is what comes of a server that has ended
+                    _stop(server, findings, STOP_PATIENCE)
+                    raise
                 _stop(server, findings, STOP_PATIENCE + workload.hold / HELD_ENDED_A_SECOND)
             findings.life = meter.read()
     except (Failure, LoadError, PlanError, OSError) as error:

@@ -2,7 +2,8 @@
 
     0 open, look ... N/4 open, look ... N/2 open, look ... N open, look      the slope over these is the cost of one
 
-Each connection makes one exchange when it is opened, so that it is known to be served, and is then left alone. The
+Each connection makes one exchange when it is opened, so that it is known to be served, and is then left alone, for a
+moment before each look, too: what waits for a client that is silent can need more than what has just answered. The
 clients are sockets of this process. A connection that was made, answered and closed comes before the first look: what
 a server loads with its first client is no client's.
 """
@@ -38,6 +39,13 @@ SETTLE_PATIENCE = 0.5
 
 FIRST_PATIENCE = 5.0
 """Seconds for the answer to the first client, for whom a server may load much of what it needs."""
+
+SILENCE = 0.4
+"""Seconds for which a connection has said nothing before it is looked at as an idle one.
+
+What serves it may need more once it finds out that nothing comes: our blocking models wait with the listener's timeout
+first (0.25 s), and a thread of theirs that goes on to wait for an idle client has touched a page more.
+"""
 
 GONE_PATIENCE = 1.0
 """Seconds for the process or the thread of a connection that was closed to end."""
@@ -91,6 +99,8 @@ def memory_probe(
         found = []
         for number in sorted({round(most * share) for share in looks}):
             crowd.grow(number, patience)
+            if number:
+                time.sleep(SILENCE)
             found.append(_look(crowd, meter, kernel.read))
     return Holding(
         held=tuple(look.held for look in found),

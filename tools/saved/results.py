@@ -19,6 +19,7 @@ import json
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,8 +122,10 @@ class Writer:
         file_name = f"{name}.npy"
         folder = self._folder / SAMPLES
         with _writable(self._folder):
+            array = BytesIO()  # np.save writes to a file without saying why it cannot
+            np.save(array, latencies_ns.astype(np.int64), allow_pickle=False)
             with (folder / file_name).open("wb") as file:
-                np.save(file, latencies_ns.astype(np.int64), allow_pickle=False)
+                file.write(array.getbuffer())
                 file.flush()
                 os.fsync(file.fileno())
             _keep_names(folder)

@@ -107,13 +107,13 @@ def _overflows(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _partial(rows: Sequence[Row]) -> Iterator[str]:
-    partial = [f"{row.model} {row.served_part}" for row in rows if row.partial]
-    if partial:
-        part = "clients" if all(row.achieved is None for row in rows) else "requests due"
-        yield (
-            f"Some served only a few of the {part} and kept the others waiting ({', '.join(partial)}): their speed "
-            "with the few is left out, because it says nothing about the workload."
-        )
+    for part, by_clients in (("clients", True), ("requests due", False)):
+        partial = [f"{row.model} {row.served_part}" for row in rows if row.partial and row.by_clients is by_clients]
+        if partial:
+            yield (
+                f"Some served only a few of the {part} and kept the others waiting ({', '.join(partial)}): their speed "
+                "with the few is left out, because it says nothing about the workload."
+            )
     for row in rows:
         if row.rounds and not row.partial and row.achieved is None and row.served < row.connections:
             yield f"{row.model} had served {row.served} of {row.connections} clients when a round was over."
