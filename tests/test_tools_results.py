@@ -351,6 +351,16 @@ def test_of_two_disturbed_attempts_the_later_one_counts(tmp_path: Path) -> None:
     assert written(tmp_path, *attempts).cells == (attempts[1],)
 
 
+def test_a_disturbed_attempt_without_answers_takes_nobodys_place(tmp_path: Path) -> None:
+    """An undisturbed one does: then it is the server that gave none."""
+    first = cell(disturbed="others")
+    assert first.load
+    starved = cell(disturbed="others", attempt=2, position=2, load=replace(first.load, requests=0))
+    assert written(tmp_path / "1", first, starved).cells == (first,)
+    quiet = replace(starved, disturbed="")
+    assert written(tmp_path / "2", first, quiet).cells == (quiet,)
+
+
 def test_other_records_come_back_equal(tmp_path: Path) -> None:
     """A memory probe and a search stand between the cells."""
     probe = MemoryProbe(

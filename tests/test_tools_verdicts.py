@@ -533,6 +533,15 @@ def test_connections_that_were_turned_away_are_the_limit(
     assert replace(scene, used=0.95).verdict().limit == SERVER_CPU
 
 
+def test_who_waits_for_a_server_that_takes_all_comers_waits_for_no_place() -> None:
+    """Nor would more clients get more; of a server that is not ours it is not known whether it has places."""
+    scene = Scene(variant("threaded"), CHURN, 0.88, load=CHURNING, admission=queue(3.0))
+    assert scene.verdict().limit == UNKNOWN
+    assert "by what serves whoever comes" in scene.verdict().sentence
+    assert replace(scene, admission=queue(0.5)).verdict().limit == UNSATURATED
+    assert replace(scene, model=variant("mine", command=("./mine",))).verdict().limit == POOL
+
+
 def test_a_server_that_is_turned_away_from_is_told_with_its_queue() -> None:
     """The sentence has what overflowed, how often, and what it cost."""
     verdict = Scene(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SHORTEST = SHORTEST_SECONDS  # of a window, however late it is: from less it cannot be told what was the limit
 OVERHEAD = 0.22  # seconds of a cell beside its warm-up and its window: starts, connects, last answers, stops, canaries
-MEMORY_SECONDS = 1.8  # of one memory probe: a start, connects, four looks, three of them after a silence
+MEMORY_SECONDS = 1.5  # of one memory probe: a start, connects, four looks, three of them after a silence
 CAPACITY_SECONDS = 35.0  # of one search at a few thousand requests a second; at lower rates it takes longer
 FIXED_COST = 2.0  # seconds for what is not cells: imports, and drawing the report
 REPEATS = 0.05  # of the cells, at most, are run again because the machine lost CPU

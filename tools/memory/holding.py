@@ -40,7 +40,7 @@ SETTLE_PATIENCE = 0.5
 FIRST_PATIENCE = 5.0
 """Seconds for the answer to the first client, for whom a server may load much of what it needs."""
 
-SILENCE = 0.4
+SILENCE = 0.3
 """Seconds for which a connection has said nothing before it is looked at as an idle one.
 
 What serves it may need more once it finds out that nothing comes: our blocking models wait with the listener's timeout

@@ -11,13 +11,21 @@ if TYPE_CHECKING:
 
 
 def counted(attempts: Iterable[Cell]) -> tuple[Cell, ...]:
-    """Of the attempts at each cell the one that counts: the last undisturbed one, or else the last."""
+    """Of the attempts at each cell the one that counts: the last undisturbed one, or else the last.
+
+    Of two that were disturbed, one in which nothing was answered is no figure to take the other's place.
+    """
     chosen: dict[tuple[str, str, int], Cell] = {}
     for cell in attempts:
         key = (cell.workload, cell.model, cell.round)
-        if key not in chosen or chosen[key].disturbed or not cell.disturbed:
+        if key not in chosen or not cell.disturbed or (chosen[key].disturbed and not _starved(cell, chosen[key])):
             chosen[key] = cell
     return tuple(chosen.values())
+
+
+def _starved(cell: Cell, before: Cell) -> bool:
+    """Whether a cell had no answers where the one before it had some."""
+    return bool(before.load and before.load.requests) and not (cell.load and cell.load.requests)
 
 
 def by_workload_and_model(cells: Iterable[Cell]) -> Mapping[tuple[str, str], tuple[Cell, ...]]:

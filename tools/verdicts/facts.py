@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clients.guests.hostile import HOLD, STAYING
-from tools.verdicts.places import Places, places_seen
+from tools.verdicts.places import Places, places_seen, takes_all_comers
 
 if TYPE_CHECKING:
     from tools.machine import Interpreter
@@ -30,6 +30,7 @@ class Facts:
     that it used. Where it is `estimated`, it is what anybody used of the server's CPUs, canaries left out. `client` is
     the share of their CPUs that the clients used or waited for, `client_cpus` what they used, their guests too.
     `clients` are all that were there at a time, guests among them that hold a connection or are hostile and stay.
+    `boundless` tells that whoever comes is served, so that who waits to be accepted waits for no place.
     `gil` tells that the server's interpreter has one. `asleep` is the sleep in seconds that each request asks for, None
     where it does not.
     """
@@ -45,6 +46,7 @@ class Facts:
     client_cpus: float
     clients: int
     places: Places | None
+    boundless: bool
     gil: bool
     asleep: float | None
     estimated: bool = False
@@ -95,6 +97,7 @@ def facts_of(cell: Cell, load: Load, workload: Workload, variant: Variant, heade
         client_cpus=client_cpus,
         clients=load.connections + _staying(load),
         places=places_seen(variant, workload, cell, cpus),
+        boundless=takes_all_comers(variant),
         gil=has_gil(cell, variant, header),
         asleep=float(asked[1]) if (asked := SLEEP.search(workload.work)) else None,
         estimated=estimate is not None,

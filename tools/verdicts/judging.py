@@ -145,7 +145,7 @@ def _pool(facts: Facts) -> Verdict | None:
     places, admission = facts.places, facts.cell.admission
     waiting = f"{admission.queue_mean:.1f} connections waited to be accepted" if admission and _waited(facts) else ""
     if places is None or not facts.crowded:
-        if not waiting:
+        if not waiting or facts.boundless:
             return None
         return Verdict(POOL, f"in the mean, {waiting}: it was busy with other clients{_cpu_beside(facts)}")
     if facts.in_flight is not None and facts.in_flight > places.number:
@@ -158,7 +158,7 @@ def _pool(facts: Facts) -> Verdict | None:
 def _unsaturated(facts: Facts) -> Verdict | None:
     """Nothing was used up, and more clients, or a higher rate, would have got more."""
     load = facts.load
-    if facts.share is None or not facts.complete:
+    if facts.share is None or not facts.complete or (facts.boundless and _waited(facts)):
         return None
     if load.offered is None:
         why = f"nothing was used up{_cpu_beside(facts)}{_asked_for(facts)}: more clients would get more"
@@ -186,6 +186,8 @@ def _asked_for(facts: Facts) -> str:
 def _unexplained(facts: Facts) -> str:
     if facts.share is None or not facts.complete:
         return "the server's CPU is not known, or not all of it, and nothing else was used up"
+    if facts.boundless and _waited(facts):
+        return f"clients waited to be accepted by what serves whoever comes, and nothing was used up{_cpu_beside(facts)}"
     return f"less was answered than was due, and nothing that was looked at was used up{_cpu_beside(facts)}"
 
 

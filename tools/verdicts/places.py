@@ -57,6 +57,12 @@ def places_seen(variant: Variant, workload: Workload, cell: Cell, cpus: int) -> 
     return None
 
 
+def takes_all_comers(variant: Variant) -> bool:
+    """Whether a variant is a model of ours that has no places: whoever comes is served beside the others."""
+    entry = None if variant.command else MODELS.get(variant.model or variant.name)
+    return entry is not None and not {CONCURRENCY, MORE_CLIENTS_THAN_WORKERS} & entry.cannot.keys()
+
+
 def _fixed(entry: Entry, variant: Variant, cell: Cell, cpus: int, *, by_request: bool) -> Places:
     workers = (variant.options.get("workers") or _counted(cell) or cpus) if "workers" in entry.options else 1
     if "threads" not in entry.options:
