@@ -187,7 +187,9 @@ def _unexplained(facts: Facts) -> str:
     if facts.share is None or not facts.complete:
         return "the server's CPU is not known, or not all of it, and nothing else was used up"
     if facts.boundless and _waited(facts):
-        return f"clients waited to be accepted by what serves whoever comes, and nothing was used up{_cpu_beside(facts)}"
+        return (
+            f"clients waited to be accepted by what serves whoever comes, and nothing was used up{_cpu_beside(facts)}"
+        )
     return f"less was answered than was due, and nothing that was looked at was used up{_cpu_beside(facts)}"
 
 
