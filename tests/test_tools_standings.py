@@ -55,7 +55,7 @@ def first_tier(folder: Path, limited: Sequence[Cell]) -> tuple[str, ...]:
 def test_a_model_that_the_clients_limited_is_told_apart_only_by_what_its_cpu_would_have_allowed(
     tmp_path: Path,
 ) -> None:
-    """2000 a second with half of a CPU may be 4000; with nine tenths of one it is 2200 at most."""
+    """2000 a second with half of a CPU may be 4000; with nine tenths of one it is 2500 at most."""
     slower = rounds_of("threaded", 2000)
     assert first_tier(tmp_path / "half", by_clients(slower, 0.5, 0.99)) == ("selector", "threaded")
     assert first_tier(tmp_path / "most", by_clients(slower, 0.9, 0.99)) == ("selector",)
