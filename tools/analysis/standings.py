@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tools.workloads import Workload
 
 AT_THE_END = 0.9  # of the clients' CPUs, used or waited for: below, they had time left to ask for more
-NEVER_IDLE = 0.9  # of its CPU per request is what a server may need that is asked without a pause: it is woken less often
+NEVER_IDLE = 0.9  # of its CPU per request is what a server may need that never pauses: it is woken less often
 LEAST_DIFFERENCE = 0.02  # nobody chooses by less
 
 
