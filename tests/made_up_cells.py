@@ -62,9 +62,9 @@ class Told:
         self.done.append(done)
         self.at_end(len(self.done))
 
-    def goes_on(self, steps: int, wide: Sequence[str]) -> None:
+    def goes_on(self, steps: Sequence[Step], wide: Sequence[str]) -> None:
         """Remember why."""
-        self.wide.append((steps, tuple(wide)))
+        self.wide.append((len(steps), tuple(wide)))
 
 
 @dataclass

@@ -233,7 +233,7 @@ class Recorder:
         if len(self.done) == self._signal_after:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    def goes_on(self, steps: int, wide: Sequence[str]) -> None:
+    def goes_on(self, steps: Sequence[Step], wide: Sequence[str]) -> None:
         """Nothing to remember."""
 
 

@@ -35,6 +35,7 @@ PLAN = Plan(
 )
 STEPS = PLAN.steps()
 CELLS, PROBES, SEARCHES = ([step for step in STEPS if step.kind == kind] for kind in ("cell", "memory", "capacity"))
+SHORTER = PLAN.seconds_of(0.3) / PLAN.seconds_of(1.0)  # a cell of waiting, by one of churn
 
 
 def search(workload: str, took: float) -> Capacity:
@@ -132,13 +133,13 @@ def test_the_time_of_a_step_that_runs_passes(clock: SimpleNamespace) -> None:
 def test_a_cell_that_is_run_again_is_one_step_that_took_longer() -> None:
     """Also where its first attempt was before the comparison was broken off."""
     first, again = replace(cell(), took=2.0), replace(cell(), took=3.0, attempt=2)
-    left = Remaining(PLAN, CELLS)
+    left = Remaining(PLAN, CELLS[:2])
     left.began(CELLS[0])
     left.ended(first)
     left.began(CELLS[0])
     left.ended(again)
     assert left.done == 1
-    assert left.seconds() == pytest.approx((len(CELLS) - 1) * 5.0)
+    assert left.seconds() == pytest.approx(5.0)
     left = Remaining(PLAN, CELLS[:2], (first,))
     left.began(CELLS[0])
     left.ended(again)
@@ -151,9 +152,10 @@ def test_rounds_that_are_added_are_left() -> None:
     left = Remaining(PLAN, CELLS[:1])
     left.began(CELLS[0])
     left.ended(replace(cell(), took=2.0))
-    left.more(4)
-    assert (left.done, left.total) == (1, 5)
-    assert left.seconds() == pytest.approx(8.0)
+    left.more(CELLS[1:3])
+    assert [step.workload.name for step in CELLS[:3] if step.workload] == ["churn"] * 2 + ["waiting"]
+    assert (left.done, left.total) == (1, 3)
+    assert left.seconds() == pytest.approx(2.0 * (1 + SHORTER))
 
 
 def watched(*, terminal: bool) -> tuple[Watching, io.StringIO]:
@@ -209,7 +211,7 @@ def test_lines_in_a_file_are_not_folded() -> None:
         watching.began(PLAN, APART, SEARCHES, ())
         watching.next(SEARCHES[0], 1)
         watching.ended(replace(search("churn", 1.0), error="the server ended with status 3 before it listened"))
-        watching.goes_on(4, ["churn", "waiting"])
+        watching.goes_on(CELLS[4:], ["churn", "waiting"])
     lines = told.getvalue().splitlines()
     assert "the capacity of selector on churn failed: the server ended with status 3 before it listened" in lines
     assert "Intervals are still too wide on churn, waiting: another round." in lines

@@ -52,8 +52,8 @@ class Observer(Protocol):
     def ended(self, done: Done) -> None:
         """Hear that a step has ended, and how."""
 
-    def goes_on(self, steps: int, wide: Sequence[str]) -> None:
-        """Hear that so many steps more are needed, because intervals are too wide on these workloads."""
+    def goes_on(self, steps: Sequence[Step], wide: Sequence[str]) -> None:
+        """Hear that these steps are needed, too, because intervals are too wide on these workloads."""
 
 
 @dataclass(slots=True)
@@ -96,7 +96,7 @@ class Comparison:
                 return
             wanted = [step for step in without(steps, self._keys()) if step.workload and step.workload.name in wide]
             if wanted:
-                self.observer.goes_on(len(wanted), wide)
+                self.observer.goes_on(wanted, wide)
                 self._run(wanted)
 
     def _run(self, steps: Sequence[Step]) -> None:

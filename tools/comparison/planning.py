@@ -142,11 +142,14 @@ class Plan:
     def cell_seconds(self) -> float:
         """How long a cell will about take, on the average of all that are certain."""
         left = self.left(self.steps())
-        windows = sum(max(SHORTEST, self.timing.duration * weight) for weight in left.weights)
-        cells = (OVERHEAD + self.timing.warm_up) * left.cells + windows
+        cells = sum(map(self.seconds_of, left.weights))
         if self.timing.limit is not None:  # which is that of the memory probes, too
             cells = min(cells, self.timing.limit - MEMORY_SECONDS * left.memory)
         return cells / max(1, left.cells)
+
+    def seconds_of(self, weight: float) -> float:
+        """How long a cell of a workload with this weight takes where nothing limits the time."""
+        return OVERHEAD + self.timing.warm_up + max(SHORTEST, self.timing.duration * weight)
 
     @property
     def seconds_at_most(self) -> float:

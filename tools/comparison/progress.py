@@ -88,7 +88,7 @@ class Watching:
         if self._remaining.done < self._remaining.total:
             self._tell_now_and_then()
 
-    def goes_on(self, steps: int, wide: Sequence[str]) -> None:
+    def goes_on(self, steps: Sequence[Step], wide: Sequence[str]) -> None:
         """Say that another round is needed, and for which workloads."""
         self._remaining.more(steps)
         self._say(f"Intervals are still too wide on {', '.join(wide)}: another round.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -11,25 +12,26 @@ from tools.comparison.planning import CAPACITY, CAPACITY_SECONDS, CELL, MEMORY, 
 from tools.saved.cells import Cell, MemoryProbe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tools.comparison.comparing import Done
     from tools.comparison.planning import Plan, Step
 
 Kind = tuple[str, str]
-"""CELL, MEMORY or CAPACITY, and of a search its workload: on one workload all models' searches take about as long."""
+"""CELL, MEMORY or CAPACITY, and the workload: on one workload all models' cells, or searches, take about as long."""
 
 
 class Remaining:
     """The steps that are left, each kind at its own pace: a search takes thirty times as long as a cell.
 
-    A pace is the mean of what was `done` in this comparison, before it was broken off or since. A search on a workload
-    where none has ended takes as long as those on others did; and where nothing of a kind was done, the plan tells.
+    A step takes as long as was planned, times by how much those that were `done` took longer, before the comparison was
+    broken off or since: the windows of workloads are of different lengths. A search takes as long as those on its own
+    workload did, of which the plan knows little.
     """
 
     def __init__(self, plan: Plan, steps: Iterable[Step], done: Iterable[Done] = ()) -> None:
         self._left = Counter(map(_kind_of, steps))
-        self._planned = {CELL: plan.cell_seconds, MEMORY: MEMORY_SECONDS, CAPACITY: CAPACITY_SECONDS}
+        self._of_cells = {workload.name: plan.seconds_of(workload.weight) for workload in plan.workloads}
         self._took: dict[Kind, list[float]] = {}
         # Windows become shorter where all would take longer than that, whatever the first ones took.
         self._ends_at = time.monotonic() + plan.timing.limit if plan.timing.limit is not None else math.inf
@@ -49,10 +51,10 @@ class Remaining:
         """How many steps of a kind are left."""
         return sum(count for each, count in self._left.items() if each[0] == kind)
 
-    def more(self, cells: int) -> None:
-        """Count so many cells more."""
-        self._left[CELL, ""] += cells
-        self.total += cells
+    def more(self, steps: Sequence[Step]) -> None:
+        """Count these steps, too."""
+        self._left.update(map(_kind_of, steps))
+        self.total += len(steps)
 
     def began(self, step: Step) -> None:
         """Note when a step began."""
@@ -85,16 +87,22 @@ class Remaining:
             took.append(done.took)
 
     def _pace(self, kind: Kind) -> float:
-        alike = (took for each, took in self._took.items() if each[0] == kind[0])
-        took = self._took.get(kind) or [seconds for each in alike for seconds in each]
-        return sum(took) / len(took) if took else self._planned[kind[0]]
+        if kind[0] == CAPACITY and (own := self._took.get(kind)):
+            return statistics.mean(own)
+        alike = {each: took for each, took in self._took.items() if each[0] == kind[0]}
+        planned = sum(self._planned(each) * len(took) for each, took in alike.items())
+        return self._planned(kind) * (sum(map(sum, alike.values())) / planned if planned else 1.0)
+
+    def _planned(self, kind: Kind) -> float:
+        what, workload = kind
+        return self._of_cells[workload] if what == CELL else {MEMORY: MEMORY_SECONDS, CAPACITY: CAPACITY_SECONDS}[what]
 
 
 def _kind_of(step: Step) -> Kind:
-    return step.kind, step.workload.name if step.kind == CAPACITY and step.workload else ""
+    return step.kind, step.workload.name if step.workload else ""
 
 
 def _kind_of_done(done: Done) -> Kind:
-    if isinstance(done, Cell):
-        return CELL, ""
-    return (MEMORY, "") if isinstance(done, MemoryProbe) else (CAPACITY, done.workload)
+    if isinstance(done, MemoryProbe):
+        return MEMORY, ""
+    return CELL if isinstance(done, Cell) else CAPACITY, done.workload
