@@ -89,6 +89,16 @@ def test_with_a_limit_of_time_no_more_is_left_than_that(clock: SimpleNamespace) 
     assert left.seconds() == pytest.approx(4.0)
 
 
+def test_what_was_done_before_is_part_of_the_time_that_is_limited(clock: SimpleNamespace) -> None:
+    """And once it is used up, cells are as short as they can be."""
+    assert clock.now > 0
+    limited = replace(PLAN, timing=replace(PLAN.timing, limit=7.0))
+    assert Remaining(limited, CELLS[4:], [replace(cell(), took=4.0)]).seconds() == pytest.approx(3.0)
+    assert Remaining(limited, CELLS[4:], [replace(cell(), took=9.0)]).seconds() == pytest.approx(
+        len(CELLS[4:]) * PLAN.seconds_of(0.0)
+    )
+
+
 def test_a_search_takes_as_long_as_those_before_it_did() -> None:
     """Those of its own workload where there are any: at low rates a percentile takes long to tell."""
     assert [step.workload.name for step in SEARCHES if step.workload] == ["churn", "churn", "waiting", "waiting"]

@@ -33,8 +33,12 @@ class Remaining:
         self._left = Counter(map(_kind_of, steps))
         self._of_cells = {workload.name: plan.seconds_of(workload.weight) for workload in plan.workloads}
         self._took: dict[Kind, list[float]] = {}
-        # Windows become shorter where all would take longer than that, whatever the first ones took.
-        self._ends_at = time.monotonic() + plan.timing.limit if plan.timing.limit is not None else math.inf
+        # Windows become shorter where all would take longer than that, whatever the first ones took, and end at the
+        # shortest. What was done before a comparison was broken off is part of its time.
+        done = tuple(done)
+        limit = math.inf if plan.timing.limit is None else plan.timing.limit
+        self._ends_at = time.monotonic() + limit - sum(each.took for each in done)
+        self._shortest = plan.seconds_of(0.0)
         self._running: Step | None = None
         self._since = 0.0
         self._ended: set[tuple[str, str, str, int]] = set()
@@ -72,7 +76,8 @@ class Remaining:
         """How long all that is left will about take from now on."""
         searches = sum(count * self._pace(kind) for kind, count in self._left.items() if kind[0] == CAPACITY)
         others = sum(count * self._pace(kind) for kind, count in self._left.items() if kind[0] != CAPACITY)
-        whole = searches + min(others, max(0.0, self._ends_at - time.monotonic()))
+        shortest = self._shortest * self.of(CELL)
+        whole = searches + min(others, max(shortest, self._ends_at - time.monotonic()))
         if self._running is None or self._running.key in self._ended:
             return whole
         return max(0.0, whole - min(time.monotonic() - self._since, self._pace(_kind_of(self._running))))
