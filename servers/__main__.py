@@ -7,6 +7,7 @@ import json
 import math
 import os
 import signal
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -67,8 +68,7 @@ def listed(names: Iterable[str]) -> str:
 
 def interpreter_options() -> list[str]:
     """Return the options that this interpreter runs with (-X, -W, -I ...), for the one that takes our place."""
-    before = sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]
-    return before[: before.index("-m")] if "-m" in before else []
+    return subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001  what multiprocessing uses
 
 
 class Parser(argparse.ArgumentParser):

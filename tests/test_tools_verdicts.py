@@ -540,6 +540,7 @@ def test_who_waits_for_a_server_that_takes_all_comers_waits_for_no_place() -> No
     assert "by what serves whoever comes" in scene.verdict().sentence
     assert replace(scene, admission=queue(0.5)).verdict().limit == UNSATURATED
     assert replace(scene, model=variant("mine", command=("./mine",))).verdict().limit == POOL
+    assert replace(scene, model=variant("dynamic"), cell={"peaks": None}).verdict().limit == POOL  # it may have to grow
 
 
 def test_a_server_that_is_turned_away_from_is_told_with_its_queue() -> None:

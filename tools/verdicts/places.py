@@ -58,9 +58,11 @@ def places_seen(variant: Variant, workload: Workload, cell: Cell, cpus: int) -> 
 
 
 def takes_all_comers(variant: Variant) -> bool:
-    """Whether a variant is a model of ours that has no places: whoever comes is served beside the others."""
+    """Whether a variant is a model of ours that is no pool: whoever comes is served beside the others."""
     entry = None if variant.command else MODELS.get(variant.model or variant.name)
-    return entry is not None and not {CONCURRENCY, MORE_CLIENTS_THAN_WORKERS} & entry.cannot.keys()
+    if entry is None or "min_spare" in entry.options:
+        return False
+    return not {CONCURRENCY, MORE_CLIENTS_THAN_WORKERS} & entry.cannot.keys()
 
 
 def _fixed(entry: Entry, variant: Variant, cell: Cell, cpus: int, *, by_request: bool) -> Places:
